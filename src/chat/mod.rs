@@ -1,0 +1,118 @@
+//! Chat platforms: one folder each, behind [`Messenger`]. An adapter renders a message, makes one request, and classifies its end;
+//! what to do about that end is `pipeline::deliver`'s business.
+
+pub mod console;
+pub mod discord;
+mod nonce;
+pub mod telegram;
+
+pub use nonce::nonce;
+
+use crate::domain::{Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp};
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// Sends messages to one platform.
+#[async_trait]
+pub trait Messenger: Send + Sync {
+    /// Which one.
+    fn platform(&self) -> Platform;
+
+    /// Whether the platform as a whole takes another message now; takes the place if it does. Otherwise when to ask again.
+    ///
+    /// # Errors
+    /// The time before which there is no place.
+    fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
+
+    /// Makes one attempt to deliver. Waits for nothing but the answer (at most 8 s, `rules.md` 4.2).
+    ///
+    /// # Errors
+    /// Classified by what to do next: [`SendError`].
+    async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError>;
+}
+
+/// One attempt.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Which message: the nonce is made of it.
+    pub id: MessageId,
+    /// Where to.
+    pub to: Address,
+    /// The concrete channel, where it is known already (an opened Discord DM).
+    pub route: Option<String>,
+    /// What.
+    pub body: MessageBody,
+    /// Whom to mention; everything else never pings.
+    pub mention: Mention,
+    /// Whether this is an answer to a command (Telegram counts those apart, 4.4).
+    pub is_reply: bool,
+}
+
+/// The platform took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the platform calls the message.
+    pub platform_id: String,
+    /// The pace of this chat: nothing is sent there before.
+    pub rest_until: Option<Timestamp>,
+    /// The concrete channel, where it was found out on the way.
+    pub route: Option<String>,
+}
+
+/// The platform did not take it, by what to do next. Its words carry no token and no URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Try again later.
+    #[error("{why}")]
+    Retry {
+        /// Not before, if the platform said.
+        after: Option<Duration>,
+        /// Who has to wait.
+        scope: Scope,
+        /// Whether it may have arrived all the same.
+        end: End,
+        /// In words for the operator.
+        why: String,
+    },
+    /// The chat has another address now: rewrite it and go on.
+    #[error("the chat moved to {0}")]
+    Moved(Address),
+    /// The destination cannot be reached: quarantine it.
+    #[error("the destination cannot be reached ({}): {why}", reason.as_str())]
+    Gone {
+        /// Why, for its owner.
+        reason: QuarantineReason,
+        /// In words for the operator.
+        why: String,
+    },
+    /// The message itself is refused: a dead letter.
+    #[error("the message is refused: {why}")]
+    Rejected {
+        /// In words for the operator.
+        why: String,
+    },
+    /// The token is refused: stop this platform.
+    #[error("the bot's token is refused: {why}")]
+    Unauthorized {
+        /// In words for the operator.
+        why: String,
+    },
+}
+
+/// Who has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This destination alone.
+    Destination,
+    /// The whole platform.
+    Platform,
+}
+
+/// How an attempt ended that brought no answer to rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It certainly did not arrive: refused, limited, or never written.
+    NotDelivered,
+    /// Nobody can tell: timeout after the write, reset, a crash (4.2).
+    Unknown,
+}

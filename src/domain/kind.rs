@@ -1,0 +1,140 @@
+//! The words of a subscription: which signal, which way, how delivered (`contract.md` sections 4 and 5).
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $word)] $variant),*
+        }
+
+        impl $name {
+            /// Every value, in the order in which it is offered.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word that people type and the database stores.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            /// Reads the word, whatever its case.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str().eq_ignore_ascii_case(word))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Which signal of a token.
+    Kind {
+        /// `/trading-signals`: one call a UTC day.
+        Daily = "daily",
+        /// `/hourly-trading-signals`: one call an hour.
+        Hourly = "hourly",
+        /// `/tm-grade` (later).
+        Grade = "grade",
+        /// `/fundamental-grade` (later).
+        Fundamental = "fundamental",
+        /// `/resistance-support` and `/price` (later).
+        Levels = "levels",
+    }
+}
+
+words! {
+    /// What the source thinks of a token.
+    Stance {
+        /// It expects the price to rise.
+        Bullish = "bullish",
+        /// It expects the price to fall.
+        Bearish = "bearish",
+    }
+}
+
+words! {
+    /// Which turns a subscriber wants to hear of.
+    Direction {
+        /// Both.
+        Any = "any",
+        /// Turns to bullish alone.
+        Bullish = "bullish",
+        /// Turns to bearish alone.
+        Bearish = "bearish",
+    }
+}
+
+words! {
+    /// When a subscriber is told.
+    Delivery {
+        /// At once.
+        Instant = "instant",
+        /// Once an hour (later).
+        DigestHourly = "digest-hourly",
+        /// Once a day (later).
+        DigestDaily = "digest-daily",
+        /// Once a week (later).
+        DigestWeekly = "digest-weekly",
+    }
+}
+
+impl Kind {
+    /// The kinds that this version polls; the others are refused with "not available yet".
+    pub const AVAILABLE: &'static [Self] = &[Self::Daily, Self::Hourly];
+
+    /// How long one row is current: after it the row is closed and another value is a correction.
+    pub const fn period(self) -> Duration {
+        match self {
+            Self::Hourly => Duration::from_secs(3600),
+            _ => Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+impl Stance {
+    /// The other one.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Bullish => Self::Bearish,
+            Self::Bearish => Self::Bullish,
+        }
+    }
+}
+
+impl Direction {
+    /// Whether a turn to `stance` is wanted (`rules.md` 3.8).
+    pub fn admits(self, stance: Stance) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Bullish => stance == Stance::Bullish,
+            Self::Bearish => stance == Stance::Bearish,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_whatever_their_case() {
+        assert_eq!(Kind::parse("HOURLY"), Some(Kind::Hourly));
+        assert_eq!(Delivery::parse("digest-Daily"), Some(Delivery::DigestDaily));
+        assert_eq!(Stance::parse("flat"), None);
+    }
+
+    #[test]
+    fn a_direction_never_admits_the_other_side() {
+        assert!(Direction::Any.admits(Stance::Bearish));
+        assert!(!Direction::Bullish.admits(Stance::Bearish));
+        assert!(!Direction::Bearish.admits(Stance::Bullish));
+    }
+}

@@ -1,0 +1,171 @@
+//! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
+
+use super::{
+    Kind, Since, Stance, Timestamp, TokenId,
+    wording::{CallPhrase, Card, Phrase, Tone},
+};
+use serde::{Deserialize, Serialize};
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MessageBody {
+    /// One turn or one correction.
+    Alert {
+        /// Which.
+        call: Call,
+    },
+    /// Several at once, a line each (`rules.md` 3.3).
+    Summary {
+        /// Why they come together.
+        cause: SummaryCause,
+        /// How many there are in all parts.
+        total: usize,
+        /// Those of this part, in order.
+        calls: Vec<Call>,
+        /// Beyond 25: symbols under a heading instead of lines.
+        compact: bool,
+    },
+    /// An answer or a notice.
+    Card {
+        /// What it says.
+        card: Card,
+    },
+}
+
+/// Why several calls are one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SummaryCause {
+    /// They came at once.
+    AtOnce,
+    /// They were held by the hourly limit, a cooldown or a mute.
+    Held,
+    /// They happened while the bot was away (2.8).
+    WhileAway,
+}
+
+/// The net result for one token and kind, as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Whose.
+    pub token: TokenId,
+    /// Its symbol at that time, cleaned.
+    pub symbol: String,
+    /// Which signal.
+    pub kind: Kind,
+    /// What happened, net.
+    pub outcome: Outcome,
+    /// What the reader was told last, or what it was before.
+    pub from: Option<Stance>,
+    /// Since when it had been so.
+    pub since: Option<Since>,
+    /// What it is now.
+    pub to: Stance,
+    /// The time of the row that says so.
+    pub data_time: Timestamp,
+    /// When it was seen.
+    pub seen_at: Timestamp,
+    /// How often it turned in between without being told (2.4).
+    pub flips: u32,
+    /// Rows before it are missing (1.2).
+    pub after_gap: bool,
+    /// The trader grade of the same row.
+    pub trader_grade: Option<f64>,
+    /// Where to read more.
+    pub link: Option<String>,
+}
+
+/// What a reader learns of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It turned.
+    Turned,
+    /// What was said before was wrong.
+    Corrected,
+    /// It turned and turned back before it was told.
+    FlippedBack,
+}
+
+/// The roles that a message mentions (Discord), by id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mention(pub Vec<String>);
+
+impl MessageBody {
+    /// The message as a card: title, lines, fields, link. Every platform renders the same card in its own markup.
+    pub fn to_card(&self) -> Card {
+        match self {
+            Self::Alert { call } => call.to_card(),
+            Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
+            Self::Card { card } => card.clone(),
+        }
+    }
+}
+
+impl Call {
+    /// Its title: `SOL turned bullish`.
+    pub fn title(&self) -> Phrase {
+        let symbol = self.symbol.clone();
+        Phrase::Call(match self.outcome {
+            Outcome::Turned => CallPhrase::Turned { symbol, to: self.to },
+            Outcome::Corrected => CallPhrase::Corrected { symbol, to: self.to },
+            Outcome::FlippedBack => CallPhrase::FlippedBack { symbol, to: self.to },
+        })
+    }
+
+    fn to_card(&self) -> Card {
+        let mut card = Card::new(self.tone(), self.title());
+        card.lines.push(self.when());
+        card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
+        if self.flips > 0 {
+            card.lines.push(Phrase::Call(CallPhrase::FlipsBetween { count: self.flips }));
+        }
+        if self.after_gap {
+            card.lines.push(Phrase::Call(CallPhrase::AfterGap));
+        }
+        if let Some(grade) = self.trader_grade {
+            card.lines.push(Phrase::Call(CallPhrase::TraderGrade { grade }));
+        }
+        card.link = self.link.clone();
+        card
+    }
+
+    fn tone(&self) -> Tone {
+        match self.to {
+            Stance::Bullish => Tone::Bullish,
+            Stance::Bearish => Tone::Bearish,
+        }
+    }
+
+    fn when(&self) -> Phrase {
+        Phrase::Call(CallPhrase::When { kind: self.kind, data_time: self.data_time, seen_at: self.seen_at })
+    }
+
+    fn line(&self) -> Phrase {
+        Phrase::Call(CallPhrase::Line { title: Box::new(self.title()), kind: self.kind, data_time: self.data_time, flips: self.flips })
+    }
+}
+
+fn summary_card(cause: SummaryCause, total: usize, calls: &[Call], compact: bool) -> Card {
+    let mut card = Card::new(Tone::Neutral, Phrase::Call(CallPhrase::SummaryTitle { cause, total }));
+    if compact {
+        for (to, outcome) in [
+            (Stance::Bullish, Outcome::Turned),
+            (Stance::Bearish, Outcome::Turned),
+            (Stance::Bullish, Outcome::Corrected),
+            (Stance::Bearish, Outcome::Corrected),
+            (Stance::Bullish, Outcome::FlippedBack),
+            (Stance::Bearish, Outcome::FlippedBack),
+        ] {
+            let symbols: Vec<_> = calls.iter().filter(|c| c.to == to && c.outcome == outcome).map(|c| (c.symbol.clone(), c.kind)).collect();
+            if !symbols.is_empty() {
+                card.lines.push(Phrase::Call(CallPhrase::Symbols { to, outcome, symbols }));
+            }
+        }
+    } else {
+        card.lines.extend(calls.iter().map(Call::line));
+    }
+    card
+}

@@ -1,0 +1,31 @@
+//! The vocabulary: what a token, a call, a change, a subscription, an alert and a message are.
+//!
+//! Plain values with no behaviour beyond parsing, printing and arithmetic of their own. This room knows nobody: no IO, no SQL,
+//! no platform, no clock. What to do with the values is `engine`'s business.
+
+mod address;
+mod alert;
+mod change;
+mod ids;
+mod kind;
+mod message;
+mod plan;
+mod settings;
+mod snapshot;
+mod subscription;
+mod time;
+mod token;
+pub mod wording;
+
+pub use address::{Address, Place, Platform, UserId};
+pub use alert::{Alert, AlertState, Decision, Lane, Reason};
+pub use change::{Change, Nature, Since, Timing};
+pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
+pub use kind::{Delivery, Direction, Kind, Stance};
+pub use message::{Call, Mention, MessageBody, Outcome, SummaryCause};
+pub use plan::{Cadence, Feed, FeedStatus};
+pub use settings::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Settings};
+pub use snapshot::{Observation, SetAside, SetAsideReason, Snapshot, Values};
+pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
+pub use time::{Day, Timestamp};
+pub use token::{Token, clean_name};

@@ -1,0 +1,117 @@
+//! What one poll of one feed brought, already in our own words but not yet judged.
+
+use super::{Kind, SourceId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// All pages of one poll (`rules.md` 1.3): ingested once, as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Where it comes from.
+    pub source: SourceId,
+    /// Which feed.
+    pub kind: Kind,
+    /// When the poll began: a row is final only if a poll that began after its period has shown it (2.3).
+    pub started_at: Timestamp,
+    /// The tokens that were asked for; absence among the rows means nothing (2.7).
+    pub asked: BTreeSet<TokenId>,
+    /// The rows that could be read, in any order.
+    pub observations: Vec<Observation>,
+    /// The rows that could not, each with its reason.
+    pub set_aside: Vec<SetAside>,
+    /// Whether every page arrived.
+    pub complete: bool,
+    /// Tokens whose rows do not reach back to the stored one (1.2): their alerts say so.
+    pub gaps: BTreeSet<TokenId>,
+}
+
+/// One row: the numbers as the source sent them. What they mean is `engine::diff`'s business.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Whose.
+    pub token: TokenId,
+    /// Midnight UTC of `DATE`, or the hour of `TIMESTAMP`.
+    pub data_time: Timestamp,
+    /// `TRADING_SIGNAL`, or the hourly `SIGNAL`.
+    pub signal: Option<f64>,
+    /// `TOKEN_TREND` (daily).
+    pub trend: Option<f64>,
+    /// `POSITION` (hourly).
+    pub position: Option<f64>,
+    /// What history keeps besides.
+    pub values: Values,
+}
+
+/// The values of a row that history keeps, so that a scorecard can be computed later without another call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    /// `TM_TRADER_GRADE`, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trader_grade: Option<f64>,
+    /// `TM_INVESTOR_GRADE`, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub investor_grade: Option<f64>,
+    /// `TRADING_SIGNALS_RETURNS`, a ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal_returns: Option<f64>,
+    /// `HOLDING_RETURNS`, a ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding_returns: Option<f64>,
+    /// `CLOSE`, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<f64>,
+}
+
+/// A row that was not taken, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Whose, where that could be read.
+    pub token: Option<TokenId>,
+    /// Of when, where that could be read.
+    pub data_time: Option<Timestamp>,
+    /// Why.
+    pub reason: SetAsideReason,
+}
+
+/// Why a row was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SetAsideReason {
+    /// It is not an object with a token id and a time that can be read.
+    Unreadable,
+    /// Nobody asked for its token (1.3).
+    NotAsked,
+    /// Its signal or trend is a number other than -1, 0 and 1 (2.1).
+    UnknownSignal,
+    /// It is dated in the future (2.5).
+    Future,
+    /// Another row of the same time says otherwise (2.4).
+    Conflict,
+    /// It says nothing: no signal, no trend (2.7).
+    Empty,
+    /// The same row stands twice (2.4).
+    Duplicate,
+    /// It is older than the stored row and enters history only (2.3).
+    Older,
+    /// It is first sight of its token: a baseline (2.6).
+    Baseline,
+    /// It says what was known.
+    Unchanged,
+}
+
+impl SetAsideReason {
+    /// The word in `replay --all` and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotAsked => "not_asked",
+            Self::UnknownSignal => "unknown_signal",
+            Self::Future => "future",
+            Self::Conflict => "conflict",
+            Self::Empty => "empty",
+            Self::Duplicate => "duplicate",
+            Self::Older => "older",
+            Self::Baseline => "baseline",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What alerts and summaries say (`contract.md` section 6, `rules.md` 3.10).
+#![expect(missing_docs, reason = "the sentence names its arguments")]
+
+use super::{Phrase, Spans, TimeStyle};
+use crate::domain::{Kind, Outcome, Since, Stance, SummaryCause, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A sentence about calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallPhrase {
+    /// `SOL turned bullish`.
+    Turned { symbol: String, to: Stance },
+    /// `SOL correction: bearish`.
+    Corrected { symbol: String, to: Stance },
+    /// `SOL flipped and back, still bullish`.
+    FlippedBack { symbol: String, to: Stance },
+    /// Which call it is and when it was seen.
+    When { kind: Kind, data_time: Timestamp, seen_at: Timestamp },
+    /// What it was before, and since when.
+    Before { from: Option<Stance>, since: Option<Since>, kind: Kind },
+    /// It turned in between.
+    FlipsBetween { count: u32 },
+    /// Rows are missing.
+    AfterGap,
+    /// The trader grade of the same row.
+    TraderGrade { grade: f64 },
+    /// One line of a summary.
+    Line { title: Box<Phrase>, kind: Kind, data_time: Timestamp, flips: u32 },
+    /// The head of a summary.
+    SummaryTitle { cause: SummaryCause, total: usize },
+    /// Symbols that share a direction.
+    Symbols { to: Stance, outcome: Outcome, symbols: Vec<(String, Kind)> },
+}
+
+impl CallPhrase {
+    pub(super) fn english(&self, out: &mut Spans) {
+        match self {
+            Self::Turned { symbol, to } => {
+                out.text(format!("{symbol} turned {to}"));
+            }
+            Self::Corrected { symbol, to } => {
+                out.text(format!("{symbol} correction: the call is {to}"));
+            }
+            Self::FlippedBack { symbol, to } => {
+                out.text(format!("{symbol} flipped and back, still {to}"));
+            }
+            Self::When { kind, data_time, seen_at } => {
+                out.text(format!("{} call of ", capital(kind.as_str())));
+                data_time_words(out, *kind, *data_time);
+                out.text(", seen ").time(*seen_at, TimeStyle::Relative);
+            }
+            Self::Before { from: None, .. } => {
+                out.text("Before: no call");
+            }
+            Self::Before { from: Some(from), since, kind } => {
+                out.text(format!("Before: {from}"));
+                if let Some(since) = since {
+                    out.text(if since.exact { " since " } else { " since before " });
+                    data_time_words(out, *kind, since.at);
+                }
+            }
+            Self::FlipsBetween { count: 1 } => {
+                out.text("1 flip in between");
+            }
+            Self::FlipsBetween { count } => {
+                out.text(format!("{count} flips in between"));
+            }
+            Self::AfterGap => {
+                out.text("After a gap in the data");
+            }
+            Self::TraderGrade { grade } => {
+                out.text(format!("Trader grade {}", short_number(*grade)));
+            }
+            Self::Line { title, kind, data_time, flips } => {
+                out.strong(title.plain()).text(format!(" ({kind}, "));
+                data_time_words(out, *kind, *data_time);
+                match flips {
+                    0 => out.text(")"),
+                    1 => out.text(", 1 flip in between)"),
+                    n => out.text(format!(", {n} flips in between)")),
+                };
+            }
+            Self::SummaryTitle { cause, total } => {
+                let calls = if *total == 1 { "1 call".to_owned() } else { format!("{total} calls") };
+                out.text(match cause {
+                    SummaryCause::AtOnce => format!("{calls} changed"),
+                    SummaryCause::Held => format!("Held back: {calls}"),
+                    SummaryCause::WhileAway => format!("While I was away: {calls}"),
+                });
+            }
+            Self::Symbols { to, outcome, symbols } => {
+                out.strong(match outcome {
+                    Outcome::Turned => format!("Turned {to} ({}): ", symbols.len()),
+                    Outcome::Corrected => format!("Correction, the call is {to} ({}): ", symbols.len()),
+                    Outcome::FlippedBack => format!("Flipped and back, still {to} ({}): ", symbols.len()),
+                });
+                out.text(symbol_list(symbols));
+            }
+        }
+    }
+}
+
+fn symbol_list(symbols: &[(String, Kind)]) -> String {
+    let one_kind = symbols.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let words: Vec<_> = symbols.iter().map(|(symbol, kind)| if one_kind { symbol.clone() } else { format!("{symbol} ({kind})") }).collect();
+    words.join(", ")
+}
+
+/// Daily calls name the day in words, because a midnight timestamp shows yesterday in America; hourly ones the hour (3.10).
+fn data_time_words(out: &mut Spans, kind: Kind, at: Timestamp) {
+    match kind {
+        Kind::Hourly => out.time(at, TimeStyle::DateTime),
+        _ => out.text(at.day().in_words()),
+    };
+}
+
+/// A number of at most two decimals without needless zeros.
+pub(super) fn short_number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(short_number(71.5), "71.5");
+        assert_eq!(short_number(100.0), "100");
+        assert_eq!(short_number(26.484), "26.48");
+    }
+
+    #[test]
+    fn since_is_honest_about_what_was_not_seen() {
+        let at = Timestamp::parse("2026-11-14").unwrap();
+        let before = |exact| {
+            Phrase::Call(CallPhrase::Before { from: Some(Stance::Bearish), since: Some(Since { at, exact }), kind: Kind::Daily }).plain()
+        };
+        assert_eq!(before(true), "Before: bearish since 14 Nov 2026");
+        assert_eq!(before(false), "Before: bearish since before 14 Nov 2026");
+    }
+}

@@ -1,0 +1,67 @@
+//! What operators and owners are told about the bot itself.
+#![expect(missing_docs, reason = "the sentence names its arguments")]
+
+use super::{Spans, TimeStyle};
+use crate::domain::{Feed, Platform, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A sentence of a notice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticePhrase {
+    /// A feed has brought nothing for long (`rules.md` 2.10).
+    FeedDown { feed: Feed, since: Timestamp, problem: String },
+    /// It is back.
+    FeedBack { feed: Feed, changes: usize },
+    /// The source refuses the key or the plan: the feed stops until restart.
+    FeedRefused { feed: Feed, problem: String },
+    /// Every asked token has no data for a day (1.9).
+    NoCurrentData { feed: Feed },
+    /// Many destinations failed at once: the platform is paused, nobody is quarantined (4.3).
+    PlatformPaused { platform: Platform, failed: u32, tried: u32, until: Timestamp },
+    /// The platform refuses the bot's token: sending has stopped.
+    PlatformUnauthorized { platform: Platform, variable: String },
+    /// A destination cannot be reached and is kept aside.
+    Quarantined { destination: String, reason: String },
+    /// A destination answers again.
+    Restored { destination: String },
+    /// A message cannot be delivered.
+    DeadLetter { destination: String, problem: String },
+}
+
+impl NoticePhrase {
+    pub(super) fn english(&self, out: &mut Spans) {
+        match self {
+            Self::FeedDown { feed, since, problem } => out
+                .text(format!("The {feed} feed has brought nothing since "))
+                .time(*since, TimeStyle::DateTime)
+                .text(format!(": {problem}. Alerts wait; nothing is lost.")),
+            Self::FeedBack { feed, changes: 0 } => out.text(format!("The {feed} feed is back. Nothing changed meanwhile.")),
+            Self::FeedBack { feed, changes } => out.text(format!("The {feed} feed is back. Changes meanwhile: {changes}.")),
+            Self::FeedRefused { feed, problem } => {
+                out.text(format!("The {feed} feed is stopped: {problem}. Run ")).code("bellwether check").text(" for the cause, then restart.")
+            }
+            Self::NoCurrentData { feed } => out.text(format!(
+                "No token of the {feed} feed has had data for 24 hours: the API key's plan seems to hold no current data."
+            )),
+            Self::PlatformPaused { platform, failed, tried, until } => out
+                .text(format!("Sending on {platform} is paused: {failed} of {tried} destinations failed within a minute, so it is the platform. Next try "))
+                .time(*until, TimeStyle::Relative)
+                .text("; nobody was quarantined."),
+            Self::PlatformUnauthorized { platform, variable } => out
+                .text(format!("{platform} refuses the bot's token: sending there has stopped. Set a valid "))
+                .code(variable)
+                .text(" and restart."),
+            Self::Quarantined { destination, reason } => {
+                out.code(destination).text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself."))
+            }
+            Self::Restored { destination } => out.code(destination).text(" answers again; what was held is on its way."),
+            Self::DeadLetter { destination, problem } => out
+                .text("A message for ")
+                .code(destination)
+                .text(format!(" cannot be delivered: {problem}. See "))
+                .code("bellwether outbox list")
+                .text("."),
+        };
+    }
+}

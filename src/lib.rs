@@ -1,0 +1,10 @@
+//! Bellwether: signals come in, are compared with what was known, every difference becomes an alert for those who asked, and each
+//! alert reaches its chat once, at a time that chat agreed to, whatever breaks on the way.
+
+pub mod chat;
+pub mod clock;
+pub mod commands;
+pub mod domain;
+pub mod http;
+pub mod sources;
+pub mod store;

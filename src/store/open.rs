@@ -1,0 +1,167 @@
+//! Opening a database: connect, lock, migrate, refuse what is newer.
+
+use super::{Db, Store};
+use sqlx::{
+    ConnectOptions, PgPool, SqlitePool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a statement waits for another writer of the same SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a database could not be opened, in words for the operator. Never carries the password of the URL.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is neither of the two.
+    #[error("it must begin with sqlite:// or postgres://")]
+    UnknownScheme,
+    /// The URL cannot be read.
+    #[error("it is not a database URL of this kind")]
+    BadUrl,
+    /// It does not answer, or the file cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Connect(#[source] sqlx::Error),
+    /// It was written by a newer version.
+    #[error("the database was written by a newer version of Bellwether (migration {0}); install that version or restore a backup")]
+    Newer(i64),
+    /// A migration failed or was changed after it had been applied.
+    #[error("the database could not be migrated: {0}")]
+    Migrate(#[source] MigrateError),
+    /// Another `serve` runs on the same SQLite file.
+    #[error("another `bellwether serve` is using {0}; stop it first")]
+    InUse(PathBuf),
+    /// The lock file cannot be made.
+    #[error("the lock file {path} cannot be opened: {error}")]
+    Lock {
+        /// Beside the database.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+/// Held by the one `serve` of a SQLite file until it ends, however it ends (`rules.md` 4.5).
+#[derive(Debug)]
+pub struct ServeLock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// In words for the operator: [`OpenError`].
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let store = Self::connect(url).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the database as it is, without migrating it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        let db = if url.starts_with("sqlite:") {
+            Db::Sqlite(connect_sqlite(url).await?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Db::Postgres(connect_postgres(url).await?)
+        } else {
+            return Err(OpenError::UnknownScheme);
+        };
+        Ok(Self { db })
+    }
+
+    /// Whether every migration of this binary has been applied, and none besides.
+    ///
+    /// # Errors
+    /// [`OpenError::Newer`] and whatever the migrator finds.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        let done = match &self.db {
+            Db::Sqlite(pool) => SQLITE_MIGRATIONS.run(pool).await,
+            Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+        };
+        done.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => OpenError::Newer(version),
+            other => OpenError::Migrate(other),
+        })
+    }
+
+    /// Takes the lock that only one `serve` of a SQLite file can hold; PostgreSQL uses leases instead.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] where another process holds it.
+    pub fn lock_for_serving(url: &str) -> Result<Option<ServeLock>, OpenError> {
+        let Some(path) = sqlite_path(url) else { return Ok(None) };
+        let mut lock_path = path.into_os_string();
+        lock_path.push(".lock");
+        let path = PathBuf::from(lock_path);
+        let file = File::create(&path).map_err(|error| OpenError::Lock { path: path.clone(), error })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(ServeLock(file))),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.with_extension(""))),
+            Err(TryLockError::Error(error)) => Err(OpenError::Lock { path, error }),
+        }
+    }
+
+    /// Closes every connection once the work in flight is done.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite(pool) => pool.close().await,
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// The file of a SQLite URL; none for PostgreSQL and for a database in memory.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = path.split('?').next().unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+}
+
+async fn connect_sqlite(url: &str) -> Result<SqlitePool, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| OpenError::BadUrl)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let in_memory = sqlite_path(url).is_none();
+    if let Some(path) = sqlite_path(url) {
+        create_private(&path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
+    }
+    // A database in memory lives as long as its one connection.
+    let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(if in_memory { 1 } else { 5 });
+    let pool = if in_memory { pool.min_connections(1).idle_timeout(None).max_lifetime(None) } else { pool };
+    pool.connect_with(options).await.map_err(OpenError::Connect)
+}
+
+/// Makes the file readable for its owner alone before SQLite writes to it (`rules.md` 6.6).
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::BadUrl)?.disable_statement_logging();
+    PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await.map_err(OpenError::Connect)
+}

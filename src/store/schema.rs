@@ -1,0 +1,55 @@
+//! What tests ask of the schema and of the statements: the one place that lists them all.
+
+use super::{
+    Store, StoreResult,
+    dialect::{on_db, per_db},
+    feeds,
+};
+use sqlx::AssertSqlSafe;
+
+/// Statements that run on both databases as they are.
+const STATEMENTS: &[&[&str]] = &[feeds::STATEMENTS];
+/// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
+const PAIRS: &[&[(&str, &str)]] = &[];
+
+const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
+const COLUMNS_POSTGRES: &str = "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'";
+
+impl Store {
+    /// Every (table, column) of the schema, sorted: equal on both databases.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn schema(&self) -> StoreResult<Vec<(String, String)>> {
+        let sql = per_db!(self.db, sqlite: COLUMNS_SQLITE, postgres: COLUMNS_POSTGRES);
+        let mut columns: Vec<(String, String)> = on_db!(self.db, pool => sqlx::query_as(sql).fetch_all(pool).await)?;
+        columns.sort();
+        Ok(columns)
+    }
+
+    /// Prepares every statement of this binary and says which ones the database refuses.
+    ///
+    /// # Errors
+    /// Where the database fails in another way.
+    pub async fn refused_statements(&self) -> StoreResult<Vec<String>> {
+        let own = PAIRS.iter().flat_map(|pairs| pairs.iter());
+        let own = own.map(|pair| per_db!(self.db, sqlite: pair.0, postgres: pair.1));
+        let mut refused = Vec::new();
+        for statement in STATEMENTS.iter().flat_map(|list| list.iter().copied()).chain(own) {
+            if let Err(error) = self.prepare(statement).await {
+                refused.push(format!("{error}: {statement}"));
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn prepare(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        use sqlx::{Executor as _, SqlSafeStr as _};
+        on_db!(self.db, pool => {
+            let mut connection = pool.acquire().await?;
+            (&mut *connection).prepare(AssertSqlSafe(statement).into_sql_str()).await.map(drop)
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Both databases for every store test: a SQLite file of its own, and a database of its own in one temporary PostgreSQL cluster that
+//! this process starts and that disappears with it.
+
+use bellwether::store::Store;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+use tokio::sync::OnceCell;
+
+/// Set to `1`, PostgreSQL tests are left out, each with a line on stderr. CI never sets it.
+const LEAVE_OUT: &str = "BELLWETHER_TEST_WITHOUT_POSTGRES";
+
+/// A migrated database of one test; its files go when it is dropped.
+pub struct TestDb {
+    pub store: Store,
+    pub url: String,
+    _files: Option<tempfile::TempDir>,
+}
+
+impl TestDb {
+    pub async fn sqlite() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", files.path().join("test.db").display());
+        Self { store: Store::open(&url).await.unwrap(), url, _files: Some(files) }
+    }
+
+    /// `None` where PostgreSQL tests are left out on request.
+    pub async fn postgres() -> Option<Self> {
+        let url = postgres_url().await?;
+        Some(Self { store: Store::open(&url).await.unwrap(), url, _files: None })
+    }
+}
+
+/// Writes the test once and runs it on both databases: `on_both!(name, |db| async move { … })`.
+macro_rules! on_both {
+    ($(#[$meta:meta])* $name:ident, |$db:ident| $body:expr) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "a test may use only what stands beside it")]
+            use super::*;
+            #[tokio::test]
+            async fn sqlite() {
+                let $db = $crate::support::database::TestDb::sqlite().await;
+                $body.await;
+            }
+            #[tokio::test]
+            async fn postgres() {
+                if let Some($db) = $crate::support::database::TestDb::postgres().await {
+                    $body.await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// The URL of a new, empty PostgreSQL database.
+pub async fn postgres_url() -> Option<String> {
+    static CLUSTER: OnceCell<PathBuf> = OnceCell::const_new();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    if std::env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
+        writeln!(std::io::stderr(), "LEFT OUT: a PostgreSQL test, because {LEAVE_OUT}=1").unwrap();
+        return None;
+    }
+    let sockets = CLUSTER.get_or_init(|| async { tokio::task::spawn_blocking(start_cluster).await.unwrap() }).await;
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let admin = format!("postgres://postgres@localhost/postgres?host={}", sockets.display());
+    // One at a time: CREATE DATABASE refuses to copy a template that another session is copying.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let mut connection = connect(&admin).await;
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    Some(format!("postgres://postgres@localhost/{name}?host={}", sockets.display()))
+}
+
+/// The socket is there before the server takes connections.
+async fn connect(url: &str) -> sqlx::PgConnection {
+    let start = Instant::now();
+    loop {
+        match <sqlx::PgConnection as sqlx::Connection>::connect(url).await {
+            Ok(connection) => return connection,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(60), "PostgreSQL did not start: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Starts a cluster that lives until this process ends, however it ends: a shell holds it and reads from a pipe that only this process
+/// keeps open. Gives the directory of its socket.
+fn start_cluster() -> PathBuf {
+    let bin = postgres_bin().unwrap_or_else(|| {
+        panic!("PostgreSQL's server binaries are needed: `apt-get install postgresql`; or set {LEAVE_OUT}=1 to leave those tests out")
+    });
+    let home = tempfile::Builder::new().prefix("bellwether-pg-").tempdir().unwrap().keep();
+    let script = r#"
+        set -e
+        "$BIN/initdb" -D "$HOME_DIR/data" -U postgres -A trust --no-sync >"$HOME_DIR/log" 2>&1
+        "$BIN/postgres" -D "$HOME_DIR/data" -k "$HOME_DIR" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+            -c max_connections=400 -c shared_buffers=64MB >>"$HOME_DIR/log" 2>&1 &
+        server=$!
+        trap 'kill -QUIT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$HOME_DIR"' EXIT
+        read -r _ || true
+    "#;
+    // PostgreSQL refuses to run as root: then it runs as the user that its package made.
+    let mut shell = if is_root() {
+        assert!(Command::new("chown").arg("postgres").arg(&home).status().unwrap().success(), "the user postgres exists");
+        let mut shell = Command::new("setpriv");
+        shell.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c", script]);
+        shell
+    } else {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        shell
+    };
+    let child = shell
+        .env("BIN", bin)
+        .env("HOME_DIR", &home)
+        .current_dir(&home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Never closed by us: its end is this process's end.
+    std::mem::forget(child);
+    wait_for(&home.join(".s.PGSQL.5432"), &home.join("log"));
+    home
+}
+
+fn wait_for(socket: &Path, log: &Path) {
+    let start = Instant::now();
+    while !std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "PostgreSQL did not start: {}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn postgres_bin() -> Option<PathBuf> {
+    let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin")).collect();
+    versions.retain(|bin| bin.join("initdb").exists());
+    versions.sort();
+    versions.pop()
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
