@@ -1,10 +1,13 @@
 //! The desk: takes a request, carries it out, answers.
 
-use super::{Choice, Completion, FollowUp, Presence, Reply, Request};
+use super::{Choice, Completion, Presence, Reply, Request};
 use crate::{
     clock::SharedClock,
-    domain::{Address, DestinationId, QuarantineReason, Token},
-    store::{Store, StoreResult},
+    domain::{
+        DestinationId, QuarantineReason, Token,
+        wording::{Card, Phrase, ReplyPhrase, Tone},
+    },
+    store::Store,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,4 +39,28 @@ pub enum LookupResult {
     OverLimit,
     /// The source did not answer, or the month's budget is used up.
     Unavailable,
+}
+
+impl Desk {
+    /// A desk and the look-ups that it will ask for.
+    pub fn new(store: Store, clock: SharedClock) -> (Self, mpsc::Receiver<LookupRequest>) {
+        let (lookups, requests) = mpsc::channel(64);
+        (Self { store, clock, lookups }, requests)
+    }
+
+    /// Carries out a command and answers it. Internal errors are logged here and answered with an apology.
+    pub async fn answer(&self, _request: &Request) -> Reply {
+        Reply { card: Card::new(Tone::Problem, Phrase::Reply(ReplyPhrase::NotAdvice)), follow_up: None }
+    }
+
+    /// Suggestions for a half-typed option, at most 25; never asks the source.
+    pub async fn complete(&self, _completion: &Completion) -> Vec<Choice> {
+        Vec::new()
+    }
+
+    /// Takes note of what a platform says of the bot's own presence.
+    pub async fn presence(&self, _presence: &Presence) {}
+
+    /// Takes note of how opening someone's direct messages went: the channel's id, or why not (`rules.md` 5.7).
+    pub async fn direct_messages_opened(&self, _destination: DestinationId, _outcome: Result<String, QuarantineReason>) {}
 }

@@ -6,11 +6,14 @@
 //! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
+mod destinations;
 mod dialect;
 mod feeds;
 mod open;
+mod outbox;
 mod schema;
 
+pub use destinations::NewDestination;
 pub use open::{OpenError, ServeLock};
 
 use sqlx::{PgPool, SqlitePool};

@@ -1,4 +1,7 @@
 //! The one integration binary: everything that crosses rooms is tested here, through the front door.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
+
 mod store_schema;
 mod support;

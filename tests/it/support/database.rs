@@ -40,6 +40,7 @@ macro_rules! on_both {
     ($(#[$meta:meta])* $name:ident, |$db:ident| $body:expr) => {
         $(#[$meta])*
         mod $name {
+            #[expect(clippy::allow_attributes, reason = "only some tests need the imports")]
             #[allow(unused_imports, reason = "a test may use only what stands beside it")]
             use super::*;
             #[tokio::test]
@@ -133,7 +134,7 @@ fn start_cluster() -> PathBuf {
 
 fn wait_for(socket: &Path, log: &Path) {
     let start = Instant::now();
-    while !std::os::unix::net::UnixStream::connect(socket).is_ok() {
+    while std::os::unix::net::UnixStream::connect(socket).is_err() {
         assert!(
             start.elapsed() < Duration::from_secs(60),
             "PostgreSQL did not start: {}",

@@ -1,0 +1,190 @@
+//! Places that are told: made when first needed, quarantined when they cannot be reached, never deleted by us.
+
+use super::{Store, StoreError, StoreResult, dialect::on_db};
+use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Settings, Timestamp};
+
+macro_rules! columns {
+    () => {
+        "id, platform, chat, topic, place, tenant, route, settings, muted_until, mentioned_at, quarantine_reason, quarantined_at, next_probe_at"
+    };
+}
+pub(super) use columns;
+
+const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)
+    ON CONFLICT (platform, chat, topic) DO UPDATE SET label = COALESCE(excluded.label, destinations.label), tenant = COALESCE(excluded.tenant, destinations.tenant)
+    RETURNING id";
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
+const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3");
+const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
+const SET_SETTINGS: &str = "UPDATE destinations SET settings = $2 WHERE id = $1";
+const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
+const QUARANTINE: &str =
+    "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
+    probes = probes + 1 WHERE id = $1";
+const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
+    WHERE id = $1 AND quarantine_reason IS NOT NULL";
+
+pub(super) const STATEMENTS: &[&str] = &[ENSURE, BY_ID, BY_ADDRESS, BY_CHAT, SET_SETTINGS, SET_ROUTE, QUARANTINE, RESTORE];
+
+/// What is known of a destination when it is first needed.
+#[derive(Clone, Debug)]
+pub struct NewDestination {
+    /// Where it is.
+    pub address: Address,
+    /// What kind of place.
+    pub place: Place,
+    /// The server or group it belongs to.
+    pub tenant: Option<String>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Who made it, as `platform:user`.
+    pub creator: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct DestinationRow {
+    id: i64,
+    platform: String,
+    chat: String,
+    topic: String,
+    place: String,
+    tenant: Option<String>,
+    route: Option<String>,
+    settings: String,
+    muted_until: Option<i64>,
+    mentioned_at: Option<i64>,
+    quarantine_reason: Option<String>,
+    quarantined_at: Option<i64>,
+    next_probe_at: Option<i64>,
+}
+
+impl TryFrom<DestinationRow> for Destination {
+    type Error = StoreError;
+
+    fn try_from(row: DestinationRow) -> Result<Self, StoreError> {
+        let platform = Platform::parse(&row.platform).ok_or_else(|| StoreError::corrupt("a platform", &row.platform))?;
+        let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        let quarantine = match row.quarantine_reason {
+            None => None,
+            Some(word) => Some(Quarantine {
+                reason: QuarantineReason::parse(&word).ok_or_else(|| StoreError::corrupt("a quarantine reason", &word))?,
+                since: at(row.quarantined_at).unwrap_or_default(),
+                next_probe_at: at(row.next_probe_at).unwrap_or(Timestamp::NEVER),
+            }),
+        };
+        Ok(Self {
+            id: DestinationId(row.id),
+            address: Address { platform, chat: row.chat, topic: (!row.topic.is_empty()).then_some(row.topic) },
+            place: Place::parse(&row.place).ok_or_else(|| StoreError::corrupt("a place", &row.place))?,
+            tenant: row.tenant,
+            route: row.route,
+            settings: serde_json::from_str(&row.settings).map_err(|_| StoreError::corrupt("settings", &row.settings))?,
+            muted_until: at(row.muted_until),
+            mentioned_at: at(row.mentioned_at),
+            quarantine,
+        })
+    }
+}
+
+/// The topic as it is stored: empty without one.
+pub(super) fn topic_of(address: &Address) -> &str {
+    address.topic.as_deref().unwrap_or_default()
+}
+
+pub(super) fn settings_json(settings: Settings) -> String {
+    serde_json::to_string(&settings).unwrap_or_default()
+}
+
+impl Store {
+    /// The destination of this address, made if it is new.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn ensure_destination(&self, new: &NewDestination, now: Timestamp) -> StoreResult<DestinationId> {
+        let id: i64 = on_db!(self.db, pool => sqlx::query_scalar(ENSURE)
+            .bind(new.address.platform.as_str())
+            .bind(&new.address.chat)
+            .bind(topic_of(&new.address))
+            .bind(new.place.as_str())
+            .bind(&new.tenant)
+            .bind(&new.label)
+            .bind(settings_json(Settings::default()))
+            .bind(&new.creator)
+            .bind(now.as_millis())
+            .fetch_one(pool).await)?;
+        Ok(DestinationId(id))
+    }
+
+    /// One destination.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn destination(&self, id: DestinationId) -> StoreResult<Option<Destination>> {
+        let row: Option<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(BY_ID).bind(id.0).fetch_optional(pool).await)?;
+        row.map(Destination::try_from).transpose()
+    }
+
+    /// The destination of this address, if it was ever made.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn destination_at(&self, address: &Address) -> StoreResult<Option<Destination>> {
+        let row: Option<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(BY_ADDRESS)
+            .bind(address.platform.as_str()).bind(&address.chat).bind(topic_of(address)).fetch_optional(pool).await)?;
+        row.map(Destination::try_from).transpose()
+    }
+
+    /// Every destination of a chat, its topics included.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn destinations_of_chat(&self, chat: &Address) -> StoreResult<Vec<Destination>> {
+        let rows: Vec<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(BY_CHAT)
+            .bind(chat.platform.as_str()).bind(&chat.chat).fetch_all(pool).await)?;
+        rows.into_iter().map(Destination::try_from).collect()
+    }
+
+    /// Replaces the settings.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_settings(&self, id: DestinationId, settings: Settings) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(SET_SETTINGS).bind(id.0).bind(settings_json(settings)).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Remembers the concrete channel of a destination (an opened DM).
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_route(&self, id: DestinationId, route: &str) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(SET_ROUTE).bind(id.0).bind(route).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Keeps a destination aside until `next_probe_at`; its subscriptions and messages stay.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn quarantine(
+        &self,
+        id: DestinationId,
+        reason: QuarantineReason,
+        now: Timestamp,
+        next_probe_at: Timestamp,
+    ) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(QUARANTINE)
+            .bind(id.0).bind(reason.as_str()).bind(now.as_millis()).bind(next_probe_at.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Takes a destination out of quarantine; says whether it was in it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn restore(&self, id: DestinationId) -> StoreResult<bool> {
+        let rows = on_db!(self.db, pool => sqlx::query(RESTORE).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
+        Ok(rows > 0)
+    }
+}

@@ -1,0 +1,5 @@
+//! What an operator sees from outside: metrics and log lines. Names of metrics stand in one place.
+
+mod metrics;
+
+pub use metrics::{Metrics, PollOutcome, Stage};
