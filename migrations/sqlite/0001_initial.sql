@@ -204,7 +204,7 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_due ON alerts (release_at, destination_id) WHERE state = 'pending';
 CREATE INDEX alerts_pending_of ON alerts (destination_id) WHERE state = 'pending';
 
--- The stance that each chat was last told.
+-- The stance that each chat knows: it was told, or chose not to be told of that direction.
 CREATE TABLE told (
     destination_id BIGINT NOT NULL REFERENCES destinations (id),
     source         TEXT   NOT NULL,
@@ -212,7 +212,8 @@ CREATE TABLE told (
     token_id       BIGINT NOT NULL,
     stance         TEXT   NOT NULL,
     data_time      BIGINT NOT NULL,
-    told_at        BIGINT NOT NULL,
+    known_at       BIGINT NOT NULL,
+    told_at        BIGINT,          -- when a message said so: begins the cooldown
     PRIMARY KEY (destination_id, source, kind, token_id)
 );
 
@@ -237,7 +238,7 @@ CREATE TABLE messages (
     problem         TEXT              -- the last failure in words
 );
 CREATE INDEX messages_queued ON messages (destination_id, lane, id) WHERE state = 'queued';
-CREATE INDEX messages_due ON messages (lane, next_attempt_at) WHERE state = 'queued';
+CREATE INDEX messages_by_lane ON messages (lane, id) WHERE state = 'queued';
 CREATE INDEX messages_counted ON messages (destination_id, finished_at) WHERE counted;
 CREATE INDEX messages_dead ON messages (id) WHERE state = 'dead';
 

@@ -1,0 +1,341 @@
+//! How the due alerts of one destination become messages (`rules.md` 2.4, 2.8, 3.1 to 3.5, 3.9).
+//!
+//! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
+//! told as its net result.
+
+use super::decide::{Told, Wish, cooldown_end, deciding_wish, subscribed_by};
+use crate::domain::{
+    AlertId, Call, Change, Kind, Lane, MessageBody, Nature, Outcome, Reason, Settings, Stance, SummaryCause, Target, Timestamp, Timing,
+    TokenId,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// From so many on, changes that are due at once are one summary (3.3).
+const SUMMARY_FROM: usize = 4;
+/// Up to so many, a summary has a line each.
+const MOST_LINES: usize = 25;
+/// Characters of a summary that every platform takes, escaping and markup included.
+const TEXT_BUDGET: usize = 3_500;
+const HOUR: Duration = Duration::from_secs(3600);
+const MENTION_PAUSE: Duration = Duration::from_secs(600);
+
+/// Everything that decides what one destination is told now.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// Its limits.
+    pub settings: Settings,
+    /// Held until then.
+    pub muted_until: Option<Timestamp>,
+    /// When a role was last mentioned.
+    pub mentioned_at: Option<Timestamp>,
+    /// When the counted messages of the last hour were sent, in any order.
+    pub sent: Vec<Timestamp>,
+    /// What it knows of the tokens concerned.
+    pub told: BTreeMap<(Kind, TokenId), Told>,
+    /// Its wishes as they stand now.
+    pub wishes: Vec<(Kind, Wish)>,
+    /// The tokens it left out of `all`.
+    pub excluded: BTreeSet<(Kind, TokenId)>,
+    /// What is due, and what turned back before it was told.
+    pub due: Vec<Due>,
+}
+
+/// One pending alert with its change.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Its row.
+    pub alert: AlertId,
+    /// Why it was decided so at fan-out, or held since.
+    pub reason: Reason,
+    /// What happened.
+    pub change: Change,
+    /// The token's symbol.
+    pub symbol: String,
+    /// Where to read more.
+    pub link: Option<String>,
+}
+
+/// What to do: every due alert is in exactly one of the first three, but for one that waits on as [`Reason::NetZero`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Composition {
+    /// Messages for the outbox.
+    pub messages: Vec<Draft>,
+    /// Alerts that wait on.
+    pub holds: Vec<(AlertId, Timestamp, Reason)>,
+    /// Alerts that are not wanted any more.
+    pub skips: Vec<(AlertId, Reason)>,
+    /// Stances that the destination chose not to be told of: known to it all the same (3.8).
+    pub passed_over: Vec<(Kind, TokenId, Stance, Timestamp)>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// How urgent.
+    pub lane: Lane,
+    /// What it says.
+    pub body: MessageBody,
+    /// Whether it counts against the hourly limit.
+    pub counted: bool,
+    /// The roles to mention.
+    pub mention: Vec<String>,
+    /// The alerts it tells.
+    pub alerts: Vec<AlertId>,
+}
+
+/// The net result of one token and kind.
+struct Entry {
+    call: Call,
+    alerts: Vec<AlertId>,
+    reasons: BTreeSet<Reason>,
+    late: bool,
+    roles: BTreeSet<String>,
+}
+
+/// Composes what is due.
+pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
+    let mut composition = Composition::default();
+    if let Some(until) = situation.muted_until.filter(|until| *until > now) {
+        composition.holds.extend(situation.due.iter().map(|due| (due.alert, until, Reason::Muted)));
+        return composition;
+    }
+    let mut entries = Vec::new();
+    let mut unchanged = Vec::new();
+    for (key, group) in wanted_groups(situation, &mut composition) {
+        if let Some(entry) = net_result(key, &group, situation, now, &mut composition) {
+            let list = if entry.call.outcome == Outcome::FlippedBack { &mut unchanged } else { &mut entries };
+            list.push(entry);
+        }
+    }
+    let units = into_units(entries, &mut unchanged);
+    let mut throttle = Throttle::new(situation, now);
+    for unit in units {
+        throttle.place(unit, &mut composition);
+    }
+    let newly = unchanged.into_iter().filter(|entry| entry.reasons.iter().any(|reason| *reason != Reason::NetZero));
+    let waiting = newly.flat_map(|entry| entry.alerts);
+    composition.holds.extend(waiting.map(|alert| (alert, Timestamp::NEVER, Reason::NetZero)));
+    composition
+}
+
+type Key = (Kind, TokenId);
+
+/// The due alerts that are still wanted, by token and in order of time; the others are skipped with their reason.
+fn wanted_groups<'a>(situation: &'a Situation, composition: &mut Composition) -> BTreeMap<Key, Vec<(&'a Due, &'a Wish)>> {
+    let mut groups: BTreeMap<Key, Vec<(&Due, &Wish)>> = BTreeMap::new();
+    for due in &situation.due {
+        let key = (due.change.kind, due.change.token);
+        match deciding_wish(wishes_about(situation, key), subscribed_by(&due.change)) {
+            None => composition.skips.push((due.alert, Reason::Unsubscribed)),
+            Some(wish) if wish.target == Target::All && situation.excluded.contains(&key) => {
+                composition.skips.push((due.alert, Reason::Excluded));
+            }
+            Some(wish) => groups.entry(key).or_default().push((due, wish)),
+        }
+    }
+    for group in groups.values_mut() {
+        group.sort_by_key(|(due, _)| (due.change.data_time, due.change.detected_at, due.alert));
+    }
+    groups
+}
+
+/// The wishes about one token as they stand now: its own and `all`.
+fn wishes_about(situation: &Situation, (kind, token): Key) -> impl Iterator<Item = &Wish> {
+    let concerns = move |wish: &Wish| matches!(wish.target, Target::All) || wish.target == Target::Token(token);
+    situation.wishes.iter().filter(move |(of, wish)| *of == kind && concerns(wish)).map(|(_, wish)| wish)
+}
+
+/// What a group comes to against what the chat knows; nothing where it is held or skipped as a whole.
+fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Timestamp, composition: &mut Composition) -> Option<Entry> {
+    let (first, _) = group.first()?;
+    let (last, wish) = group.last()?;
+    let alerts = || group.iter().map(|(due, _)| due.alert);
+    if !wish.direction.admits(last.change.to) {
+        composition.skips.extend(alerts().map(|alert| (alert, Reason::Direction)));
+        composition.passed_over.push((key.0, key.1, last.change.to, last.change.data_time));
+        return None;
+    }
+    let told = situation.told.get(&key).copied();
+    let is_correction = group.iter().any(|(due, _)| matches!(due.change.nature, Nature::Correction { .. }));
+    if let Some(until) = cooldown_end(told, situation.settings).filter(|until| *until > now && !is_correction) {
+        composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
+        return None;
+    }
+    // What was told to an earlier subscription is not known to this one.
+    let known = told.filter(|told| told.known_at >= wish.created_at).map(|told| told.stance);
+    let base = known.or(first.change.from);
+    let outcome = match (base == Some(last.change.to), is_correction) {
+        (true, _) => Outcome::FlippedBack,
+        (false, true) => Outcome::Corrected,
+        (false, false) => Outcome::Turned,
+    };
+    Some(Entry {
+        call: Call {
+            token: key.1,
+            symbol: last.symbol.clone(),
+            kind: key.0,
+            outcome,
+            from: base,
+            since: first.change.since.filter(|_| first.change.from == base),
+            to: last.change.to,
+            data_time: last.change.data_time,
+            seen_at: last.change.detected_at,
+            flips: u32::try_from(group.len() - 1).unwrap_or(u32::MAX),
+            after_gap: group.iter().any(|(due, _)| due.change.after_gap),
+            trader_grade: last.change.trader_grade,
+            link: last.link.clone(),
+        },
+        alerts: alerts().collect(),
+        reasons: group.iter().map(|(due, _)| due.reason).collect(),
+        late: last.change.timing == Timing::Late,
+        roles: wishes_about(situation, key).filter_map(|wish| wish.mention.clone()).collect(),
+    })
+}
+
+/// What goes out together.
+struct Unit {
+    entries: Vec<Entry>,
+    cause: SummaryCause,
+    lane: Lane,
+    is_summary: bool,
+}
+
+impl Unit {
+    fn single(entry: Entry) -> Self {
+        let held = entry.reasons.iter().any(|reason| is_held(*reason)) || entry.late;
+        let lane = if held && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
+        Self { entries: vec![entry], cause: SummaryCause::AtOnce, lane, is_summary: false }
+    }
+
+    fn summary(entries: Vec<Entry>) -> Self {
+        let all_late = entries.iter().all(|entry| entry.late);
+        let held = entries.iter().any(|entry| entry.reasons.iter().any(|reason| is_held(*reason)));
+        let (cause, lane) = match (all_late, held) {
+            (true, _) => (SummaryCause::WhileAway, Lane::Summary),
+            (false, true) => (SummaryCause::Held, Lane::Summary),
+            (false, false) => (SummaryCause::AtOnce, Lane::Urgent),
+        };
+        Self { entries, cause, lane, is_summary: true }
+    }
+
+    fn is_correction(&self) -> bool {
+        !self.is_summary && self.entries.iter().all(|entry| entry.call.outcome == Outcome::Corrected)
+    }
+}
+
+fn is_held(reason: Reason) -> bool {
+    matches!(reason, Reason::HourlyCap | Reason::Muted | Reason::Cooldown)
+}
+
+/// One to three changes are one message each; four or more, what the hourly limit held, and what a mute held are one summary. Late news is
+/// never told singly if there is more of it. Whatever turned back is a line of the first summary there is.
+fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
+    let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap));
+    let muted = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.contains(&Reason::Muted));
+    if capped || muted || entries.len() >= SUMMARY_FROM {
+        let mut unit = Unit::summary(entries);
+        unit.entries.append(unchanged);
+        return vec![unit];
+    }
+    let (late, fresh): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.late);
+    let mut units: Vec<_> = fresh.into_iter().map(Unit::single).collect();
+    if late.len() > 1 {
+        let mut unit = Unit::summary(late);
+        unit.entries.append(unchanged);
+        units.push(unit);
+    } else {
+        units.extend(late.into_iter().map(Unit::single));
+    }
+    units
+}
+
+/// Lets units through until the hour is used up; holds the rest until the oldest message leaves the window (3.4).
+struct Throttle {
+    /// Counted messages that may still go; `None` without a limit.
+    left: Option<usize>,
+    until: Timestamp,
+    may_mention: bool,
+}
+
+impl Throttle {
+    fn new(situation: &Situation, now: Timestamp) -> Self {
+        let most = situation.settings.max_per_hour as usize;
+        let mut sent: Vec<_> = situation.sent.iter().copied().filter(|at| *at + HOUR > now && *at <= now).collect();
+        sent.sort();
+        let left = (most > 0).then(|| most.saturating_sub(sent.len()));
+        // There is room again once fewer than `most` are left in the window.
+        let leaves = sent.len().checked_sub(most.max(1)).and_then(|index| sent.get(index)).or(sent.first());
+        Self {
+            left,
+            until: leaves.map_or(now + HOUR, |at| *at + HOUR),
+            may_mention: situation.mentioned_at.is_none_or(|at| at + MENTION_PAUSE <= now),
+        }
+    }
+
+    fn place(&mut self, unit: Unit, composition: &mut Composition) {
+        if unit.is_correction() {
+            self.draft(unit, false, composition);
+        } else if self.left == Some(0) {
+            for entry in unit.entries {
+                if entry.call.outcome == Outcome::Corrected {
+                    self.draft(Unit::single(entry), false, composition);
+                } else {
+                    composition.holds.extend(entry.alerts.iter().map(|alert| (*alert, self.until, Reason::HourlyCap)));
+                }
+            }
+        } else {
+            self.left = self.left.map(|left| left - 1);
+            self.draft(unit, true, composition);
+        }
+    }
+
+    fn draft(&mut self, unit: Unit, counted: bool, composition: &mut Composition) {
+        let roles: BTreeSet<_> = unit.entries.iter().flat_map(|entry| entry.roles.iter().cloned()).collect();
+        let mention = if self.may_mention { roles.into_iter().collect() } else { Vec::new() };
+        self.may_mention &= mention.is_empty();
+        let lane = unit.lane;
+        let parts = if unit.is_summary { summary_parts(unit) } else { single_parts(unit) };
+        for (index, (body, alerts)) in parts.into_iter().enumerate() {
+            let first = index == 0;
+            let mention = if first { mention.clone() } else { Vec::new() };
+            composition.messages.push(Draft { lane, body, counted: counted && first, mention, alerts });
+        }
+    }
+}
+
+fn single_parts(unit: Unit) -> Vec<(MessageBody, Vec<AlertId>)> {
+    unit.entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call }, entry.alerts)).collect()
+}
+
+/// A summary, split where a platform's limit asks for it. It counts once, whatever its parts.
+fn summary_parts(unit: Unit) -> Vec<(MessageBody, Vec<AlertId>)> {
+    let total = unit.entries.len();
+    let compact = total > MOST_LINES;
+    let mut parts: Vec<(Vec<Call>, Vec<AlertId>, usize)> = Vec::new();
+    for entry in unit.entries {
+        let size = rendered_size(&entry.call, compact);
+        match parts.last_mut() {
+            Some((calls, alerts, used)) if *used + size <= TEXT_BUDGET => {
+                calls.push(entry.call);
+                alerts.extend(entry.alerts);
+                *used += size;
+            }
+            _ => parts.push((vec![entry.call], entry.alerts, size)),
+        }
+    }
+    let body = |calls| MessageBody::Summary { cause: unit.cause, total, calls, compact };
+    parts.into_iter().map(|(calls, alerts, _)| (body(calls), alerts)).collect()
+}
+
+/// An upper bound of what a call takes in a message: every character of a symbol may need an escape.
+fn rendered_size(call: &Call, compact: bool) -> usize {
+    let symbol = 2 * call.symbol.chars().count();
+    symbol + if compact { 12 } else { 90 }
+}
+
+#[cfg(test)]
+#[path = "compose_tests.rs"]
+mod tests;

@@ -1,0 +1,278 @@
+//! Tables and properties of composing.
+
+use super::*;
+use crate::domain::{Direction, SourceId};
+use proptest::prelude::*;
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_secs(1_795_000_000 + minutes * 60)
+}
+
+fn change(token: i64, to: Stance) -> Change {
+    Change {
+        source: SourceId::TokenMetrics,
+        kind: Kind::Daily,
+        token: TokenId(token),
+        from: Some(to.opposite()),
+        since: None,
+        to,
+        data_time: at(-600),
+        detected_at: at(0),
+        nature: Nature::Turned,
+        timing: Timing::Fresh,
+        after_gap: false,
+        trader_grade: None,
+    }
+}
+
+fn due(alert: i64, reason: Reason, change: Change) -> Due {
+    Due { alert: AlertId(alert), reason, symbol: format!("T{}", change.token), link: None, change }
+}
+
+fn all(direction: Direction) -> (Kind, Wish) {
+    (Kind::Daily, Wish { target: Target::All, direction, mention: None, created_at: at(-10_000) })
+}
+
+fn situation(due: Vec<Due>) -> Situation {
+    Situation {
+        settings: Settings::default(),
+        muted_until: None,
+        mentioned_at: None,
+        sent: Vec::new(),
+        told: BTreeMap::new(),
+        wishes: vec![all(Direction::Any)],
+        excluded: BTreeSet::new(),
+        due,
+    }
+}
+
+fn turns(count: i64) -> Vec<Due> {
+    (1..=count).map(|n| due(n, Reason::Instant, change(n, Stance::Bullish))).collect()
+}
+
+fn titles(composition: &Composition) -> Vec<String> {
+    composition.messages.iter().map(|draft| draft.body.to_card().title.plain()).collect()
+}
+
+#[test]
+fn rule_3_3_up_to_three_are_one_message_each_and_four_are_one_summary() {
+    let three = compose(&situation(turns(3)), at(1));
+    assert_eq!(titles(&three), ["T1 turned bullish", "T2 turned bullish", "T3 turned bullish"]);
+    let four = compose(&situation(turns(4)), at(1));
+    assert_eq!(titles(&four), ["4 calls changed"]);
+    assert_eq!(four.messages[0].alerts.len(), 4);
+    assert_eq!(four.messages[0].lane, Lane::Urgent);
+    let plain = four.messages[0].body.to_card().plain();
+    assert!(plain.contains("T3 turned bullish (daily, "), "{plain}");
+}
+
+#[test]
+fn beyond_25_symbols_stand_under_a_heading_and_parts_stay_small_and_count_once() {
+    let many = compose(&situation(turns(1_000)), at(1));
+    assert!(many.messages.len() > 1);
+    assert_eq!(many.messages.iter().filter(|draft| draft.counted).count(), 1);
+    assert_eq!(many.messages.iter().map(|draft| draft.alerts.len()).sum::<usize>(), 1_000);
+    for draft in &many.messages {
+        let plain = draft.body.to_card().plain();
+        assert!(plain.chars().count() <= TEXT_BUDGET + 100, "{}", plain.chars().count());
+        assert!(plain.contains("Turned bullish ("));
+    }
+}
+
+#[test]
+fn rule_2_4_a_chat_gets_the_net_and_nothing_where_it_turned_back() {
+    let flips = |stances: &[Stance]| -> Vec<Due> {
+        let step = |(n, to): (usize, &Stance)| {
+            let change = Change { data_time: at(n as i64), ..change(1, *to) };
+            due(n as i64, Reason::Instant, change)
+        };
+        stances.iter().enumerate().map(step).collect()
+    };
+    let odd = compose(&situation(flips(&[Stance::Bullish, Stance::Bearish, Stance::Bullish])), at(9));
+    assert_eq!(titles(&odd), ["T1 turned bullish"]);
+    assert!(odd.messages[0].body.to_card().plain().contains("2 flips in between"));
+    let even = compose(&situation(flips(&[Stance::Bullish, Stance::Bearish])), at(9));
+    assert!(even.messages.is_empty());
+    assert_eq!(even.holds.len(), 2);
+    assert!(even.holds.iter().all(|(_, until, reason)| *until == Timestamp::NEVER && *reason == Reason::NetZero));
+
+    let mut later = situation(turns(5));
+    later.due.retain(|due| due.change.token != TokenId(1));
+    later.due.extend(flips(&[Stance::Bullish, Stance::Bearish]).into_iter().map(|due| Due {
+        reason: Reason::NetZero,
+        alert: AlertId(due.alert.0 + 100),
+        ..due
+    }));
+    let summary = compose(&later, at(9));
+    assert_eq!(titles(&summary), ["5 calls changed"]);
+    assert!(summary.messages[0].body.to_card().plain().contains("T1 flipped and back, still bearish"));
+}
+
+#[test]
+fn the_net_is_against_what_was_last_told_to_this_subscription() {
+    let mut known = situation(vec![due(1, Reason::Instant, change(1, Stance::Bullish))]);
+    let told = |known_at| Told { stance: Stance::Bullish, known_at, told_at: Some(known_at) };
+    known.told.insert((Kind::Daily, TokenId(1)), told(at(-100)));
+    assert!(compose(&known, at(1)).messages.is_empty(), "it is what the chat knows");
+    known.told.insert((Kind::Daily, TokenId(1)), told(at(-20_000)));
+    assert_eq!(titles(&compose(&known, at(1))), ["T1 turned bullish"], "that was told to an earlier subscription");
+}
+
+#[test]
+fn rule_3_8_the_other_direction_is_never_sent_but_known() {
+    let mut bullish = situation(vec![due(1, Reason::Instant, change(1, Stance::Bearish))]);
+    bullish.wishes = vec![all(Direction::Bullish)];
+    let composition = compose(&bullish, at(1));
+    assert!(composition.messages.is_empty());
+    assert_eq!(composition.skips, [(AlertId(1), Reason::Direction)]);
+    assert_eq!(composition.passed_over, [(Kind::Daily, TokenId(1), Stance::Bearish, at(-600))]);
+}
+
+#[test]
+fn rule_3_2_what_was_unsubscribed_or_excluded_meanwhile_is_skipped() {
+    let mut gone = situation(turns(2));
+    gone.excluded.insert((Kind::Daily, TokenId(2)));
+    assert_eq!(compose(&gone, at(1)).skips, [(AlertId(2), Reason::Excluded)]);
+    gone.wishes.clear();
+    assert_eq!(compose(&gone, at(1)).skips, [(AlertId(1), Reason::Unsubscribed), (AlertId(2), Reason::Unsubscribed)]);
+}
+
+#[test]
+fn rule_3_4_the_hour_holds_until_its_oldest_message_leaves_and_then_one_summary_goes() {
+    let mut full = situation(turns(1));
+    full.settings.max_per_hour = 2;
+    full.sent = vec![at(-30), at(-50)];
+    let held = compose(&full, at(1));
+    assert_eq!(held.holds, [(AlertId(1), at(10), Reason::HourlyCap)]);
+    full.due = vec![due(1, Reason::HourlyCap, change(1, Stance::Bullish))];
+    let released = compose(&full, at(10));
+    assert_eq!(titles(&released), ["Held back: 1 call"]);
+    assert_eq!((released.messages[0].lane, released.messages[0].counted), (Lane::Summary, true));
+    full.settings.max_per_hour = 0;
+    full.due = turns(3);
+    assert_eq!(compose(&full, at(1)).messages.len(), 3);
+}
+
+#[test]
+fn rule_2_9_a_correction_goes_in_spite_of_the_limit_and_does_not_count() {
+    let correction = Change { nature: Nature::Correction { stored_at: at(-700) }, ..change(1, Stance::Bearish) };
+    let mut full = situation(vec![due(1, Reason::Correction, correction), due(2, Reason::Instant, change(2, Stance::Bullish))]);
+    full.settings.max_per_hour = 1;
+    full.sent = vec![at(-1)];
+    let composition = compose(&full, at(1));
+    assert_eq!(titles(&composition), ["T1 correction: the call is bearish"]);
+    assert!(!composition.messages[0].counted);
+    assert_eq!(composition.holds.len(), 1);
+}
+
+#[test]
+fn rule_2_8_late_news_is_one_summary_beside_what_is_fresh() {
+    let late = |n| due(n, Reason::Late, Change { timing: Timing::Late, ..change(n, Stance::Bullish) });
+    let both = compose(&situation(vec![late(1), late(2), due(3, Reason::Instant, change(3, Stance::Bearish))]), at(1));
+    assert_eq!(titles(&both), ["T3 turned bearish", "While I was away: 2 calls"]);
+    assert_eq!(titles(&compose(&situation(vec![late(1)]), at(1))), ["T1 turned bullish"]);
+}
+
+#[test]
+fn rule_3_9_roles_of_both_wishes_are_mentioned_once_in_ten_minutes() {
+    let mut mentioned = situation(turns(2));
+    mentioned.wishes = vec![
+        (Kind::Daily, Wish { mention: Some("7".to_owned()), ..all(Direction::Any).1 }),
+        (Kind::Daily, Wish { mention: Some("8".to_owned()), target: Target::Token(TokenId(1)), ..all(Direction::Any).1 }),
+    ];
+    let composition = compose(&mentioned, at(1));
+    assert_eq!(composition.messages[0].mention, ["7", "8"]);
+    assert!(composition.messages[1].mention.is_empty());
+    mentioned.mentioned_at = Some(at(-8));
+    assert!(compose(&mentioned, at(1)).messages[0].mention.is_empty());
+    assert_eq!(compose(&mentioned, at(2)).messages[0].mention, ["7", "8"]);
+}
+
+#[test]
+fn rule_3_6_a_mute_holds_everything_and_ends_with_one_message() {
+    let mut muted = situation(turns(2));
+    muted.muted_until = Some(at(60));
+    assert_eq!(compose(&muted, at(1)).holds.len(), 2);
+    muted.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
+    assert_eq!(titles(&compose(&muted, at(60))), ["Held back: 2 calls"]);
+}
+
+fn any_stance() -> impl Strategy<Value = Stance> {
+    prop_oneof![Just(Stance::Bullish), Just(Stance::Bearish)]
+}
+
+prop_compose! {
+    fn any_due()(
+        alert in 0_i64..10_000, token in 1_i64..12, to in any_stance(), minutes in -700_i64..0, late: bool, corrected: bool,
+        reason in proptest::sample::select(vec![Reason::Instant, Reason::HourlyCap, Reason::Cooldown, Reason::Muted, Reason::NetZero]),
+    ) -> Due {
+        let nature = if corrected { Nature::Correction { stored_at: at(minutes) } } else { Nature::Turned };
+        let timing = if late { Timing::Late } else { Timing::Fresh };
+        due(alert, reason, Change { nature, timing, data_time: at(minutes), ..change(token, to) })
+    }
+}
+
+prop_compose! {
+    fn any_situation()(
+        dues in prop::collection::vec(any_due(), 0..40), max_per_hour in 0_u32..5, cooldown_minutes in 0_u32..60,
+        sent in prop::collection::vec(-90_i64..0, 0..8), told in prop::collection::btree_map(1_i64..12, (any_stance(), -90_i64..0), 0..12),
+        direction in proptest::sample::select(Direction::ALL.to_vec()), excluded in prop::collection::btree_set(1_i64..12, 0..3),
+    ) -> Situation {
+        let mut dues = dues;
+        dues.sort_by_key(|due| due.alert);
+        dues.dedup_by_key(|due| due.alert);
+        Situation {
+            settings: Settings { max_per_hour, cooldown_minutes },
+            sent: sent.into_iter().map(at).collect(),
+            told: told.into_iter()
+                .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, known_at: at(ago), told_at: Some(at(ago)) }))
+                .collect(),
+            wishes: vec![all(direction)],
+            excluded: excluded.into_iter().map(|token| (Kind::Daily, TokenId(token))).collect(),
+            ..situation(dues)
+        }
+    }
+}
+
+proptest! {
+    /// Nothing that is due is lost or told twice.
+    #[test]
+    fn every_alert_has_exactly_one_fate(situation in any_situation()) {
+        let composition = compose(&situation, at(1));
+        let mut fates: Vec<_> = composition.messages.iter().flat_map(|draft| draft.alerts.iter().copied()).collect();
+        fates.extend(composition.holds.iter().map(|(alert, ..)| *alert));
+        fates.extend(composition.skips.iter().map(|(alert, _)| *alert));
+        let fated: BTreeSet<_> = fates.iter().copied().collect();
+        prop_assert_eq!(fated.len(), fates.len(), "one fate each");
+        for due in &situation.due {
+            prop_assert!(fated.contains(&due.alert) || due.reason == Reason::NetZero);
+        }
+    }
+
+    /// The hourly limit is never exceeded, and what is held is held into the future.
+    #[test]
+    fn the_hour_is_never_exceeded(situation in any_situation()) {
+        let composition = compose(&situation, at(1));
+        let most = situation.settings.max_per_hour as usize;
+        if most > 0 {
+            let recent = situation.sent.iter().filter(|sent| **sent + HOUR > at(1)).count();
+            let counted = composition.messages.iter().filter(|draft| draft.counted).count();
+            prop_assert!(counted == 0 || counted + recent <= most);
+        }
+        prop_assert!(composition.holds.iter().all(|(_, until, _)| *until > at(1)));
+    }
+
+    /// A subscriber of one direction never hears of the other.
+    #[test]
+    fn the_unwanted_direction_is_never_told(situation in any_situation()) {
+        let direction = situation.wishes[0].1.direction;
+        for draft in compose(&situation, at(1)).messages {
+            let calls = match draft.body {
+                MessageBody::Alert { call } => vec![call],
+                MessageBody::Summary { calls, .. } => calls,
+                MessageBody::Card { .. } => Vec::new(),
+            };
+            prop_assert!(calls.iter().all(|call| direction.admits(call.to)));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Whether a destination hears of a change, and when: the decision of fan-out (`rules.md` 3.1, 3.2, 3.5, 3.6).
+//!
+//! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
+
+use crate::domain::{Change, Decision, Direction, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing};
+
+/// A destination with some wish about the token of a change.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its wishes about the token: its own, or `all`.
+    pub wishes: Vec<Wish>,
+    /// The token is left out of its `all`.
+    pub excluded: bool,
+    /// Its limits.
+    pub settings: Settings,
+    /// Held until then.
+    pub muted_until: Option<Timestamp>,
+    /// What it knows of the token.
+    pub told: Option<Told>,
+}
+
+/// One subscription as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// What it is for.
+    pub target: Target,
+    /// Which turns.
+    pub direction: Direction,
+    /// The role to mention.
+    pub mention: Option<String>,
+    /// Since when it stands.
+    pub created_at: Timestamp,
+}
+
+/// What a chat knows of one token and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The stance it knows.
+    pub stance: Stance,
+    /// Since when it knows it.
+    pub known_at: Timestamp,
+    /// When a message last said anything of the token; nothing if none did.
+    pub told_at: Option<Timestamp>,
+}
+
+/// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
+pub fn deciding_wish<'a>(wishes: impl IntoIterator<Item = &'a Wish>, bound: Timestamp) -> Option<&'a Wish> {
+    wishes.into_iter().filter(|wish| wish.created_at <= bound).max_by_key(|wish| matches!(wish.target, Target::Token(_)))
+}
+
+/// A subscription hears of a change if it stood by then: when it was detected, or, for a correction, when the wrong value was stored (2.9, 3.2).
+pub fn subscribed_by(change: &Change) -> Timestamp {
+    match change.nature {
+        Nature::Turned => change.detected_at,
+        Nature::Correction { stored_at } => stored_at,
+    }
+}
+
+/// The decision; `None` where the change does not concern the destination at all.
+pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<Decision> {
+    if change.timing == Timing::History {
+        return None;
+    }
+    let wish = deciding_wish(&candidate.wishes, subscribed_by(change))?;
+    if candidate.excluded && wish.target == Target::All {
+        return Some(Decision::Skip(Reason::Excluded));
+    }
+    if let Some(until) = candidate.muted_until.filter(|until| *until > now) {
+        return Some(Decision::Hold { until, reason: Reason::Muted });
+    }
+    if let Nature::Correction { .. } = change.nature {
+        return Some(Decision::SendNow(Reason::Correction));
+    }
+    if let Some(until) = cooldown_end(candidate.told, candidate.settings).filter(|until| *until > now) {
+        return Some(Decision::Hold { until, reason: Reason::Cooldown });
+    }
+    Some(Decision::SendNow(if change.timing == Timing::Late { Reason::Late } else { Reason::Instant }))
+}
+
+/// When the token's cooldown ends, if it has one.
+pub fn cooldown_end(told: Option<Told>, settings: Settings) -> Option<Timestamp> {
+    let told_at = told?.told_at?;
+    (settings.cooldown_minutes > 0).then(|| told_at + settings.cooldown())
+}
+
+/// The lane of an alert by its decision (3.7).
+pub fn lane(decision: Decision) -> Lane {
+    match decision {
+        Decision::SendNow(Reason::Instant | Reason::Correction) => Lane::Urgent,
+        _ => Lane::Summary,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Kind, SourceId, TokenId};
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_secs(1_795_000_000 + minutes * 60)
+    }
+
+    fn change() -> Change {
+        Change {
+            source: SourceId::TokenMetrics,
+            kind: Kind::Daily,
+            token: TokenId(1),
+            from: Some(Stance::Bearish),
+            since: None,
+            to: Stance::Bullish,
+            data_time: at(-600),
+            detected_at: at(0),
+            nature: Nature::Turned,
+            timing: Timing::Fresh,
+            after_gap: false,
+            trader_grade: None,
+        }
+    }
+
+    fn wish(target: Target, created: i64) -> Wish {
+        Wish { target, direction: Direction::Any, mention: None, created_at: at(created) }
+    }
+
+    fn candidate(wishes: Vec<Wish>) -> Candidate {
+        Candidate { wishes, excluded: false, settings: Settings::default(), muted_until: None, told: None }
+    }
+
+    #[test]
+    fn a_subscription_younger_than_the_change_is_not_concerned() {
+        let own = Target::Token(TokenId(1));
+        assert_eq!(decide(&change(), &candidate(vec![wish(own, 1)]), at(2)), None);
+        assert_eq!(decide(&change(), &candidate(vec![wish(own, 0)]), at(2)), Some(Decision::SendNow(Reason::Instant)));
+        let correction = Change { nature: Nature::Correction { stored_at: at(-10) }, ..change() };
+        assert_eq!(decide(&correction, &candidate(vec![wish(own, -5)]), at(2)), None, "it came after the wrong value was stored");
+        assert_eq!(decide(&correction, &candidate(vec![wish(own, -10)]), at(2)), Some(Decision::SendNow(Reason::Correction)));
+    }
+
+    #[test]
+    fn an_exclusion_is_of_all_alone() {
+        let own = wish(Target::Token(TokenId(1)), 0);
+        let all = wish(Target::All, 0);
+        let excluded = |wishes| Candidate { excluded: true, ..candidate(wishes) };
+        assert_eq!(decide(&change(), &excluded(vec![all.clone()]), at(1)), Some(Decision::Skip(Reason::Excluded)));
+        assert_eq!(decide(&change(), &excluded(vec![all, own]), at(1)), Some(Decision::SendNow(Reason::Instant)));
+    }
+
+    #[test]
+    fn limits_hold_and_never_drop() {
+        let base = candidate(vec![wish(Target::All, 0)]);
+        let muted = Candidate { muted_until: Some(at(60)), ..base.clone() };
+        assert_eq!(decide(&change(), &muted, at(1)), Some(Decision::Hold { until: at(60), reason: Reason::Muted }));
+        let told = Some(Told { stance: Stance::Bearish, known_at: at(-20), told_at: Some(at(-20)) });
+        let cooling = Candidate { settings: Settings { cooldown_minutes: 30, ..Settings::default() }, told, ..base };
+        assert_eq!(decide(&change(), &cooling, at(1)), Some(Decision::Hold { until: at(10), reason: Reason::Cooldown }));
+        assert_eq!(decide(&change(), &cooling, at(10)), Some(Decision::SendNow(Reason::Instant)));
+    }
+
+    #[test]
+    fn history_is_told_to_nobody_and_late_news_as_such() {
+        let base = candidate(vec![wish(Target::All, 0)]);
+        assert_eq!(decide(&Change { timing: Timing::History, ..change() }, &base, at(1)), None);
+        assert_eq!(decide(&Change { timing: Timing::Late, ..change() }, &base, at(1)), Some(Decision::SendNow(Reason::Late)));
+    }
+}

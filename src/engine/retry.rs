@@ -1,0 +1,94 @@
+//! When an attempt is repeated and when it is given up (`rules.md` 4.2).
+
+use crate::domain::{Platform, Timestamp};
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(600);
+/// After so long a message that never got through becomes a dead letter: what it says is old.
+const HORIZON: Duration = Duration::from_secs(24 * 3600);
+/// The longest wait that a platform may ask for: a hostile or broken answer must not stall a chat for days.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
+/// How a message stands after an attempt that brought no receipt.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempted {
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+    /// Those of which nobody knows whether they arrived, this one included.
+    pub unknown_ends: u32,
+    /// When the message was made.
+    pub created_at: Timestamp,
+    /// What the platform asked to wait.
+    pub after: Option<Duration>,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Try again then.
+    At(Timestamp),
+    /// Give up: a dead letter.
+    GiveUp(&'static str),
+}
+
+/// The longer of the schedule and what the platform asked, both capped. `jitter` is 0 to 1 and lengthens the wait by up to a fifth.
+pub fn next(platform: Platform, attempted: Attempted, jitter: f64, now: Timestamp) -> Next {
+    // Telegram has no idempotency key: a second ambiguous end would risk a third copy. Discord's nonce makes repeats safe.
+    if platform == Platform::Telegram && attempted.unknown_ends > 1 {
+        return Next::GiveUp("two attempts ended without an answer: it may have arrived");
+    }
+    if now.since(attempted.created_at) > HORIZON {
+        return Next::GiveUp("it could not be delivered within 24 hours");
+    }
+    let doublings = attempted.attempts.saturating_sub(1).min(16);
+    let scheduled = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
+    let asked = attempted.after.unwrap_or_default().min(LONGEST_ASKED);
+    let wait = scheduled.max(asked);
+    Next::At(now + wait + wait.mul_f64(0.2 * jitter.clamp(0.0, 1.0)))
+}
+
+/// How long a quarantined destination rests before it is tried again: an hour, then longer, at most a week.
+pub fn probe_after(probes: u32) -> Duration {
+    Duration::from_secs(3600) * 4_u32.pow(probes.min(3)).min(168)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempted(attempts: u32, unknown_ends: u32, after: Option<u64>) -> Attempted {
+        Attempted { attempts, unknown_ends, created_at: Timestamp::EPOCH, after: after.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_cap_and_heed_the_platform() {
+        let wait = |attempts, after| match next(Platform::Discord, attempted(attempts, 0, after), 0.0, Timestamp::EPOCH) {
+            Next::At(at) => at.as_secs(),
+            Next::GiveUp(_) => -1,
+        };
+        assert_eq!([wait(1, None), wait(2, None), wait(3, None), wait(12, None), wait(60, None)], [2, 4, 8, 600, 600]);
+        assert_eq!(wait(1, Some(30)), 30);
+        assert_eq!(wait(12, Some(30)), 600, "the longer of both");
+        assert_eq!(wait(1, Some(1_000_000)), 3600, "a hostile answer is capped");
+    }
+
+    #[test]
+    fn an_ambiguous_end_is_retried_once_on_telegram_and_always_on_discord() {
+        let now = Timestamp::EPOCH;
+        assert!(matches!(next(Platform::Telegram, attempted(1, 1, None), 0.5, now), Next::At(_)));
+        assert!(matches!(next(Platform::Telegram, attempted(2, 2, None), 0.5, now), Next::GiveUp(_)));
+        assert!(matches!(next(Platform::Discord, attempted(9, 9, None), 0.5, now), Next::At(_)));
+    }
+
+    #[test]
+    fn a_day_is_the_end_of_it() {
+        let now = Timestamp::EPOCH + HORIZON + Duration::from_secs(1);
+        assert!(matches!(next(Platform::Discord, attempted(100, 0, None), 0.0, now), Next::GiveUp(_)));
+    }
+
+    #[test]
+    fn probes_grow_rarer() {
+        assert_eq!([0, 1, 2, 3, 9].map(|n| probe_after(n).as_secs() / 3600), [1, 4, 16, 64, 64]);
+    }
+}
