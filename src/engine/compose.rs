@@ -3,10 +3,10 @@
 //! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
 //! told as its net result.
 
-use super::decide::{Told, Wish, cooldown_end, deciding_wish, subscribed_by};
+use super::decide::{cooldown_end, deciding_wish, subscribed_by};
 use crate::domain::{
-    AlertId, Call, Change, Kind, Lane, MessageBody, Nature, Outcome, Reason, Settings, Stance, SummaryCause, Target, Timestamp, Timing,
-    TokenId,
+    AlertId, Call, Composition, Draft, Due, Kind, Lane, MessageBody, Nature, Outcome, Reason, Situation, SummaryCause, Target, Timestamp,
+    Timing, TokenId, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,70 +21,6 @@ const MOST_LINES: usize = 25;
 const TEXT_BUDGET: usize = 3_500;
 const HOUR: Duration = Duration::from_secs(3600);
 const MENTION_PAUSE: Duration = Duration::from_secs(600);
-
-/// Everything that decides what one destination is told now.
-#[derive(Clone, Debug)]
-pub struct Situation {
-    /// Its limits.
-    pub settings: Settings,
-    /// Held until then.
-    pub muted_until: Option<Timestamp>,
-    /// When a role was last mentioned.
-    pub mentioned_at: Option<Timestamp>,
-    /// When the counted messages of the last hour were sent, in any order.
-    pub sent: Vec<Timestamp>,
-    /// What it knows of the tokens concerned.
-    pub told: BTreeMap<(Kind, TokenId), Told>,
-    /// Its wishes as they stand now.
-    pub wishes: Vec<(Kind, Wish)>,
-    /// The tokens it left out of `all`.
-    pub excluded: BTreeSet<(Kind, TokenId)>,
-    /// What is due, and what turned back before it was told.
-    pub due: Vec<Due>,
-}
-
-/// One pending alert with its change.
-#[derive(Clone, Debug)]
-pub struct Due {
-    /// Its row.
-    pub alert: AlertId,
-    /// Why it was decided so at fan-out, or held since.
-    pub reason: Reason,
-    /// What happened.
-    pub change: Change,
-    /// The token's symbol.
-    pub symbol: String,
-    /// Where to read more.
-    pub link: Option<String>,
-}
-
-/// What to do: every due alert is in exactly one of the first three, but for one that waits on as [`Reason::NetZero`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Composition {
-    /// Messages for the outbox.
-    pub messages: Vec<Draft>,
-    /// Alerts that wait on.
-    pub holds: Vec<(AlertId, Timestamp, Reason)>,
-    /// Alerts that are not wanted any more.
-    pub skips: Vec<(AlertId, Reason)>,
-    /// Stances that the destination chose not to be told of: known to it all the same (3.8).
-    pub passed_over: Vec<(Kind, TokenId, Stance, Timestamp)>,
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
-    /// How urgent.
-    pub lane: Lane,
-    /// What it says.
-    pub body: MessageBody,
-    /// Whether it counts against the hourly limit.
-    pub counted: bool,
-    /// The roles to mention.
-    pub mention: Vec<String>,
-    /// The alerts it tells.
-    pub alerts: Vec<AlertId>,
-}
 
 /// The net result of one token and kind.
 struct Entry {

@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
 use super::*;
-use crate::domain::{Direction, SourceId};
+use crate::domain::{Change, Direction, Settings, SourceId, Stance, Told};
 use proptest::prelude::*;
 
 fn at(minutes: i64) -> Timestamp {

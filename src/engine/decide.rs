@@ -2,46 +2,7 @@
 //!
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
-use crate::domain::{Change, Decision, Direction, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing};
-
-/// A destination with some wish about the token of a change.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// Its wishes about the token: its own, or `all`.
-    pub wishes: Vec<Wish>,
-    /// The token is left out of its `all`.
-    pub excluded: bool,
-    /// Its limits.
-    pub settings: Settings,
-    /// Held until then.
-    pub muted_until: Option<Timestamp>,
-    /// What it knows of the token.
-    pub told: Option<Told>,
-}
-
-/// One subscription as far as a decision needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
-    /// What it is for.
-    pub target: Target,
-    /// Which turns.
-    pub direction: Direction,
-    /// The role to mention.
-    pub mention: Option<String>,
-    /// Since when it stands.
-    pub created_at: Timestamp,
-}
-
-/// What a chat knows of one token and kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The stance it knows.
-    pub stance: Stance,
-    /// Since when it knows it.
-    pub known_at: Timestamp,
-    /// When a message last said anything of the token; nothing if none did.
-    pub told_at: Option<Timestamp>,
-}
+use crate::domain::{Candidate, Change, Decision, Lane, Nature, Reason, Settings, Target, Timestamp, Timing, Told, Wish};
 
 /// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
 pub fn deciding_wish<'a>(wishes: impl IntoIterator<Item = &'a Wish>, bound: Timestamp) -> Option<&'a Wish> {
@@ -94,7 +55,7 @@ pub fn lane(decision: Decision) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Kind, SourceId, TokenId};
+    use crate::domain::{Direction, Kind, SourceId, Stance, TokenId};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_secs(1_795_000_000 + minutes * 60)

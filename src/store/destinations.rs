@@ -19,7 +19,7 @@ const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHER
 const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
 const SET_SETTINGS: &str = "UPDATE destinations SET settings = $2 WHERE id = $1";
 const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
-const QUARANTINE: &str =
+pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
     probes = probes + 1 WHERE id = $1";
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0

@@ -6,14 +6,21 @@
 //! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
+mod changes;
+mod composing;
+mod delivering;
 mod destinations;
 mod dialect;
+mod fanout;
 mod feeds;
 mod open;
 mod outbox;
 mod schema;
 
+pub use changes::StoredChange;
+pub use delivering::{Claimed, Recovered, Settlement};
 pub use destinations::NewDestination;
+pub use fanout::{FanoutJob, NewAlert};
 pub use open::{OpenError, ServeLock};
 
 use sqlx::{PgPool, SqlitePool};
@@ -37,6 +44,9 @@ pub enum StoreError {
     /// The database itself: unreachable, locked, full, read-only.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// Somebody else changed the same rows meanwhile: load again and compute again.
+    #[error("the same rows were changed meanwhile")]
+    Conflict,
     /// A row holds what this version cannot read.
     #[error("the database holds {what} that this version cannot read: {detail}")]
     Corrupt {

@@ -1,16 +1,24 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, destinations,
+    Store, StoreResult, changes, composing, delivering, destinations,
     dialect::{on_db, per_db},
-    feeds, outbox,
+    fanout, feeds, outbox,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
-const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS];
+const STATEMENTS: &[&[&str]] = &[
+    changes::STATEMENTS,
+    composing::STATEMENTS,
+    delivering::STATEMENTS,
+    destinations::STATEMENTS,
+    fanout::STATEMENTS,
+    feeds::STATEMENTS,
+    outbox::STATEMENTS,
+];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[];
+const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, fanout::PAIRS];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

@@ -1,0 +1,107 @@
+//! What decides about telling, and what is decided: the values that go between `store` and `engine`.
+
+use super::{AlertId, Change, Direction, Kind, Lane, MessageBody, Reason, Settings, Stance, Target, Timestamp, TokenId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A destination with some wish about the token of a change.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its wishes about the token: its own, or `all`.
+    pub wishes: Vec<Wish>,
+    /// The token is left out of its `all`.
+    pub excluded: bool,
+    /// Its limits.
+    pub settings: Settings,
+    /// Held until then.
+    pub muted_until: Option<Timestamp>,
+    /// What it knows of the token.
+    pub told: Option<Told>,
+}
+
+/// One subscription as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// What it is for.
+    pub target: Target,
+    /// Which turns.
+    pub direction: Direction,
+    /// The role to mention.
+    pub mention: Option<String>,
+    /// Since when it stands.
+    pub created_at: Timestamp,
+}
+
+/// What a chat knows of one token and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The stance it knows.
+    pub stance: Stance,
+    /// Since when it knows it.
+    pub known_at: Timestamp,
+    /// When a message last said anything of the token; nothing if none did.
+    pub told_at: Option<Timestamp>,
+}
+
+/// Everything that decides what one destination is told now.
+#[derive(Clone, Debug)]
+pub struct Situation {
+    /// Its limits.
+    pub settings: Settings,
+    /// Held until then.
+    pub muted_until: Option<Timestamp>,
+    /// When a role was last mentioned.
+    pub mentioned_at: Option<Timestamp>,
+    /// When the counted messages of the last hour were sent, in any order.
+    pub sent: Vec<Timestamp>,
+    /// What it knows of the tokens concerned.
+    pub told: BTreeMap<(Kind, TokenId), Told>,
+    /// Its wishes as they stand now.
+    pub wishes: Vec<(Kind, Wish)>,
+    /// The tokens it left out of `all`.
+    pub excluded: BTreeSet<(Kind, TokenId)>,
+    /// What is due, and what turned back before it was told.
+    pub due: Vec<Due>,
+}
+
+/// One pending alert with its change.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Its row.
+    pub alert: AlertId,
+    /// Why it was decided so at fan-out, or held since.
+    pub reason: Reason,
+    /// What happened.
+    pub change: Change,
+    /// The token's symbol.
+    pub symbol: String,
+    /// Where to read more.
+    pub link: Option<String>,
+}
+
+/// What to do: every due alert is in exactly one of the first three, but for one that waits on as [`Reason::NetZero`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Composition {
+    /// Messages for the outbox.
+    pub messages: Vec<Draft>,
+    /// Alerts that wait on.
+    pub holds: Vec<(AlertId, Timestamp, Reason)>,
+    /// Alerts that are not wanted any more.
+    pub skips: Vec<(AlertId, Reason)>,
+    /// Stances that the destination chose not to be told of: known to it all the same (3.8).
+    pub passed_over: Vec<(Kind, TokenId, Stance, Timestamp)>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// How urgent.
+    pub lane: Lane,
+    /// What it says.
+    pub body: MessageBody,
+    /// Whether it counts against the hourly limit.
+    pub counted: bool,
+    /// The roles to mention.
+    pub mention: Vec<String>,
+    /// The alerts it tells.
+    pub alerts: Vec<AlertId>,
+}

@@ -1,0 +1,118 @@
+//! Changes as they are stored, with what the directory says of their token.
+
+use super::{Store, StoreError, StoreResult, dialect::on_db};
+use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Timestamp, Timing, TokenId};
+
+macro_rules! change_columns {
+    () => {
+        "c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.since_at, c.since_exact, c.data_time, c.detected_at, c.nature,
+         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, t.symbol, t.link, t.in_all"
+    };
+}
+pub(super) use change_columns;
+
+const CHANGE: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id WHERE c.id = $1"
+);
+
+pub(super) const STATEMENTS: &[&str] = &[CHANGE];
+
+/// A change with what is needed to tell of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredChange {
+    /// Its row.
+    pub id: ChangeId,
+    /// What happened.
+    pub change: Change,
+    /// A correction: the change that was wrong, if that was one.
+    pub supersedes: Option<ChangeId>,
+    /// The token's symbol; its id where the directory does not know it.
+    pub symbol: String,
+    /// Where to read more.
+    pub link: Option<String>,
+    /// Whether `all` means the token at present.
+    pub in_all: bool,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct ChangeRow {
+    id: i64,
+    source: String,
+    kind: String,
+    token_id: i64,
+    from_stance: Option<String>,
+    to_stance: String,
+    since_at: Option<i64>,
+    since_exact: bool,
+    data_time: i64,
+    detected_at: i64,
+    nature: String,
+    stored_at: Option<i64>,
+    supersedes: Option<i64>,
+    timing: String,
+    after_gap: bool,
+    trader_grade: Option<f64>,
+    symbol: Option<String>,
+    link: Option<String>,
+    in_all: Option<bool>,
+}
+
+pub(super) fn stance(word: &str) -> StoreResult<Stance> {
+    Stance::parse(word).ok_or_else(|| StoreError::corrupt("a stance", word))
+}
+
+pub(super) fn kind(word: &str) -> StoreResult<Kind> {
+    Kind::parse(word).ok_or_else(|| StoreError::corrupt("a kind", word))
+}
+
+impl TryFrom<ChangeRow> for StoredChange {
+    type Error = StoreError;
+
+    fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+        let source = match row.source.as_str() {
+            name if name == SourceId::TokenMetrics.as_str() => SourceId::TokenMetrics,
+            other => return Err(StoreError::corrupt("a source", other)),
+        };
+        let nature = match (row.nature.as_str(), row.stored_at) {
+            ("correction", Some(stored_at)) => Nature::Correction { stored_at: Timestamp::from_millis(stored_at) },
+            ("turned", _) => Nature::Turned,
+            (other, _) => return Err(StoreError::corrupt("a change's nature", other)),
+        };
+        let timing = [Timing::Fresh, Timing::Late, Timing::History].into_iter().find(|timing| timing.as_str() == row.timing);
+        let change = Change {
+            source,
+            kind: kind(&row.kind)?,
+            token: TokenId(row.token_id),
+            from: row.from_stance.as_deref().map(stance).transpose()?,
+            since: row.since_at.map(|at| Since { at: Timestamp::from_millis(at), exact: row.since_exact }),
+            to: stance(&row.to_stance)?,
+            data_time: Timestamp::from_millis(row.data_time),
+            detected_at: Timestamp::from_millis(row.detected_at),
+            nature,
+            timing: timing.ok_or_else(|| StoreError::corrupt("a change's timing", &row.timing))?,
+            after_gap: row.after_gap,
+            trader_grade: row.trader_grade,
+        };
+        Ok(Self {
+            id: ChangeId(row.id),
+            change,
+            supersedes: row.supersedes.map(ChangeId),
+            symbol: row.symbol.unwrap_or_else(|| format!("#{}", row.token_id)),
+            link: row.link,
+            in_all: row.in_all.unwrap_or(false),
+        })
+    }
+}
+
+impl Store {
+    /// One change.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn change(&self, id: ChangeId) -> StoreResult<Option<StoredChange>> {
+        let row: Option<ChangeRow> = on_db!(self.db, pool => sqlx::query_as(CHANGE).bind(id.0).fetch_optional(pool).await)?;
+        row.map(StoredChange::try_from).transpose()
+    }
+}

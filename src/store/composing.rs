@@ -1,0 +1,299 @@
+//! Composing: everything that decides what a few destinations are told now, and what came of it.
+
+use super::{
+    Store, StoreError, StoreResult,
+    changes::{ChangeRow, StoredChange, change_columns, kind, stance},
+    destinations::{DestinationRow, columns},
+    dialect::{in_transaction, on_db, over_rows},
+    fanout::wish,
+};
+use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Reason, Situation, SourceId, Timestamp, TokenId, Told};
+use std::{collections::BTreeMap, time::Duration};
+
+// A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
+const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.destination_id FROM alerts a JOIN destinations d ON d.id = a.destination_id
+    WHERE a.state = 'pending' AND a.release_at <= $1 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2))
+    LIMIT $2";
+const NEXT_RELEASE: &str = "SELECT MIN(release_at) FROM alerts WHERE state = 'pending' AND release_at > $1";
+const DESTINATIONS: (&str, &str) =
+    over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
+const PENDING: (&str, &str) = over_rows!(
+    concat!(
+        "SELECT a.id AS alert_id, a.destination_id, a.reason, ",
+        change_columns!(),
+        " FROM alerts a JOIN changes c ON c.id = a.change_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
+         WHERE a.state = 'pending' AND (a.release_at <= $2 OR a.reason = 'net_zero')
+           AND a.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
+    ),
+    ") ORDER BY a.id"
+);
+macro_rules! concerned {
+    ($table:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM alerts a JOIN changes c ON c.id = a.change_id WHERE a.destination_id = ",
+            $table,
+            ".destination_id AND a.state = 'pending' AND c.source = ",
+            $table,
+            ".source AND c.kind = ",
+            $table,
+            ".kind AND "
+        )
+    };
+}
+const WISHES: (&str, &str) = over_rows!(
+    "SELECT s.destination_id, s.kind, s.target, s.direction, s.mention, s.created_at FROM subscriptions s
+     WHERE s.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    concat!(") AND (s.target = 'all' OR ", concerned!("s"), "CAST(c.token_id AS TEXT) = s.target))")
+);
+const EXCLUDED: (&str, &str) = over_rows!(
+    "SELECT e.destination_id, e.kind, e.token_id FROM exclusions e
+     WHERE e.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    concat!(") AND ", concerned!("e"), "c.token_id = e.token_id)")
+);
+const TOLD: (&str, &str) = over_rows!(
+    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at FROM told k
+     WHERE k.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    concat!(") AND ", concerned!("k"), "c.token_id = k.token_id)")
+);
+const SENT: (&str, &str) = over_rows!(
+    "SELECT m.destination_id, m.finished_at FROM messages m WHERE m.counted AND m.state = 'sent' AND m.finished_at > $2
+       AND m.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ")"
+);
+
+const INSERT_MESSAGE: &str = "INSERT INTO messages
+    (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+    VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, 0, $6) RETURNING id";
+const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
+const LINK_ALERTS: (&str, &str) = over_rows!(
+    "INSERT INTO message_alerts (message_id, alert_id) SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM",
+    "WHERE TRUE"
+);
+const COMPOSED: (&str, &str) =
+    over_rows!("UPDATE alerts SET state = 'composed' WHERE state = 'pending' AND id IN (SELECT CAST(r.value ->> 1 AS BIGINT) FROM", ")");
+const HOLD: (&str, &str) = over_rows!(
+    "UPDATE alerts SET release_at = h.release_at, reason = h.reason, decision = 'hold'
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, CAST(r.value ->> 1 AS BIGINT) AS release_at, r.value ->> 2 AS reason FROM",
+    ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
+);
+const SKIP: (&str, &str) = over_rows!(
+    "UPDATE alerts SET state = 'skipped', reason = h.reason, decision = 'skip'
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, r.value ->> 1 AS reason FROM",
+    ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
+);
+const PASS_OVER: (&str, &str) = over_rows!(
+    "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at)
+     SELECT CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,
+        CAST(r.value ->> 5 AS BIGINT), CAST($2 AS BIGINT) FROM",
+    "WHERE TRUE ON CONFLICT (destination_id, source, kind, token_id)
+     DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at"
+);
+
+pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, NEXT_RELEASE, INSERT_MESSAGE, MENTIONED];
+pub(super) const PAIRS: &[(&str, &str)] =
+    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(sqlx::FromRow)]
+struct PendingRow {
+    alert_id: i64,
+    destination_id: i64,
+    reason: String,
+    #[sqlx(flatten)]
+    change: ChangeRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct WishRow {
+    destination_id: i64,
+    kind: String,
+    target: String,
+    direction: String,
+    mention: Option<String>,
+    created_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct ToldRow {
+    destination_id: i64,
+    kind: String,
+    token_id: i64,
+    stance: String,
+    known_at: i64,
+    told_at: Option<i64>,
+}
+
+impl Store {
+    /// What decides about each of at most `limit` destinations that have something due.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn due_situations(&self, now: Timestamp, limit: i64) -> StoreResult<BTreeMap<DestinationId, Situation>> {
+        let ids: Vec<i64> =
+            on_db!(self.db, pool => sqlx::query_scalar(DUE_DESTINATIONS).bind(now.as_millis()).bind(limit).fetch_all(pool).await)?;
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let list = serde_json::to_string(&ids).unwrap_or_default();
+        let mut situations = self.destinations_of(&list).await?;
+        self.add_pending(&list, now, &mut situations).await?;
+        self.add_wishes(&list, &mut situations).await?;
+        self.add_told(&list, &mut situations).await?;
+        let sql = self.words(SENT);
+        let since = (now - HOUR).as_millis();
+        let sent: Vec<(i64, Option<i64>)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&list).bind(since).fetch_all(pool).await)?;
+        for (id, at) in sent {
+            if let (Some(situation), Some(at)) = (situations.get_mut(&DestinationId(id)), at) {
+                situation.sent.push(Timestamp::from_millis(at));
+            }
+        }
+        Ok(situations)
+    }
+
+    /// When the next alert that is held will be due.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn next_release(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_RELEASE).bind(now.as_millis()).fetch_one(pool).await)?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
+    async fn destinations_of(&self, list: &str) -> StoreResult<BTreeMap<DestinationId, Situation>> {
+        let sql = self.words(DESTINATIONS);
+        let rows: Vec<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).fetch_all(pool).await)?;
+        let situation = |row| {
+            let destination = Destination::try_from(row)?;
+            let situation = Situation {
+                settings: destination.settings,
+                muted_until: destination.muted_until,
+                mentioned_at: destination.mentioned_at,
+                sent: Vec::new(),
+                told: BTreeMap::new(),
+                wishes: Vec::new(),
+                excluded: std::collections::BTreeSet::new(),
+                due: Vec::new(),
+            };
+            StoreResult::Ok((destination.id, situation))
+        };
+        rows.into_iter().map(situation).collect()
+    }
+
+    async fn add_pending(&self, list: &str, now: Timestamp, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let sql = self.words(PENDING);
+        let rows: Vec<PendingRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).bind(now.as_millis()).fetch_all(pool).await)?;
+        for row in rows {
+            let stored = StoredChange::try_from(row.change)?;
+            let reason = Reason::parse(&row.reason).ok_or_else(|| StoreError::corrupt("a reason", &row.reason))?;
+            if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
+                let (symbol, link) = (stored.symbol, stored.link);
+                situation.due.push(Due { alert: AlertId(row.alert_id), reason, change: stored.change, symbol, link });
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_wishes(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let (wishes, excluded) = (self.words(WISHES), self.words(EXCLUDED));
+        let rows: Vec<WishRow> = on_db!(self.db, pool => sqlx::query_as(wishes).bind(list).fetch_all(pool).await)?;
+        for row in rows {
+            if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
+                situation.wishes.push((kind(&row.kind)?, wish(&row.target, &row.direction, row.mention, row.created_at)?));
+            }
+        }
+        let rows: Vec<(i64, String, i64)> = on_db!(self.db, pool => sqlx::query_as(excluded).bind(list).fetch_all(pool).await)?;
+        for (id, word, token) in rows {
+            if let Some(situation) = situations.get_mut(&DestinationId(id)) {
+                situation.excluded.insert((kind(&word)?, TokenId(token)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_told(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let sql = self.words(TOLD);
+        let rows: Vec<ToldRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).fetch_all(pool).await)?;
+        for row in rows {
+            let told = Told {
+                stance: stance(&row.stance)?,
+                known_at: Timestamp::from_millis(row.known_at),
+                told_at: row.told_at.map(Timestamp::from_millis),
+            };
+            if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
+                situation.told.insert((kind(&row.kind)?, TokenId(row.token_id)), told);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what was composed for several destinations, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where an alert was no longer pending: nothing was written, compose again.
+    pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
+        let words = [LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER].map(|pair| self.words(pair));
+        let rows = DecisionRows::of(compositions);
+        in_transaction!(self.db, tx => {
+            let mut links = Vec::new();
+            for (destination, composition) in compositions {
+                for draft in &composition.messages {
+                    let id: i64 = sqlx::query_scalar(INSERT_MESSAGE)
+                        .bind(destination.0)
+                        .bind(draft.lane.as_i64())
+                        .bind(serde_json::to_string(&draft.body).unwrap_or_default())
+                        .bind(serde_json::to_string(&draft.mention).unwrap_or_default())
+                        .bind(draft.counted)
+                        .bind(now.as_millis())
+                        .fetch_one(&mut *tx).await?;
+                    links.extend(draft.alerts.iter().map(|alert| (id, alert.0)));
+                    if !draft.mention.is_empty() {
+                        sqlx::query(MENTIONED).bind(destination.0).bind(now.as_millis()).execute(&mut *tx).await?;
+                    }
+                }
+            }
+            if !links.is_empty() {
+                let json = serde_json::to_string(&links).unwrap_or_default();
+                sqlx::query(words[0]).bind(&json).execute(&mut *tx).await?;
+                let taken = sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?.rows_affected();
+                if taken != links.len() as u64 {
+                    return Err(StoreError::Conflict);
+                }
+            }
+            for (sql, json) in [(words[2], &rows.holds), (words[3], &rows.skips)] {
+                if let Some(json) = json {
+                    sqlx::query(sql).bind(json).execute(&mut *tx).await?;
+                }
+            }
+            if let Some(json) = &rows.passed_over {
+                sqlx::query(words[4]).bind(json).bind(now.as_millis()).execute(&mut *tx).await?;
+            }
+        })
+    }
+}
+
+/// What several compositions decided besides messages, as JSON rows.
+struct DecisionRows {
+    holds: Option<String>,
+    skips: Option<String>,
+    passed_over: Option<String>,
+}
+
+impl DecisionRows {
+    fn of(compositions: &[(DestinationId, Composition)]) -> Self {
+        let (mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        for (destination, composition) in compositions {
+            holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
+            skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
+            passed_over.extend(composition.passed_over.iter().map(|(kind, token, stance, data_time)| {
+                (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.as_str(), data_time.as_millis())
+            }));
+        }
+        Self { holds: json_rows(&holds), skips: json_rows(&skips), passed_over: json_rows(&passed_over) }
+    }
+}
+
+fn json_rows<T: serde::Serialize>(rows: &[T]) -> Option<String> {
+    (!rows.is_empty()).then(|| serde_json::to_string(rows).unwrap_or_default())
+}

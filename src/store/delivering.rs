@@ -1,0 +1,358 @@
+//! Delivering: claims under a lease, and settlements by whoever still holds it.
+
+use super::{
+    Store, StoreError, StoreResult,
+    destinations::{DestinationRow, columns},
+    dialect::{in_transaction, on_db, over_rows},
+};
+use crate::domain::{Call, Destination, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp};
+
+macro_rules! claimable {
+    ($lock:literal) => {
+        // The first message of each destination alone: at most one is in flight, and the order within a chat holds.
+        concat!(
+            "SELECT m.id FROM messages m JOIN destinations d ON d.id = m.destination_id
+             WHERE m.state = 'queued' AND d.platform = $1 AND m.next_attempt_at <= $2 AND (m.lease_until IS NULL OR m.lease_until <= $2)
+               AND d.rest_until <= $2 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)
+               AND NOT EXISTS (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
+                    AND (o.lease_until > $2 OR o.lane < m.lane OR (o.lane = m.lane AND o.id < m.id)))
+             ORDER BY m.lane, m.id LIMIT $3 ",
+            $lock
+        )
+    };
+}
+const CLAIMABLE: (&str, &str) = (claimable!(""), claimable!("FOR UPDATE OF m SKIP LOCKED"));
+const NEXT_DUE: &str = "SELECT MIN(CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END)
+    FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'queued' AND d.platform = $1 AND d.quarantine_reason IS NULL";
+const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, lease_fence = lease_fence + 1, attempts = attempts + 1
+    WHERE id = $1 RETURNING lease_fence";
+const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
+const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
+const BEGIN_ATTEMPT: &str = "INSERT INTO attempts (message_id, nonce, started_at) VALUES ($1, $2, $3) RETURNING id";
+const RELEASE: &str =
+    "UPDATE messages SET lease_holder = NULL, lease_until = NULL, attempts = attempts - 1 WHERE id = $1 AND lease_fence = $2";
+const FORGET_ATTEMPT: &str = "DELETE FROM attempts WHERE id = $1";
+const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
+const SENT: &str =
+    "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
+    WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
+const TOLD: (&str, &str) = over_rows!(
+    "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at, told_at)
+     SELECT CAST($2 AS BIGINT), r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3,
+        CAST(r.value ->> 4 AS BIGINT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM",
+    "WHERE TRUE ON CONFLICT (destination_id, source, kind, token_id) DO UPDATE
+     SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, told_at = excluded.told_at"
+);
+const REACHED: &str =
+    "UPDATE destinations SET rest_until = $2, route = COALESCE($3, route), quarantine_reason = NULL, quarantined_at = NULL,
+    next_probe_at = NULL, probes = 0 WHERE id = $1";
+const RETRY: &str =
+    "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND rest_until < $2";
+const DEAD: &str =
+    "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
+    lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
+    WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
+const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id
+    WHERE a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
+const ABANDON: &str = "UPDATE messages SET unknown_ends = unknown_ends + 1, lease_holder = NULL, lease_until = NULL WHERE id = $1";
+const DROP_LEASES: &str = "UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS NOT NULL";
+const QUEUE_DEPTH: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m JOIN destinations d ON d.id = m.destination_id
+    WHERE m.state = 'queued' GROUP BY d.platform, m.lane";
+
+pub(super) const STATEMENTS: &[&str] = &[
+    NEXT_DUE,
+    LEASE,
+    MESSAGE,
+    DESTINATION,
+    BEGIN_ATTEMPT,
+    RELEASE,
+    FORGET_ATTEMPT,
+    END_ATTEMPT,
+    SENT,
+    ALERTS_TOLD,
+    REACHED,
+    RETRY,
+    REST,
+    DEAD,
+    ALERTS_DEAD,
+    OPEN_ATTEMPTS,
+    ABANDON,
+    DROP_LEASES,
+    QUEUE_DEPTH,
+];
+pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE, TOLD];
+
+/// A message that only this claim may settle, until its lease runs out.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The message.
+    pub id: MessageId,
+    /// Where it goes, as it stands now.
+    pub destination: Destination,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// What it says.
+    pub body: MessageBody,
+    /// Whom it mentions.
+    pub mention: Mention,
+    /// Attempts, this one included.
+    pub attempts: u32,
+    /// Earlier attempts of which nobody knows whether they arrived.
+    pub unknown_ends: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    attempt: i64,
+    fence: i64,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The platform took it.
+    Sent {
+        /// What the platform calls it.
+        platform_id: String,
+        /// The pace of the chat.
+        rest_until: Option<Timestamp>,
+        /// The concrete channel, where it was found out.
+        route: Option<String>,
+    },
+    /// Again later.
+    Retry {
+        /// Then.
+        at: Timestamp,
+        /// Whether it may have arrived.
+        unknown: bool,
+        /// Whether everything else for this destination waits as well.
+        rest: bool,
+        /// In words.
+        problem: String,
+    },
+    /// A dead letter.
+    Dead {
+        /// Whether it may have arrived.
+        unknown: bool,
+        /// In words.
+        problem: String,
+    },
+    /// The destination cannot be reached; the message stays for when it can.
+    Gone {
+        /// Why.
+        reason: QuarantineReason,
+        /// When it is tried again.
+        next_probe_at: Timestamp,
+        /// In words.
+        problem: String,
+    },
+}
+
+/// What a predecessor had in flight when it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Attempts of which nobody knows whether they arrived.
+    pub unknown: usize,
+}
+
+#[derive(sqlx::FromRow)]
+struct MessageRow {
+    id: i64,
+    destination_id: i64,
+    lane: i64,
+    body: String,
+    mention: String,
+    attempts: i64,
+    unknown_ends: i64,
+    created_at: i64,
+}
+
+impl MessageRow {
+    fn claimed(self, destination: DestinationRow, attempt: i64, fence: i64) -> StoreResult<Claimed> {
+        Ok(Claimed {
+            id: MessageId(self.id),
+            destination: destination.try_into()?,
+            lane: Lane::from_i64(self.lane),
+            body: serde_json::from_str(&self.body).map_err(|error| StoreError::corrupt("a message", &error.to_string()))?,
+            mention: serde_json::from_str(&self.mention).map_err(|error| StoreError::corrupt("a mention", &error.to_string()))?,
+            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            unknown_ends: u32::try_from(self.unknown_ends).unwrap_or(u32::MAX),
+            created_at: Timestamp::from_millis(self.created_at),
+            attempt,
+            fence,
+        })
+    }
+}
+
+impl Store {
+    /// Claims at most `limit` due messages of a platform, the most urgent first, one a destination. Each attempt is written before it is made.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn claim(
+        &self,
+        platform: Platform,
+        holder: &str,
+        nonce: impl Fn(MessageId) -> String + Send + Sync,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: i64,
+    ) -> StoreResult<Vec<Claimed>> {
+        let sql = self.words(CLAIMABLE);
+        in_transaction!(self.db, tx => {
+            let ids: Vec<i64> =
+                sqlx::query_scalar(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit).fetch_all(&mut *tx).await?;
+            let mut claimed = Vec::with_capacity(ids.len());
+            for id in ids {
+                let fence: i64 =
+                    sqlx::query_scalar(LEASE).bind(id).bind(holder).bind(lease_until.as_millis()).fetch_one(&mut *tx).await?;
+                let row: MessageRow = sqlx::query_as(MESSAGE).bind(id).fetch_one(&mut *tx).await?;
+                let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
+                let attempt: i64 = sqlx::query_scalar(BEGIN_ATTEMPT)
+                    .bind(id).bind(nonce(MessageId(id))).bind(now.as_millis()).fetch_one(&mut *tx).await?;
+                claimed.push(row.claimed(destination, attempt, fence)?);
+            }
+            claimed
+        })
+    }
+
+    /// Gives a claim back that was not tried.
+    ///
+    /// # Errors
+    /// Where the database fails: the lease runs out by itself.
+    pub async fn release_claim(&self, claimed: &Claimed) -> StoreResult<()> {
+        in_transaction!(self.db, tx => {
+            sqlx::query(RELEASE).bind(claimed.id.0).bind(claimed.fence).execute(&mut *tx).await?;
+            sqlx::query(FORGET_ATTEMPT).bind(claimed.attempt).execute(&mut *tx).await?;
+        })
+    }
+
+    /// Commits what came of an attempt, in one transaction. Says whether the claim still held; if not, only the attempt is recorded.
+    ///
+    /// # Errors
+    /// Where the database fails: the lease runs out and the attempt counts as unknown.
+    pub async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<bool> {
+        let told_sql = self.words(TOLD);
+        let told = told_rows(&claimed.body);
+        let (id, fence, destination) = (claimed.id.0, claimed.fence, claimed.destination.id.0);
+        let millis = now.as_millis();
+        let (outcome, platform_id, detail) = attempt_words(settlement);
+        in_transaction!(self.db, tx => {
+            sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
+            let held = match settlement {
+                Settlement::Sent { platform_id, .. } => sqlx::query(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).execute(&mut *tx).await,
+                Settlement::Retry { at, unknown, problem, .. } => {
+                    let unknown = i64::from(*unknown);
+                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).execute(&mut *tx).await
+                }
+                Settlement::Dead { problem, unknown } => {
+                    let unknown = i64::from(*unknown);
+                    sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).execute(&mut *tx).await
+                }
+                Settlement::Gone { problem, .. } => {
+                    sqlx::query(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).execute(&mut *tx).await
+                }
+            }?.rows_affected() > 0;
+            match settlement {
+                Settlement::Sent { rest_until, route, .. } => {
+                    let rest_until = rest_until.unwrap_or_default().as_millis();
+                    sqlx::query(REACHED).bind(destination).bind(rest_until).bind(route).execute(&mut *tx).await?;
+                    if held {
+                        sqlx::query(ALERTS_TOLD).bind(id).bind(millis).execute(&mut *tx).await?;
+                        if let Some(rows) = &told {
+                            sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
+                        }
+                    }
+                }
+                Settlement::Retry { at, rest: true, .. } => {
+                    sqlx::query(REST).bind(destination).bind(at.as_millis()).execute(&mut *tx).await?;
+                }
+                Settlement::Retry { .. } => {}
+                Settlement::Dead { .. } => {
+                    if held {
+                        sqlx::query(ALERTS_DEAD).bind(id).execute(&mut *tx).await?;
+                    }
+                }
+                Settlement::Gone { reason, next_probe_at, .. } => {
+                    sqlx::query(super::destinations::QUARANTINE)
+                        .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
+                }
+            }
+            held
+        })
+    }
+
+    /// Takes up what a predecessor had in flight: every attempt without an end counts as unknown. With `alone`, leases that have not run out are
+    /// taken as well: nobody else can hold one (SQLite).
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn recover_attempts(&self, alone: bool, now: Timestamp) -> StoreResult<Recovered> {
+        in_transaction!(self.db, tx => {
+            if alone {
+                sqlx::query(DROP_LEASES).execute(&mut *tx).await?;
+            }
+            let open: Vec<(i64, i64)> = sqlx::query_as(OPEN_ATTEMPTS).bind(now.as_millis()).fetch_all(&mut *tx).await?;
+            for (attempt, message) in &open {
+                let none: Option<String> = None;
+                sqlx::query(END_ATTEMPT).bind(attempt).bind(now.as_millis()).bind("unknown").bind(&none).bind("no answer was recorded")
+                    .execute(&mut *tx).await?;
+                sqlx::query(ABANDON).bind(message).execute(&mut *tx).await?;
+            }
+            Recovered { unknown: open.len() }
+        })
+    }
+
+    /// When the next message of a platform may be due.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn next_message_due(&self, platform: Platform) -> StoreResult<Option<Timestamp>> {
+        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_DUE).bind(platform.as_str()).fetch_one(pool).await)?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
+    /// How many messages wait, by platform and lane.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn queue_depth(&self) -> StoreResult<Vec<(Platform, Lane, i64)>> {
+        let rows: Vec<(String, i64, i64)> = on_db!(self.db, pool => sqlx::query_as(QUEUE_DEPTH).fetch_all(pool).await)?;
+        let row = |(platform, lane, count): (String, i64, i64)| {
+            Platform::parse(&platform).map(|platform| (platform, Lane::from_i64(lane), count))
+        };
+        Ok(rows.into_iter().filter_map(row).collect())
+    }
+
+    /// Whether this is SQLite, where one process alone delivers.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.db, super::Db::Sqlite(_))
+    }
+}
+
+/// What the attempt's row says of its end.
+fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option<&str>) {
+    match settlement {
+        Settlement::Sent { platform_id, .. } => ("sent", Some(platform_id), None),
+        Settlement::Retry { unknown: true, problem, .. } | Settlement::Dead { unknown: true, problem } => ("unknown", None, Some(problem)),
+        Settlement::Retry { problem, .. } => ("retry", None, Some(problem)),
+        Settlement::Dead { problem, .. } => ("rejected", None, Some(problem)),
+        Settlement::Gone { problem, .. } => ("gone", None, Some(problem)),
+    }
+}
+
+/// The stances that a message tells, as JSON rows for `told`.
+fn told_rows(body: &MessageBody) -> Option<String> {
+    let calls = match body {
+        MessageBody::Alert { call } => std::slice::from_ref(call),
+        MessageBody::Summary { calls, .. } => calls.as_slice(),
+        MessageBody::Card { .. } => return None,
+    };
+    let row =
+        |call: &Call| (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to.as_str(), call.data_time.as_millis());
+    let rows: Vec<_> = calls.iter().map(row).collect();
+    serde_json::to_string(&rows).ok()
+}

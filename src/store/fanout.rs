@@ -1,0 +1,219 @@
+//! Fan-out: who is concerned by a change, in chunks by destination, and the alerts that come of it.
+
+use super::{
+    Store, StoreError, StoreResult,
+    changes::{StoredChange, stance},
+    dialect::{in_transaction, on_db, over_rows},
+};
+use crate::domain::{AlertState, Candidate, ChangeId, DestinationId, Direction, Lane, Reason, Settings, Target, Timestamp, Told, Wish};
+use std::collections::{BTreeMap, BTreeSet};
+
+const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
+const CANDIDATES: &str = "SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
+        k.stance, k.known_at, k.told_at,
+        EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
+            AND e.token_id = $6) AS excluded
+    FROM subscriptions s
+    JOIN destinations d ON d.id = s.destination_id
+    LEFT JOIN told k ON k.destination_id = s.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = $6
+    WHERE s.source = $1 AND s.kind = $2 AND s.target = $3 AND s.destination_id > $4
+    ORDER BY s.destination_id LIMIT $5";
+const PENDING_OF_CHANGE: &str =
+    "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
+const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'superseded'
+    WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
+const INSERT_ALERTS: (&str, &str) = over_rows!(
+    "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+     SELECT CAST($2 AS BIGINT), CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),
+        CAST(r.value ->> 4 AS BIGINT), r.value ->> 5, CAST($3 AS BIGINT) FROM",
+    "WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING"
+);
+const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $2 WHERE change_id = $1";
+const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1";
+
+pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, CANDIDATES, PENDING_OF_CHANGE, SUPERSEDE, MOVE_CURSOR, FINISH_JOB];
+pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_ALERTS];
+
+/// A change whose subscribers have not all been looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FanoutJob {
+    /// Which change.
+    pub change: ChangeId,
+    /// Every destination up to this one is done.
+    pub after: DestinationId,
+}
+
+/// An alert as fan-out decided it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewAlert {
+    /// Who is told.
+    pub destination: DestinationId,
+    /// `send`, `hold` or `skip`.
+    pub decision: &'static str,
+    /// Why.
+    pub reason: Reason,
+    /// How urgent.
+    pub lane: Lane,
+    /// When it may be composed.
+    pub release_at: Timestamp,
+    /// Pending, or skipped at once.
+    pub state: AlertState,
+}
+
+#[derive(sqlx::FromRow)]
+struct CandidateRow {
+    destination_id: i64,
+    target: String,
+    direction: String,
+    mention: Option<String>,
+    created_at: i64,
+    settings: String,
+    muted_until: Option<i64>,
+    stance: Option<String>,
+    known_at: Option<i64>,
+    told_at: Option<i64>,
+    excluded: bool,
+}
+
+impl CandidateRow {
+    fn wish(&self) -> StoreResult<Wish> {
+        wish(&self.target, &self.direction, self.mention.clone(), self.created_at)
+    }
+
+    fn candidate(&self) -> StoreResult<Candidate> {
+        let told = match (&self.stance, self.known_at) {
+            (Some(word), Some(known_at)) => Some(Told {
+                stance: stance(word)?,
+                known_at: Timestamp::from_millis(known_at),
+                told_at: self.told_at.map(Timestamp::from_millis),
+            }),
+            _ => None,
+        };
+        Ok(Candidate {
+            wishes: Vec::new(),
+            excluded: self.excluded,
+            settings: settings(&self.settings)?,
+            muted_until: self.muted_until.map(Timestamp::from_millis),
+            told,
+        })
+    }
+}
+
+pub(super) fn wish(target: &str, direction: &str, mention: Option<String>, created_at: i64) -> StoreResult<Wish> {
+    Ok(Wish {
+        target: Target::parse(target).ok_or_else(|| StoreError::corrupt("a target", target))?,
+        direction: Direction::parse(direction).ok_or_else(|| StoreError::corrupt("a direction", direction))?,
+        mention,
+        created_at: Timestamp::from_millis(created_at),
+    })
+}
+
+pub(super) fn settings(json: &str) -> StoreResult<Settings> {
+    serde_json::from_str(json).map_err(|_| StoreError::corrupt("settings", json))
+}
+
+impl Store {
+    /// The oldest change that is not fanned out yet.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn next_fanout_job(&self) -> StoreResult<Option<FanoutJob>> {
+        let row: Option<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(NEXT_JOB).fetch_optional(pool).await)?;
+        Ok(row.map(|(change, after)| FanoutJob { change: ChangeId(change), after: DestinationId(after) }))
+    }
+
+    /// The next destinations with a wish about the token of a change, in order, about `limit` of them. Empty when there are no more.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn candidates(
+        &self,
+        change: &StoredChange,
+        after: DestinationId,
+        limit: i64,
+    ) -> StoreResult<BTreeMap<DestinationId, Candidate>> {
+        let token = Target::Token(change.change.token);
+        let own = self.candidate_rows(change, token, after, limit).await?;
+        let all = if change.in_all { self.candidate_rows(change, Target::All, after, limit).await? } else { Vec::new() };
+        // Where a list was cut off, nothing is known of the destinations beyond its end.
+        let full = |rows: &[CandidateRow]| rows.len() as i64 >= limit;
+        let known_to =
+            [&own, &all].into_iter().filter(|rows| full(rows)).filter_map(|rows| rows.last()).map(|row| row.destination_id).min();
+        let mut candidates = BTreeMap::new();
+        for row in own.iter().chain(&all).filter(|row| known_to.is_none_or(|end| row.destination_id <= end)) {
+            let candidate = match candidates.entry(DestinationId(row.destination_id)) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(row.candidate()?),
+            };
+            candidate.wishes.push(row.wish()?);
+        }
+        Ok(candidates)
+    }
+
+    async fn candidate_rows(
+        &self,
+        change: &StoredChange,
+        target: Target,
+        after: DestinationId,
+        limit: i64,
+    ) -> StoreResult<Vec<CandidateRow>> {
+        let change = &change.change;
+        Ok(on_db!(self.db, pool => sqlx::query_as(CANDIDATES)
+            .bind(change.source.as_str())
+            .bind(change.kind.as_str())
+            .bind(target.to_string())
+            .bind(after.0)
+            .bind(limit)
+            .bind(change.token.0)
+            .fetch_all(pool).await)?)
+    }
+
+    /// Writes one chunk of alerts and moves the job's cursor to `upto`, in one transaction; with no `upto` the job is done.
+    ///
+    /// Where the change corrects one whose alert is still pending, that alert is cancelled and the new one skipped (`rules.md` 2.9).
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was written.
+    pub async fn write_alerts(
+        &self,
+        change: &StoredChange,
+        after: DestinationId,
+        upto: Option<DestinationId>,
+        alerts: &[NewAlert],
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let end = upto.map_or(i64::MAX, |id| id.0);
+        let sql = self.words(INSERT_ALERTS);
+        in_transaction!(self.db, tx => {
+            let mut cancelled = BTreeSet::new();
+            if let Some(wrong) = change.supersedes {
+                let rows: Vec<i64> =
+                    sqlx::query_scalar(PENDING_OF_CHANGE).bind(wrong.0).bind(after.0).bind(end).fetch_all(&mut *tx).await?;
+                sqlx::query(SUPERSEDE).bind(wrong.0).bind(after.0).bind(end).execute(&mut *tx).await?;
+                cancelled.extend(rows);
+            }
+            if !alerts.is_empty() {
+                let rows = rows_of(alerts, &cancelled);
+                sqlx::query(sql).bind(&rows).bind(change.id.0).bind(now.as_millis()).execute(&mut *tx).await?;
+            }
+            match upto {
+                Some(upto) => sqlx::query(MOVE_CURSOR).bind(change.id.0).bind(upto.0).execute(&mut *tx).await.map(drop)?,
+                None => sqlx::query(FINISH_JOB).bind(change.id.0).execute(&mut *tx).await.map(drop)?,
+            }
+        })
+    }
+}
+
+fn rows_of(alerts: &[NewAlert], cancelled: &BTreeSet<i64>) -> String {
+    let row = |alert: &NewAlert| {
+        if cancelled.contains(&alert.destination.0) {
+            let (reason, state) = (Reason::Superseded, AlertState::Skipped);
+            (alert.destination.0, "skip", reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str())
+        } else {
+            let (reason, state) = (alert.reason, alert.state);
+            (alert.destination.0, alert.decision, reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str())
+        }
+    };
+    let rows: Vec<_> = alerts.iter().map(row).collect();
+    serde_json::to_string(&rows).unwrap_or_default()
+}
