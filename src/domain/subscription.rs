@@ -83,6 +83,8 @@ pub struct Quarantine {
     pub since: Timestamp,
     /// When it is tried again.
     pub next_probe_at: Timestamp,
+    /// How often it was tried since.
+    pub probes: u32,
 }
 
 /// Why a destination cannot be reached.

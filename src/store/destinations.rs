@@ -5,7 +5,7 @@ use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quaran
 
 macro_rules! columns {
     () => {
-        "id, platform, chat, topic, place, tenant, route, settings, muted_until, mentioned_at, quarantine_reason, quarantined_at, next_probe_at"
+        "id, platform, chat, topic, place, tenant, route, settings, muted_until, mentioned_at, quarantine_reason, quarantined_at, next_probe_at, probes"
     };
 }
 pub(super) use columns;
@@ -22,10 +22,14 @@ const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
     probes = probes + 1 WHERE id = $1";
+const UNTOLD_QUARANTINES: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FROM destinations d
+    WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
+      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.id LIMIT 20";
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1 AND quarantine_reason IS NOT NULL";
 
-pub(super) const STATEMENTS: &[&str] = &[ENSURE, BY_ID, BY_ADDRESS, BY_CHAT, SET_SETTINGS, SET_ROUTE, QUARANTINE, RESTORE];
+pub(super) const STATEMENTS: &[&str] =
+    &[ENSURE, BY_ID, BY_ADDRESS, BY_CHAT, SET_SETTINGS, SET_ROUTE, QUARANTINE, UNTOLD_QUARANTINES, RESTORE];
 
 /// What is known of a destination when it is first needed.
 #[derive(Clone, Debug)]
@@ -40,6 +44,23 @@ pub struct NewDestination {
     pub label: Option<String>,
     /// Who made it, as `platform:user`.
     pub creator: Option<String>,
+}
+
+/// A destination in quarantine of which operators were not told yet.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct UntoldQuarantine {
+    /// Its row.
+    pub id: i64,
+    /// Its platform's name.
+    pub platform: String,
+    /// Its chat.
+    pub chat: String,
+    /// Its topic, or nothing.
+    pub topic: String,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Why it cannot be reached.
+    pub quarantine_reason: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,6 +78,7 @@ pub(super) struct DestinationRow {
     quarantine_reason: Option<String>,
     quarantined_at: Option<i64>,
     next_probe_at: Option<i64>,
+    probes: i64,
 }
 
 impl TryFrom<DestinationRow> for Destination {
@@ -71,6 +93,7 @@ impl TryFrom<DestinationRow> for Destination {
                 reason: QuarantineReason::parse(&word).ok_or_else(|| StoreError::corrupt("a quarantine reason", &word))?,
                 since: at(row.quarantined_at).unwrap_or_default(),
                 next_probe_at: at(row.next_probe_at).unwrap_or(Timestamp::NEVER),
+                probes: u32::try_from(row.probes).unwrap_or_default(),
             }),
         };
         Ok(Self {
@@ -177,6 +200,14 @@ impl Store {
         on_db!(self.db, pool => sqlx::query(QUARANTINE)
             .bind(id.0).bind(reason.as_str()).bind(now.as_millis()).bind(next_probe_at.as_millis()).execute(pool).await.map(drop))?;
         Ok(())
+    }
+
+    /// Channels and groups in quarantine since `before` or longer of which operators were not told, at most 20.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn untold_quarantines(&self, before: Timestamp) -> StoreResult<Vec<UntoldQuarantine>> {
+        Ok(on_db!(self.db, pool => sqlx::query_as(UNTOLD_QUARANTINES).bind(before.as_millis()).fetch_all(pool).await)?)
     }
 
     /// Takes a destination out of quarantine; says whether it was in it.

@@ -13,13 +13,14 @@ mod destinations;
 mod dialect;
 mod fanout;
 mod feeds;
+mod housekeeping;
 mod open;
 mod outbox;
 mod schema;
 
 pub use changes::StoredChange;
 pub use delivering::{Claimed, Recovered, Settlement};
-pub use destinations::NewDestination;
+pub use destinations::{NewDestination, UntoldQuarantine};
 pub use fanout::{FanoutJob, NewAlert};
 pub use open::{OpenError, ServeLock};
 

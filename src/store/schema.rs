@@ -3,7 +3,7 @@
 use super::{
     Store, StoreResult, changes, composing, delivering, destinations,
     dialect::{on_db, per_db},
-    fanout, feeds, outbox,
+    fanout, feeds, housekeeping, outbox,
 };
 use sqlx::AssertSqlSafe;
 
@@ -15,10 +15,11 @@ const STATEMENTS: &[&[&str]] = &[
     destinations::STATEMENTS,
     fanout::STATEMENTS,
     feeds::STATEMENTS,
+    housekeeping::STATEMENTS,
     outbox::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, fanout::PAIRS];
+const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, delivering::PAIRS, fanout::PAIRS];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

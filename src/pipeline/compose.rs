@@ -1,0 +1,48 @@
+//! Stage 3: what is due for a destination becomes messages, as late as possible.
+
+use crate::{
+    clock::SharedClock,
+    domain::Reason,
+    engine::compose::compose,
+    store::{Store, StoreError, StoreResult},
+    telemetry::Metrics,
+};
+use std::collections::BTreeMap;
+
+/// Destinations a transaction.
+const BATCH: i64 = 200;
+/// How often a batch that somebody else changed meanwhile is composed again before the next round takes it.
+const MOST_CONFLICTS: u32 = 5;
+
+/// Composes everything that is due. Says how many messages were written.
+///
+/// # Errors
+/// Where the database fails: nothing of the batch was written, the next round composes it again.
+pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
+    let (mut written, mut conflicts) = (0, 0);
+    loop {
+        let now = clock.now();
+        let situations = store.due_situations(now, BATCH).await?;
+        if situations.is_empty() {
+            return Ok(written);
+        }
+        let compositions: Vec<_> = situations.iter().map(|(destination, situation)| (*destination, compose(situation, now))).collect();
+        match store.write_compositions(&compositions, now).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {
+                conflicts += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        written += compositions.iter().map(|(_, composition)| composition.messages.len()).sum::<usize>();
+        let mut decisions: BTreeMap<(&str, Reason), u64> = BTreeMap::new();
+        for (_, composition) in &compositions {
+            composition.holds.iter().for_each(|(.., reason)| *decisions.entry(("hold", *reason)).or_default() += 1);
+            composition.skips.iter().for_each(|(_, reason)| *decisions.entry(("skip", *reason)).or_default() += 1);
+        }
+        for ((decision, reason), count) in decisions {
+            metrics.alerts(decision, reason, count);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Stages 2 and 3 one after the other: everything is fanned out before anything is composed, so that what one poll brought is told together.
+
+use crate::{
+    clock::SharedClock,
+    pipeline::{compose::compose_all, fanout::fan_out_all},
+    store::{Store, StoreResult},
+    telemetry::Metrics,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Held alerts become due by themselves: looked at once a second (`rules.md` 6.7).
+const TICK: Duration = Duration::from_secs(1);
+
+/// Turns changes into messages. Cheap to clone.
+#[derive(Clone)]
+pub struct Flow {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: SharedClock,
+    /// What operators see.
+    pub metrics: Arc<Metrics>,
+    /// Notified when changes were ingested.
+    pub changes: Arc<Notify>,
+    /// Notified when messages were composed: one for each platform's deliverer.
+    pub messages: Vec<Arc<Notify>>,
+}
+
+impl Flow {
+    /// Does everything that is due. Says how many messages were written.
+    ///
+    /// # Errors
+    /// Where the database fails: the next step goes on from what was committed.
+    pub async fn step(&self) -> StoreResult<usize> {
+        fan_out_all(&self.store, &self.clock, &self.metrics).await?;
+        let written = compose_all(&self.store, &self.clock, &self.metrics).await?;
+        if written > 0 {
+            self.messages.iter().for_each(|deliverer| deliverer.notify_one());
+        }
+        Ok(written)
+    }
+
+    /// Steps until told to stop.
+    pub async fn run(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.step().await {
+                tracing::error!(%error, "changes could not be turned into messages; trying again");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.changes.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+}

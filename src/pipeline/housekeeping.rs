@@ -1,0 +1,75 @@
+//! What has to be done now and then: notices about quarantines, metrics of the queue, forgetting what is only kept for a while.
+
+use crate::{
+    clock::SharedClock,
+    domain::{Address, Lane, Platform, wording::NoticePhrase},
+    pipeline::operators::Operators,
+    store::{Store, StoreResult},
+    telemetry::Metrics,
+};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_secs(10);
+/// A quarantine is told of once it outlived the breaker's minute: a platform's bad day is no news about a channel.
+const SETTLES: Duration = Duration::from_secs(60);
+
+/// Keeps the house.
+#[derive(Clone)]
+pub struct Housekeeping {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: SharedClock,
+    /// What operators see.
+    pub metrics: Arc<Metrics>,
+    /// Whom to tell.
+    pub operators: Operators,
+    /// The platforms whose queues are measured.
+    pub platforms: Vec<Platform>,
+}
+
+impl Housekeeping {
+    /// Does all of it once.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn step(&self) -> StoreResult<()> {
+        let now = self.clock.now();
+        for quarantine in self.store.untold_quarantines(now - SETTLES).await? {
+            let name = format!("quarantine:{}", quarantine.id);
+            let topic = (!quarantine.topic.is_empty()).then_some(quarantine.topic);
+            let written = Platform::parse(&quarantine.platform)
+                .map(|platform| Address { platform, chat: quarantine.chat, topic }.to_string())
+                .unwrap_or_default();
+            let destination = quarantine.label.map_or(written.clone(), |label| format!("{label} ({written})"));
+            self.operators.tell_once(&name, NoticePhrase::Quarantined { destination, reason: quarantine.quarantine_reason }).await;
+        }
+        self.measure_queues().await?;
+        self.store.forget_old(now).await
+    }
+
+    async fn measure_queues(&self) -> StoreResult<()> {
+        let depths = self.store.queue_depth().await?;
+        for platform in &self.platforms {
+            for lane in Lane::ALL {
+                let depth = depths.iter().find(|(p, l, _)| p == platform && l == lane).map_or(0, |(.., depth)| *depth);
+                self.metrics.queue_depth(*platform, *lane, depth);
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps until told to stop.
+    pub async fn run(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.step().await {
+                tracing::error!(%error, "housekeeping failed; trying again");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+}
