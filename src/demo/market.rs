@@ -339,7 +339,7 @@ mod tests {
     fn one_token_flips_and_flips_back() {
         for seed in 0..50 {
             let turns = turns(seed, 20);
-            let (_, symbol, to) =
+            let (_, token, to) =
                 *turns.iter().find(|(poll, token, to)| *poll == 8 && turns.contains(&(11, *token, to.opposite()))).unwrap();
             assert_eq!(turns.iter().filter(|(poll, other, _)| *poll > 11 && *other == token).count(), 0, "seed {seed}: {token} {to}");
         }
