@@ -6,6 +6,7 @@
 pub mod api;
 mod listing;
 pub mod market;
+mod rows;
 mod walk;
 
 pub use listing::Listing;

@@ -125,7 +125,8 @@ impl Walk {
         let change = price / last.price;
         self.daily.observe(price);
         self.hourly.observe(price);
-        let trader_grade = (50.0 + 18.0 * self.daily.height(price)).clamp(1.0, 99.0);
+        let whim = 14.0 * (self.rng.f64() - 0.5);
+        let trader_grade = (50.0 + 16.0 * self.daily.height(price) + whim).clamp(1.0, 99.0);
         self.points.push(Point {
             price,
             daily: self.daily.stance,
