@@ -12,9 +12,11 @@ mod feeds;
 mod open;
 mod outbox;
 mod schema;
+mod signals;
 
 pub use destinations::NewDestination;
 pub use open::{OpenError, ServeLock};
+pub use signals::{Applied, KnownStates, PollResult};
 
 use sqlx::{PgPool, SqlitePool};
 
@@ -45,6 +47,9 @@ pub enum StoreError {
         /// The value or the parser's words.
         detail: String,
     },
+    /// Other writers came first each time it was tried.
+    #[error("other writers of the same rows came first each time")]
+    Contended,
 }
 
 impl StoreError {
