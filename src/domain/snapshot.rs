@@ -96,6 +96,8 @@ pub enum SetAsideReason {
     Baseline,
     /// It says what was known.
     Unchanged,
+    /// It restates a row that was corrected before: a correction is told once, the next row decides (2.9).
+    AlreadyCorrected,
 }
 
 impl SetAsideReason {
@@ -112,6 +114,7 @@ impl SetAsideReason {
             Self::Older => "older",
             Self::Baseline => "baseline",
             Self::Unchanged => "unchanged",
+            Self::AlreadyCorrected => "already_corrected",
         }
     }
 }

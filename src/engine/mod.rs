@@ -5,4 +5,5 @@
 pub mod breaker;
 pub mod compose;
 pub mod decide;
+pub mod diff;
 pub mod retry;

@@ -1,15 +1,20 @@
 //! Stage 1: a snapshot meets the stored state; what differs becomes changes.
 
 use crate::{
-    domain::{Change, Snapshot, Timestamp},
-    store::{Store, StoreResult},
+    domain::{Change, ChangeId, SetAside, SetAsideReason, Snapshot, Timestamp},
+    engine::diff::{Diff, diff},
+    store::{Applied, PollResult, Store, StoreError, StoreResult},
+    telemetry::PollOutcome,
 };
+
+/// How often a race with another writer of the same feed is lost before it is given up: with two replicas, once is rare.
+const ATTEMPTS: u32 = 8;
 
 /// What one snapshot brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ingested {
-    /// The changes that were stored, in order of time.
-    pub changes: Vec<Change>,
+    /// The changes that were stored, in order of time, those that nobody is told of ([`crate::domain::Timing::History`]) included.
+    pub changes: Vec<(ChangeId, Change)>,
     /// Rows that were not taken, not counting those that said what was known.
     pub set_aside: usize,
 }
@@ -18,6 +23,45 @@ pub struct Ingested {
 ///
 /// # Errors
 /// Where the database fails: nothing was changed, and the same snapshot can be ingested again.
-pub async fn ingest(_store: &Store, _snapshot: &Snapshot, _now: Timestamp) -> StoreResult<Ingested> {
-    Ok(Ingested::default())
+pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> StoreResult<Ingested> {
+    for _ in 0..ATTEMPTS {
+        let known = store.token_states(snapshot.source, snapshot.kind).await?;
+        let diff = diff(&known.states, snapshot, now);
+        let set_aside = diff.set_aside.iter().filter(|row| was_not_taken(row)).count();
+        match store.store_poll(&poll_result(snapshot, &diff, set_aside), known.version, now).await? {
+            Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside }),
+            Applied::Conflict => {}
+        }
+    }
+    Err(StoreError::Contended)
+}
+
+fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> PollResult<'a> {
+    PollResult {
+        source: snapshot.source,
+        kind: snapshot.kind,
+        started_at: snapshot.started_at,
+        outcome: outcome(snapshot).as_str(),
+        complete: snapshot.complete,
+        asked: snapshot.asked.len(),
+        set_aside,
+        states: &diff.states,
+        observations: &diff.observations,
+        changes: &diff.changes,
+        seen: &diff.seen,
+        absent: &diff.absent,
+    }
+}
+
+fn outcome(snapshot: &Snapshot) -> PollOutcome {
+    match (snapshot.complete, snapshot.observations.is_empty()) {
+        (true, _) => PollOutcome::Complete,
+        (false, false) => PollOutcome::Partial,
+        (false, true) => PollOutcome::Failed,
+    }
+}
+
+/// Rows that say what was known, or that set a baseline, are not counted.
+const fn was_not_taken(row: &SetAside) -> bool {
+    !matches!(row.reason, SetAsideReason::Unchanged | SetAsideReason::Baseline | SetAsideReason::Older | SetAsideReason::Duplicate)
 }

@@ -17,12 +17,14 @@ mod housekeeping;
 mod open;
 mod outbox;
 mod schema;
+mod signals;
 
 pub use changes::StoredChange;
 pub use delivering::{Claimed, Recovered, Settlement};
 pub use destinations::{NewDestination, UntoldQuarantine};
 pub use fanout::{FanoutJob, NewAlert};
 pub use open::{OpenError, ServeLock};
+pub use signals::{Applied, KnownStates, PollResult};
 
 use sqlx::{PgPool, SqlitePool};
 
@@ -56,6 +58,9 @@ pub enum StoreError {
         /// The value or the parser's words.
         detail: String,
     },
+    /// Other writers came first each time it was tried.
+    #[error("other writers of the same rows came first each time")]
+    Contended,
 }
 
 impl StoreError {

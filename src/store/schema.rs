@@ -3,7 +3,7 @@
 use super::{
     Store, StoreResult, changes, composing, delivering, destinations,
     dialect::{on_db, per_db},
-    fanout, feeds, housekeeping, outbox,
+    fanout, feeds, housekeeping, outbox, signals,
 };
 use sqlx::AssertSqlSafe;
 
@@ -17,9 +17,10 @@ const STATEMENTS: &[&[&str]] = &[
     feeds::STATEMENTS,
     housekeeping::STATEMENTS,
     outbox::STATEMENTS,
+    signals::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, delivering::PAIRS, fanout::PAIRS];
+const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, delivering::PAIRS, fanout::PAIRS, signals::PAIRS];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

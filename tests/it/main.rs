@@ -4,5 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
 mod demo_api;
+mod ingest_polls;
 mod store_schema;
 mod support;

@@ -1,0 +1,142 @@
+//! From rows to changes (`rules.md` section 2): a snapshot meets what was known, and what differs becomes changes.
+//!
+//! Each token is folded by itself, its rows in order of time. What a single row says stands in `diff/row.rs`; what it means beside the
+//! stored one stands in `diff/fold.rs`. This file sorts the rows out and puts the results together.
+
+mod fold;
+mod row;
+
+use crate::domain::{Change, Kind, Observation, SetAside, SetAsideReason, Snapshot, Stance, Timestamp, TokenId, TokenState};
+use fold::Fold;
+use row::Row;
+use std::{collections::BTreeMap, time::Duration};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What a snapshot means beside the states it was compared with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diff {
+    /// Every transition, in order of time, then token (2.4).
+    pub changes: Vec<Change>,
+    /// States that are new or differ in more than when they were asked for and seen.
+    pub states: Vec<TokenState>,
+    /// The rows that history keeps, each with the call that the row itself makes.
+    pub observations: Vec<(Observation, Option<Stance>)>,
+    /// Every row that changed nothing, with its reason; those that the source had set aside come first.
+    pub set_aside: Vec<SetAside>,
+    /// Tokens with a state, whose rows were seen this time.
+    pub seen: Vec<TokenId>,
+    /// Tokens with a state that were asked for this time and had no row; they keep their state (2.6).
+    pub absent: Vec<TokenId>,
+}
+
+/// Compares a snapshot with the states of its source and kind; `states` may hold tokens that the snapshot did not ask for.
+///
+/// Since when a stance holds (3.10), as the states carry it:
+/// - a row whose own signal sets the stance: that row's time, exact;
+/// - a turn that only the trend tells: that row's time, exact where the row before it is the stored one, else "since before";
+/// - a baseline without a signal: the oldest row of the first snapshot, "since before". A later signal that says the same again does not
+///   move it, except in that very row.
+pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Timestamp) -> Diff {
+    let mut out = Diff { set_aside: snapshot.set_aside.clone(), ..Diff::default() };
+    let by_token = sort_out(snapshot, now, &mut out.set_aside);
+    for (&token, rows) in &by_token {
+        let before = states.get(&token).filter(|state| !has_lapsed(state, snapshot.kind, now));
+        let mut fold = Fold::new(snapshot, token, before, now);
+        for row in rows {
+            if let Some(reason) = fold.take(row) {
+                out.set_aside.push(row.set_aside(reason));
+            }
+            out.observations.push((row.observation.clone(), row.word));
+        }
+        let (state, changes) = fold.finish();
+        out.changes.extend(changes);
+        if let Some(state) = state {
+            let stored = states.get(&token);
+            if stored.is_some() {
+                out.seen.push(token);
+            }
+            if stored.is_none_or(|stored| differs(stored, &state)) {
+                out.states.push(state);
+            }
+        }
+    }
+    out.absent = absent(states, snapshot, &by_token, now);
+    out.changes.sort_by_key(|change| (change.data_time, change.token));
+    out
+}
+
+/// How long nobody may ask for a token before it gets a new, silent baseline (2.6).
+pub const fn lapse(kind: Kind) -> Duration {
+    match kind {
+        Kind::Hourly => Duration::from_secs(48 * 3600),
+        _ => Duration::from_secs(7 * 24 * 3600),
+    }
+}
+
+fn has_lapsed(state: &TokenState, kind: Kind, now: Timestamp) -> bool {
+    now.since(state.asked_at) > lapse(kind)
+}
+
+/// The asked tokens without a row whose state shall remember that they were asked for.
+///
+/// One that had lapsed stays lapsed until it is seen: else its return would be compared with a state that is too old. Where a page is
+/// missing, absence is no fact about the token: it is remembered only before the state would lapse, so that nothing is lost either.
+fn absent(
+    states: &BTreeMap<TokenId, TokenState>,
+    snapshot: &Snapshot,
+    rows: &BTreeMap<TokenId, Vec<Row<'_>>>,
+    now: Timestamp,
+) -> Vec<TokenId> {
+    let is_absent = |token: &&TokenId| {
+        !rows.contains_key(*token)
+            && states.get(*token).is_some_and(|state| {
+                !has_lapsed(state, snapshot.kind, now) && (snapshot.complete || now.since(state.asked_at) > lapse(snapshot.kind) / 2)
+            })
+    };
+    snapshot.asked.iter().filter(is_absent).copied().collect()
+}
+
+fn differs(stored: &TokenState, state: &TokenState) -> bool {
+    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..stored.clone() } != *state
+}
+
+/// The rows that can be compared, by token in order of time, one for each time; the others are set aside.
+fn sort_out<'a>(snapshot: &'a Snapshot, now: Timestamp, set_aside: &mut Vec<SetAside>) -> BTreeMap<TokenId, Vec<Row<'a>>> {
+    let mut by_time: BTreeMap<(TokenId, Timestamp), Vec<Row<'a>>> = BTreeMap::new();
+    for observation in &snapshot.observations {
+        match judge(snapshot, observation, now) {
+            Ok(row) => by_time.entry((observation.token, observation.data_time)).or_default().push(row),
+            Err(reason) => set_aside.push(row::set_aside(observation, reason)),
+        }
+    }
+    let mut by_token: BTreeMap<TokenId, Vec<Row<'a>>> = BTreeMap::new();
+    for ((token, _), mut rows) in by_time {
+        let Some(first) = rows.first() else { continue };
+        if rows.iter().any(|row| !row.agrees_with(first)) {
+            set_aside.extend(rows.iter().map(|row| row.set_aside(SetAsideReason::Conflict)));
+            continue;
+        }
+        // Rows that differ in nothing but a grade or a price (a row read twice while it was still growing): the same one is kept
+        // whatever their order.
+        rows.sort_by_key(Row::values_key);
+        let kept = rows.pop();
+        set_aside.extend(rows.iter().map(|row| row.set_aside(SetAsideReason::Duplicate)));
+        by_token.entry(token).or_default().extend(kept);
+    }
+    by_token
+}
+
+fn judge<'a>(snapshot: &Snapshot, observation: &'a Observation, now: Timestamp) -> Result<Row<'a>, SetAsideReason> {
+    if !snapshot.asked.contains(&observation.token) {
+        return Err(SetAsideReason::NotAsked);
+    }
+    let is_future = match snapshot.kind {
+        Kind::Hourly => observation.data_time > now + 2 * HOUR,
+        _ => observation.data_time.day() > now.day(),
+    };
+    if is_future {
+        return Err(SetAsideReason::Future);
+    }
+    Row::read(snapshot.kind, observation)
+}

@@ -1,0 +1,75 @@
+//! What a single row says, whatever was known before.
+
+use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Stance};
+
+/// A row whose numbers could be understood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    pub(super) observation: &'a Observation,
+    /// The call that the row makes; none where it makes none (hourly: `SIGNAL` 0).
+    pub(super) word: Option<Stance>,
+    /// Whether the call is the row's own signal and not its trend.
+    pub(super) by_signal: bool,
+    /// What its position says where nothing else is known (hourly; 2.2).
+    pub(super) first: Option<Stance>,
+}
+
+impl<'a> Row<'a> {
+    /// Reads the numbers by `rules.md` 2.1 and 2.2.
+    pub(super) fn read(kind: Kind, observation: &'a Observation) -> Result<Self, SetAsideReason> {
+        let signal = call_of(observation.signal)?;
+        if kind == Kind::Hourly {
+            if observation.signal.is_none() && observation.position.is_none() {
+                return Err(SetAsideReason::Empty);
+            }
+            // A position is only a hint for a first stance: numbers other than 1 say nothing (2.2).
+            let first = (observation.position == Some(1.0)).then_some(Stance::Bullish);
+            return Ok(Self { observation, word: signal, by_signal: signal.is_some(), first });
+        }
+        let trend = call_of(observation.trend)?;
+        if observation.signal.is_none() && observation.trend.is_none() {
+            return Err(SetAsideReason::Empty);
+        }
+        Ok(Self { observation, word: signal.or(trend), by_signal: signal.is_some(), first: None })
+    }
+
+    /// Whether two rows of one time say the same.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        let numbers = |row: &Self| [row.observation.signal, row.observation.trend, row.observation.position];
+        numbers(self).into_iter().zip(numbers(other)).all(|(a, b)| a == b || both_nan(a, b))
+    }
+
+    /// An order among rows that agree; any will do if it does not depend on how they came.
+    pub(super) fn values_key(&self) -> [Option<u64>; 5] {
+        let values = &self.observation.values;
+        [values.trader_grade, values.investor_grade, values.signal_returns, values.holding_returns, values.close]
+            .map(|value| value.map(f64::to_bits))
+    }
+
+    pub(super) fn trader_grade(&self) -> Option<f64> {
+        self.observation.values.trader_grade.filter(|grade| grade.is_finite())
+    }
+
+    pub(super) fn set_aside(&self, reason: SetAsideReason) -> SetAside {
+        set_aside(self.observation, reason)
+    }
+}
+
+pub(super) fn set_aside(observation: &Observation, reason: SetAsideReason) -> SetAside {
+    SetAside { token: Some(observation.token), data_time: Some(observation.data_time), reason }
+}
+
+/// 1 is bullish, -1 bearish, 0 and nothing are no call; every other number is not understood.
+fn call_of(number: Option<f64>) -> Result<Option<Stance>, SetAsideReason> {
+    match number {
+        None => Ok(None),
+        Some(1.0) => Ok(Some(Stance::Bullish)),
+        Some(-1.0) => Ok(Some(Stance::Bearish)),
+        Some(0.0) => Ok(None),
+        Some(_) => Err(SetAsideReason::UnknownSignal),
+    }
+}
+
+fn both_nan(a: Option<f64>, b: Option<f64>) -> bool {
+    a.is_some_and(f64::is_nan) && b.is_some_and(f64::is_nan)
+}
