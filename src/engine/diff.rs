@@ -140,3 +140,8 @@ fn judge<'a>(snapshot: &Snapshot, observation: &'a Observation, now: Timestamp) 
     }
     Row::read(snapshot.kind, observation)
 }
+
+#[cfg(test)]
+mod properties_test;
+#[cfg(test)]
+mod rules_test;
