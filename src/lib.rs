@@ -2,6 +2,7 @@
 //! alert reaches its chat once, at a time that chat agreed to, whatever breaks on the way.
 
 pub mod chat;
+pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod domain;

@@ -4,5 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
 mod ingest_polls;
+mod replay;
 mod store_schema;
 mod support;
