@@ -88,6 +88,7 @@ CREATE TABLE token_states (
     seen_at      BIGINT  NOT NULL, -- when a row of the token was last seen
     asked_at     BIGINT  NOT NULL, -- when it was last asked for
     trader_grade DOUBLE PRECISION,
+    fingerprint  BIGINT,           -- of the numbers of the row that was last seen at data_time: such a row is not written again
     PRIMARY KEY (source, kind, token_id)
 );
 

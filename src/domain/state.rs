@@ -25,4 +25,6 @@ pub struct TokenState {
     pub asked_at: Timestamp,
     /// The trader grade of that row, 0 to 100.
     pub trader_grade: Option<f64>,
+    /// Stands for the numbers of the row that was last seen at `data_time`, so that history does not store it again.
+    pub fingerprint: Option<i64>,
 }

@@ -142,6 +142,7 @@ on_both!(a_write_from_states_that_have_moved_on_stores_nothing, |db| async move 
         outcome: "complete",
         complete: true,
         asked: 0,
+        taken: 0,
         set_aside: 0,
         states: &[],
         observations: &[],

@@ -51,7 +51,7 @@ impl<'a> Fold<'a> {
         // Where no call was known, nothing is taken back: that is a turn even in a final row.
         let corrects = same_row && state.settled && state.stance.is_some();
         if corrects && state.corrected {
-            self.state = Some(state);
+            self.state = Some(TokenState { fingerprint: Some(row.fingerprint()), ..state });
             return Some(SetAsideReason::AlreadyCorrected);
         }
         let nature = if corrects { Nature::Correction { stored_at: state.stored_at } } else { Nature::Turned };
@@ -81,6 +81,7 @@ impl<'a> Fold<'a> {
             seen_at: self.now,
             asked_at: self.now,
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
         }
     }
 
@@ -101,6 +102,7 @@ impl<'a> Fold<'a> {
             corrected: !newer && state.corrected,
             stored_at: if newer { self.now } else { state.stored_at },
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
             ..state
         }
     }
@@ -117,6 +119,7 @@ impl<'a> Fold<'a> {
             corrected: false,
             stored_at: self.now,
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
             ..state
         }
     }

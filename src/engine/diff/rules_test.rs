@@ -365,3 +365,13 @@ fn rule_3_10_since_is_the_row_whose_signal_set_the_stance() {
     assert_eq!(since(&[daily(1, 20, 0.0, -1.0), daily(1, 21, 0.0, 1.0)]), on(21, true), "the trend turned between the two");
     assert_eq!(since(&[daily(1, 20, 0.0, -1.0), daily(1, 23, 0.0, 1.0)]), on(23, false), "somewhere between");
 }
+
+#[test]
+fn history_takes_the_stored_row_again_only_where_a_number_moved() {
+    let mut world = bullish_since_the_20th();
+    assert_eq!(world.poll(noon(20), &[daily(1, 20, 1.0, 1.0)]).observations, vec![]);
+    let grown = Observation { values: Values { close: Some(2.0), ..Values::default() }, ..daily(1, 20, 1.0, 1.0) };
+    assert_eq!(world.poll(noon(20), std::slice::from_ref(&grown)).observations.len(), 1);
+    let again = world.poll(noon(20), &[grown]);
+    assert_eq!((again.observations.len(), again.states.len(), again.taken), (0, 0, 1));
+}
