@@ -19,6 +19,10 @@ pub(super) fn rows_of(body: &Value) -> Result<&[Value], &'static str> {
 /// Which kind of signal a row holds, by its keys.
 pub(super) fn kind_of(row: &Value) -> Option<Kind> {
     let has = |key| row.get(key).is_some();
+    // The history of grades carries a signal beside them and is no list of calls.
+    if has("TM_GRADE") {
+        return None;
+    }
     match (has("TRADING_SIGNAL") || has("TOKEN_TREND"), has("SIGNAL") || has("POSITION")) {
         (true, _) => Some(Kind::Daily),
         (false, true) => Some(Kind::Hourly),

@@ -149,7 +149,7 @@ impl Replay {
         let source = SourceId::TokenMetrics;
         let snapshot = Snapshot { source, kind, started_at: now, asked, observations, set_aside, complete: true, gaps: BTreeSet::new() };
         let diff = diff(states, &snapshot, now);
-        states.extend(diff.states.iter().map(|state| (state.token, state.clone())));
+        states.extend(diff.states.iter().map(|state| (state.token, *state)));
         diff
     }
 

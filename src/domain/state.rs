@@ -3,7 +3,7 @@
 use super::{Since, Stance, Timestamp, TokenId};
 
 /// The call of one token in one feed, as the newest row that was taken left it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenState {
     /// Whose.
     pub token: TokenId,

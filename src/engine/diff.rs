@@ -107,7 +107,7 @@ fn is_stored(stored: Option<&TokenState>, row: &Row<'_>) -> bool {
 }
 
 fn differs(stored: &TokenState, state: &TokenState) -> bool {
-    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..stored.clone() } != *state
+    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..*stored } != *state
 }
 
 /// The rows that can be compared, by token in order of time, one for each time; the others are set aside.

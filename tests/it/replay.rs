@@ -51,7 +51,8 @@ fn bodies_in_which_nothing_turns_print_nothing() {
 
 #[test]
 fn bodies_that_hold_no_signals_print_nothing() {
-    assert_eq!(changes(&["price.json", "trading-signals-v3.json"]), Vec::<String>::new());
+    let names = ["price.json", "trading-signals-v3.json", "grade-history.json"];
+    assert_eq!(lines(&names, ReplayOptions { all: true, kind: None }), Vec::<String>::new());
 }
 
 #[test]

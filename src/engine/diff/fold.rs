@@ -20,7 +20,7 @@ impl<'a> Fold<'a> {
     /// `before` is the state to compare with; none at first sight and where it has lapsed.
     pub(super) fn new(snapshot: &'a Snapshot, token: TokenId, before: Option<&TokenState>, now: Timestamp) -> Self {
         let returns = before.is_some_and(|state| state.seen_at < state.asked_at);
-        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..state.clone() });
+        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..*state });
         Self { snapshot, token, now, state, changes: Vec::new(), baseline: before.is_none(), returns }
     }
 
