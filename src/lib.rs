@@ -4,6 +4,7 @@
 pub mod chat;
 pub mod clock;
 pub mod commands;
+pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod http;
