@@ -2,6 +2,7 @@
 //! alert reaches its chat once, at a time that chat agreed to, whatever breaks on the way.
 
 pub mod chat;
+pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -12,3 +13,4 @@ pub mod pipeline;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod web;

@@ -6,15 +6,19 @@
 //! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
+mod dead_letters;
 mod destinations;
 mod dialect;
 mod feeds;
 mod open;
 mod outbox;
 mod schema;
+mod status;
 
+pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
 pub use destinations::NewDestination;
 pub use open::{OpenError, ServeLock};
+pub use status::DeliveryStatus;
 
 use sqlx::{PgPool, SqlitePool};
 

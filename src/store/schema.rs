@@ -1,14 +1,15 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, destinations,
+    Store, StoreResult, dead_letters, destinations,
     dialect::{on_db, per_db},
-    feeds, outbox,
+    feeds, outbox, status,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
-const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS];
+const STATEMENTS: &[&[&str]] =
+    &[dead_letters::STATEMENTS, destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS, status::STATEMENTS];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[];
 

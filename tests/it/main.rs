@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
+mod architecture;
+mod cli;
 mod config;
+mod docs;
 mod store_schema;
 mod support;
+mod web;
