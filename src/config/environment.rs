@@ -100,9 +100,13 @@ impl Environment {
 
 /// Says which line it is, never what it holds: a secret may stand there.
 fn unreadable(error: &dotenvy::Error, text: &str) -> Mistake {
-    let instead = "write NAME=value, with 'single quotes' around a value that holds spaces, quotes or #";
+    let instead = "NAME=value, with 'single quotes' around a value that holds spaces, quotes or #";
     let line = match error {
-        dotenvy::Error::LineParse(line, _) => text.lines().position(|candidate| candidate.trim() == line.trim()),
+        dotenvy::Error::LineParse(line, _) => {
+            // The parser names the whole line or what follows its `=`.
+            let rest = line.lines().next().unwrap_or_default().trim();
+            text.lines().position(|candidate| !rest.is_empty() && candidate.trim().ends_with(rest))
+        }
         _ => None,
     };
     match line {
@@ -129,10 +133,15 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_read_is_named_but_not_shown() {
         let mut environment = Environment::default();
-        environment.add_text("A=1\nDISCORD_BOT_TOKEN=se'cret unquoted\nB=2\n");
+        environment.add_text("A=1\nDISCORD_BOT_TOKEN=s3cret unquoted\nB=2\n");
         let [mistake] = environment.mistakes() else { panic!("{:?}", environment.mistakes()) };
-        assert_eq!(mistake.to_string().find("secret"), None);
+        assert_eq!(mistake.to_string().find("s3cret"), None);
         assert!(mistake.to_string().starts_with(".env: line 2 cannot be read"), "{mistake}");
         assert_eq!(environment.get("B"), Some("2"));
+
+        let mut open_quote = Environment::default();
+        open_quote.add_text("A=1\nDISCORD_BOT_TOKEN='s3cret\nB=2\n");
+        let [mistake] = open_quote.mistakes() else { panic!("{:?}", open_quote.mistakes()) };
+        assert!(mistake.to_string().starts_with(".env: ") && !mistake.to_string().contains("s3cret"), "{mistake}");
     }
 }
