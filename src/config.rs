@@ -235,7 +235,7 @@ impl Config {
                 warnings
                     .push("TELEGRAM_WEBHOOK_SECRET has no effect without BELLWETHER_PUBLIC_URL: updates come by long polling".to_owned());
             }
-            if !telegram.token.expose_secret().split_once(':').is_some_and(|(id, _)| id.parse::<u64>().is_ok()) {
+            if telegram.token.expose_secret().split_once(':').is_none_or(|(id, _)| id.parse::<u64>().is_err()) {
                 warnings.push("TELEGRAM_BOT_TOKEN does not look like one (NUMBER:LETTERS, from @BotFather)".to_owned());
             }
         }

@@ -3,11 +3,12 @@
 use crate::support::database::{TestDb, on_both};
 use bellwether::{
     domain::{
-        Address, Lane, MessageBody, Place, Platform, QuarantineReason, Timestamp,
+        Address, AlertId, Lane, MessageBody, Place, Platform, QuarantineReason, Timestamp,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
-    store::{NewDestination, UndeliveredId},
+    store::{NewDestination, UndeliveredId, UndeliveredState},
 };
+use sqlx::{Connection as _, Executor as _};
 use std::{path::Path, process::Command};
 
 struct Ended {
@@ -114,6 +115,37 @@ on_both!(the_outbox_lists_retries_and_drops, |db| async move {
     assert_eq!(outbox(&["drop", &id]).code, 1, "it is gone");
     assert!(outbox(&["list"]).out.starts_with("Nothing"));
     assert_eq!(outbox(&["retry", "x"]).code, 2);
+});
+
+/// What delivery leaves behind where the platform refuses a message.
+async fn give_up(url: &str) {
+    const DEAD: &str = "UPDATE messages SET state = 'dead', problem = 'the message is refused: too long', attempts = 3";
+    const WELL: &str = "UPDATE destinations SET quarantine_reason = NULL, next_probe_at = NULL";
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        connection.execute(DEAD).await.unwrap();
+        connection.execute(WELL).await.unwrap();
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        connection.execute(DEAD).await.unwrap();
+        connection.execute(WELL).await.unwrap();
+    }
+}
+
+on_both!(a_dead_letter_can_be_sent_after_all, |db| async move {
+    let (now, id) = stuck(&db).await;
+    give_up(&db.url).await;
+    let [letter] = &db.store.undelivered().await.unwrap()[..] else { panic!("one dead letter") };
+    assert_eq!((letter.state, letter.reason.as_str()), (UndeliveredState::Dead, "the message is refused: too long"));
+    assert!(
+        !db.store.retry_undelivered(UndeliveredId::Alert(AlertId(1)), now).await.unwrap(),
+        "an alert of the same number is another thing"
+    );
+    assert!(db.store.retry_undelivered(id, now).await.unwrap());
+    assert_eq!(db.store.undelivered().await.unwrap(), []);
+    let status = db.store.delivery_status().await.unwrap();
+    assert_eq!((status.queued, status.dead_letters), (vec![(Platform::Telegram, Lane::Urgent, 1)], 0));
+    assert!(!db.store.drop_undelivered(id, now).await.unwrap(), "what is on its way is left alone");
 });
 
 on_both!(the_status_counts_what_waits, |db| async move {
