@@ -257,6 +257,7 @@ fn code_of(line: &str) -> String {
     code
 }
 
+/// The code of a folder; tests that have a file of their own may look further.
 fn rust_files(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
     let mut files = Vec::new();
@@ -264,7 +265,7 @@ fn rust_files(path: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_none_or(|name| name != "tests.rs") {
             files.push(path);
         }
     }
