@@ -1,3 +1,5 @@
 //! The rules, as pure functions of values and `now`: what is a change, who is told, when, and in how many messages.
 //!
 //! This room knows `domain` alone: no async, no SQL, no HTTP, no clock, no randomness, no logging. It returns reasons instead.
+
+pub mod budget;
