@@ -8,12 +8,16 @@
 
 mod destinations;
 mod dialect;
+mod directory;
 mod feeds;
+mod lookups;
 mod open;
 mod outbox;
 mod schema;
 
 pub use destinations::NewDestination;
+pub use feeds::{CallLimits, CallPermit, PollRecord};
+pub use lookups::LookupCounts;
 pub use open::{OpenError, ServeLock};
 
 use sqlx::{PgPool, SqlitePool};

@@ -3,14 +3,15 @@
 use super::{
     Store, StoreResult, destinations,
     dialect::{on_db, per_db},
-    feeds, outbox,
+    directory, feeds, lookups, outbox,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
-const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS];
+const STATEMENTS: &[&[&str]] =
+    &[destinations::STATEMENTS, directory::STATEMENTS, feeds::STATEMENTS, lookups::STATEMENTS, outbox::STATEMENTS];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[];
+const PAIRS: &[&[(&str, &str)]] = &[directory::PAIRS, feeds::PAIRS];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

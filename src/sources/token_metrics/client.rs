@@ -110,7 +110,9 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyE
         Err(error) => Err(error.to_string()),
     };
     let message = match &read {
-        Ok(body) if !body.message.is_empty() => http::quoted(&if key.is_empty() { body.message.clone() } else { body.message.replace(key, "[key]") }),
+        Ok(body) if !body.message.is_empty() => {
+            http::quoted(&if key.is_empty() { body.message.clone() } else { body.message.replace(key, "[key]") })
+        }
         Ok(_) => "without a word".to_owned(),
         Err(why) => format!("the answer cannot be read: {}", http::quoted(why)),
     };
