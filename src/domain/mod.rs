@@ -28,4 +28,4 @@ pub use settings::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Settings};
 pub use snapshot::{Observation, SetAside, SetAsideReason, Snapshot, Values};
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
 pub use time::{Day, Timestamp};
-pub use token::{Token, clean_name};
+pub use token::{MAX_NAME, Token, clean_name};
