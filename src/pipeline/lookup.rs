@@ -20,8 +20,8 @@ const PER_DAY: u32 = 20;
 const SHARED: Duration = Duration::from_secs(15 * 60);
 /// So long an unknown symbol stays unknown.
 const UNKNOWN: Duration = Duration::from_secs(24 * 3600);
-/// A person waits so long for a place within the minute's calls, not longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A person waits so long for a place within the minute's calls: what they asked is answered within 10 s.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the clock is looked at while waiting.
 const GLANCE: Duration = Duration::from_millis(250);
 

@@ -10,6 +10,8 @@ mod end;
 mod feed;
 mod plan;
 
+pub use plan::demand;
+
 use super::{
     calls::{CallEnd, Caller, Purpose},
     directory::Refresh,
@@ -111,6 +113,11 @@ impl Poller {
     /// What makes its calls: look-ups share it, so that all keep the same limits.
     pub fn caller(&self) -> Caller {
         self.caller.clone()
+    }
+
+    /// Whether a poll is under way: then [`Poller::step`] is to be called when it said, whatever the next slot.
+    pub fn is_polling(&self) -> bool {
+        self.feeds.values().any(|state| state.active.is_some())
     }
 
     /// Polls until the process stops. A poll under way is left then; its calls are counted.

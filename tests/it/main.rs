@@ -4,5 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
 mod source_client;
+mod source_lookup;
+mod source_poll;
 mod store_schema;
 mod support;

@@ -51,8 +51,8 @@ impl Source for TokenMetrics {
 
     fn collect(&self, ask: Ask) -> Box<dyn Collector> {
         match ask.kind {
-            Kind::Hourly => Box::new(Hourly::new(ask)),
-            _ => Box::new(Daily::new(ask)),
+            Kind::Hourly => Box::new(Hourly::new(&ask)),
+            _ => Box::new(Daily::new(&ask)),
         }
     }
 
@@ -183,20 +183,22 @@ fn finish(call: &Call, body: wire::Body, headers: &HeaderMap) -> Page {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    fn headers(pairs: Pairs) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn a_429_says_how_long_in_many_ways() {
-        let date = ("date", "Sun, 22 Nov 2026 08:00:00 GMT");
-        let table: &[(&[(&'static str, &'static str)], Option<u64>)] = &[
+        const DATE: (&str, &str) = ("date", "Sun, 22 Nov 2026 08:00:00 GMT");
+        let table: &[(Pairs, Option<u64>)] = &[
             (&[("retry-after", "30")], Some(30)),
-            (&[date, ("retry-after", "Sun, 22 Nov 2026 08:01:30 GMT")], Some(90)),
-            (&[date, ("retry-after", "Sun, 22 Nov 2026 07:00:00 GMT")], Some(0)),
+            (&[DATE, ("retry-after", "Sun, 22 Nov 2026 08:01:30 GMT")], Some(90)),
+            (&[DATE, ("retry-after", "Sun, 22 Nov 2026 07:00:00 GMT")], Some(0)),
             (&[("retry-after", "Sun, 22 Nov 2026 08:01:30 GMT")], None),
-            (&[date, ("x-ratelimit-reset", "1795334460")], Some(60)),
-            (&[date, ("x-ratelimit-reset", "1795334460000")], Some(60)),
+            (&[DATE, ("x-ratelimit-reset", "1795334460")], Some(60)),
+            (&[DATE, ("x-ratelimit-reset", "1795334460000")], Some(60)),
             (&[("x-ratelimit-reset", "45")], Some(45)),
             (&[("retry-after", "soon"), ("x-ratelimit-reset", "45")], Some(45)),
             (&[("retry-after", "-1")], None),

@@ -92,7 +92,7 @@ struct DailyBatch {
 }
 
 impl Daily {
-    pub(super) fn new(ask: Ask) -> Self {
+    pub(super) fn new(ask: &Ask) -> Self {
         let today = ask.now.day();
         let mut by_start: BTreeMap<Day, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -106,7 +106,7 @@ impl Daily {
                 batches.push_back(DailyBatch { from, tokens: tokens.to_vec(), page: 1, seen: BTreeSet::new() });
             }
         }
-        Self { gathered: Gathered::new(&ask), today, batches }
+        Self { gathered: Gathered::new(ask), today, batches }
     }
 }
 
@@ -169,7 +169,7 @@ struct HourlyBatch {
 }
 
 impl Hourly {
-    pub(super) fn new(ask: Ask) -> Self {
+    pub(super) fn new(ask: &Ask) -> Self {
         let this_hour = ask.now.as_millis().div_euclid(HOUR);
         let mut by_lag: BTreeMap<usize, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -187,7 +187,7 @@ impl Hourly {
                 batches.push_back(HourlyBatch { tokens, page: 1, oldest: BTreeMap::new() });
             }
         }
-        Self { gathered: Gathered::new(&ask), batches }
+        Self { gathered: Gathered::new(ask), batches }
     }
 }
 

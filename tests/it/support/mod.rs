@@ -2,3 +2,4 @@
 
 pub mod database;
 pub mod fake_token_metrics;
+pub mod poller;
