@@ -33,6 +33,11 @@ const UPSERT_POSTGRES: &str = concat!(
         AS t(id BIGINT, symbol TEXT, symbol_key TEXT, name TEXT, name_key TEXT, rank BIGINT, link TEXT)",
     on_conflict!()
 );
+/// Only where nothing is known yet: the directory's own link goes before one made of a slug.
+const LEARN_LINKS_SQLITE: &str = "UPDATE tokens SET link = (SELECT value ->> 'link' FROM json_each($2) WHERE value ->> 'id' = token_id)
+    WHERE source = $1 AND link IS NULL AND token_id IN (SELECT value ->> 'id' FROM json_each($2))";
+const LEARN_LINKS_POSTGRES: &str = "UPDATE tokens SET link = t.link FROM json_to_recordset(CAST($2 AS JSON)) AS t(id BIGINT, link TEXT)
+    WHERE tokens.source = $1 AND tokens.link IS NULL AND tokens.token_id = t.id";
 /// Before new ranks are written: a token that is not among them has none.
 const FORGET_RANKS: &str = "UPDATE tokens SET market_rank = NULL WHERE source = $1 AND market_rank IS NOT NULL";
 /// `all`: in at rank N or better, out when beyond it in three refreshes running (`rules.md` 1.8). The limits come as arguments.
@@ -43,7 +48,7 @@ const REFRESH_ALL: &str = "UPDATE tokens SET
 const COUNT: &str = "SELECT COUNT(*) FROM tokens WHERE source = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[FORGET_RANKS, REFRESH_ALL, COUNT];
-pub(super) const PAIRS: &[(&str, &str)] = &[(UPSERT_SQLITE, UPSERT_POSTGRES)];
+pub(super) const PAIRS: &[(&str, &str)] = &[(UPSERT_SQLITE, UPSERT_POSTGRES), (LEARN_LINKS_SQLITE, LEARN_LINKS_POSTGRES)];
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -106,6 +111,16 @@ impl Store {
             let refresh = sqlx::query(REFRESH_ALL).bind(source.as_str()).bind(i64::from(all_tokens)).bind(i64::from(refreshes_out));
             refresh.execute(&mut *tx).await?;
         })
+    }
+
+    /// Takes the links of these tokens where the directory has none (`rules.md` 3.10).
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn learn_links(&self, source: SourceId, tokens: &[Token]) -> StoreResult<()> {
+        let sql = per_db!(self.db, sqlite: LEARN_LINKS_SQLITE, postgres: LEARN_LINKS_POSTGRES);
+        on_db!(self.db, pool => sqlx::query(sql).bind(source.as_str()).bind(json(tokens)).execute(pool).await.map(drop))?;
+        Ok(())
     }
 
     /// How many tokens the directory holds.

@@ -6,5 +6,6 @@
 mod source_client;
 mod source_lookup;
 mod source_poll;
+mod source_samples;
 mod store_schema;
 mod support;

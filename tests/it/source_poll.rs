@@ -2,12 +2,13 @@
 
 use crate::support::{
     database::{TestDb, on_both},
-    fake_token_metrics::{FakeTokenMetrics, Fault},
+    fake_token_metrics::{FakeTokenMetrics, Fault, Seen},
     poller::Bench,
 };
 use bellwether::{
-    domain::{Cadence, Feed, Kind, SourceId, Timestamp, TokenId},
-    pipeline::schedule::Schedule,
+    domain::{Cadence, Feed, Kind, SourceId, Timestamp, Token, TokenId},
+    engine::budget,
+    pipeline::{poll::demand, schedule::Schedule},
 };
 use std::time::Duration;
 
@@ -318,3 +319,50 @@ async fn no_log_line_holds_the_key_or_an_address() {
     let own = text.lines().filter(|line| line.contains("bellwether"));
     assert!(own.clone().count() > 2 && own.clone().all(|line| !line.contains("127.0.0.1")), "{text}");
 }
+
+on_both!(a_link_is_learnt_from_a_row_where_the_directory_has_none, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let store = &bench.db.store;
+    let token = |id: i64, link: Option<&str>| Token {
+        id: TokenId(id),
+        symbol: format!("T{id}"),
+        name: format!("Token {id}"),
+        rank: None,
+        link: link.map(str::to_owned),
+    };
+    let own = "https://app.tokenmetrics.com/en/own";
+    store.write_tokens(SourceId::TokenMetrics, &[token(8, None), token(9, Some(own))], bench.clock_now()).await.unwrap();
+    for id in [8, 9] {
+        bench.subscribe(Kind::Daily, &id.to_string()).await;
+        bench.fake.set_daily(id, "2026-11-22", 1, 1);
+    }
+    bench.poller().step().await.unwrap();
+    let link = async |id| store.looked_up_tokens(SourceId::TokenMetrics, "", Some(TokenId(id))).await.unwrap()[0].link.clone().unwrap();
+    assert_eq!(link(8).await, "https://app.tokenmetrics.com/en/token-8");
+    assert_eq!(link(9).await, own);
+});
+
+on_both!(hourly_calls_are_asked_for_past_the_hour, |db| async move {
+    let mut bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.settings.calls_per_month = 10_000;
+    bench.subscribe(Kind::Hourly, "3375").await;
+    bench.fake.set_hourly(3375, "2026-11-22T09:00:00Z", 1, 1);
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T12:02:00Z").await;
+    let seen = bench.fake.take_seen();
+    let hourly: Vec<_> = seen.iter().filter(|call| call.endpoint == "hourly-trading-signals").map(Seen::ids).collect();
+    assert_eq!(hourly, vec![vec![3375]; 3], "at once, at 10:03 and at 11:03");
+    assert_eq!(bench.status(Feed::Signals(Kind::Hourly)).await.cadence, Cadence::Every(Duration::from_secs(3600)));
+    assert_eq!(bench.status(DAILY).await.cadence, Cadence::Idle);
+});
+
+on_both!(what_does_not_fit_the_budget_is_not_polled_and_says_so, |db| async move {
+    let mut bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.settings.calls_per_month = 50;
+    bench.subscribe(Kind::Daily, "3375").await;
+    let mut poller = bench.poller();
+    poller.step().await.unwrap();
+    assert_eq!((signals(&bench.fake), bench.status(DAILY).await.cadence), (0, Cadence::DoesNotFit { needed: 31 }));
+    let demand = demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap();
+    assert_eq!(budget::plan(&demand).carries(Kind::Daily), Err(31));
+});

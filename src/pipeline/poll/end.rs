@@ -47,7 +47,13 @@ impl Poller {
         };
         // Whatever fails below leaves the poll as it is, and the next step ends it again.
         match &active.job {
-            Job::Collected(snapshot) => (ending.outcome, ending.changes) = self.hand_over(snapshot, answered > 0).await?,
+            Job::Collected(snapshot) => {
+                if !active.linked.is_empty() {
+                    let tokens: Vec<_> = active.linked.values().cloned().collect();
+                    self.store.learn_links(snapshot.source, &tokens).await?;
+                }
+                (ending.outcome, ending.changes) = self.hand_over(snapshot, answered > 0).await?;
+            }
             Job::Refresh(refresh) => {
                 let now = self.clock.now();
                 if refresh.is_whole() {

@@ -2,7 +2,7 @@
 
 use super::super::directory::Refresh;
 use crate::{
-    domain::{Cadence, Feed, FeedStatus, Snapshot, Timestamp, TokenId},
+    domain::{Cadence, Feed, FeedStatus, Snapshot, Timestamp, Token, TokenId},
     sources::{Call, Collector, Page, Source},
 };
 use std::{
@@ -68,6 +68,8 @@ pub(super) struct Active {
     pub(super) failed: u32,
     /// Whether any row came.
     pub(super) found: bool,
+    /// What the rows say of their tokens, as far as it can be linked to.
+    pub(super) linked: BTreeMap<TokenId, Token>,
     /// The last failure in words.
     pub(super) problem: Option<String>,
     /// Nothing more is asked.
@@ -95,6 +97,7 @@ impl Active {
             answered: 0,
             failed: 0,
             found: false,
+            linked: BTreeMap::new(),
             problem: None,
             broken_off: false,
             month_used_up: false,
@@ -125,6 +128,10 @@ impl Active {
                 self.answered += 1;
                 self.failed = 0;
                 self.found |= !page.rows.is_empty();
+                if matches!(self.job, Job::Signals(_)) {
+                    let linked = page.tokens.iter().filter(|token| token.link.is_some());
+                    self.linked.extend(linked.map(|token| (token.id, token.clone())));
+                }
             }
             None => self.failed += 1,
         }
