@@ -104,17 +104,15 @@ fn no_answer(error: reqwest::Error) -> SourceError {
 /// What an answer means. Some APIs repeat the key in their refusal: it goes no further than here.
 fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyError>, key: &str) -> Result<wire::Body, SourceError> {
     let code = status.as_u16();
-    let read = match body {
-        Ok(bytes) => wire::read_body(&bytes),
-        Err(error) if status.is_success() => return Err(SourceError::Transient(error.to_string())),
-        Err(error) => Err(error.to_string()),
+    let (read, words) = match body {
+        Ok(bytes) => (wire::read_body(&bytes), wire::words(&bytes)),
+        Err(error) => (Err(error.to_string()), None),
     };
-    let message = match &read {
-        Ok(body) if !body.message.is_empty() => {
-            http::quoted(&if key.is_empty() { body.message.clone() } else { body.message.replace(key, "[key]") })
-        }
-        Ok(_) => "without a word".to_owned(),
-        Err(why) => format!("the answer cannot be read: {}", http::quoted(why)),
+    let message = match (words, &read) {
+        (Some(words), _) if key.is_empty() => http::quoted(&words),
+        (Some(words), _) => http::quoted(&words.replace(key, "[key]")),
+        (None, Ok(_)) => "without a word".to_owned(),
+        (None, Err(why)) => format!("the answer cannot be read: {}", http::quoted(why)),
     };
     match (code, read) {
         (200..=299, Ok(body)) if body.success || body.is_not_found() => Ok(body),

@@ -36,7 +36,7 @@ pub fn read_body(bytes: &[u8]) -> Result<Body, String> {
     })?;
     let Value::Object(mut object) = value else { return Err("it is JSON, but not an object".to_owned()) };
     let success = object.get("success").is_none_or(|value| value != &Value::Bool(false));
-    let message = ["message", "error"].iter().find_map(|key| object.get(*key)?.as_str()).unwrap_or_default().to_owned();
+    let message = message(&object).unwrap_or_default();
     let rows = match object.remove("data") {
         Some(Value::Array(rows)) => rows,
         // One row that was not wrapped.
@@ -45,6 +45,16 @@ pub fn read_body(bytes: &[u8]) -> Result<Body, String> {
         _ => return Err("it has no list of rows under \"data\"".to_owned()),
     };
     Ok(Body { success, message, rows })
+}
+
+/// The API's words in an answer that is a failure, however it is packed.
+pub(super) fn words(bytes: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    message(value.as_object()?)
+}
+
+fn message(object: &Map<String, Value>) -> Option<String> {
+    ["message", "error"].iter().find_map(|key| object.get(*key)?.as_str()).map(str::to_owned).filter(|message| !message.is_empty())
 }
 
 /// Which kind of signal a row holds, by its keys.
