@@ -68,8 +68,8 @@ on_both!(the_budget_is_never_exceeded_whatever_restarts, |db| async move {
     let start = bench.clock_now();
     let mut calls = 0;
     for day in 1..=20_u64 {
-        // Cron fires every ten minutes: far more than there is.
-        let mut poller = bench.poller_with(Schedule::parse("0 */10 * * * *").unwrap());
+        // Cron fires every hour: far more than there is.
+        let mut poller = bench.poller_with(Schedule::parse("0 0 * * * *").unwrap());
         bench.run_until(&mut poller, &(start + Duration::from_secs(day * 24 * 3600)).to_string()).await;
         calls += bench.fake.take_seen().len();
         let used = bench.db.store.calls_since(SourceId::TokenMetrics, Timestamp::parse("2026-11-01").unwrap()).await.unwrap();
@@ -77,7 +77,7 @@ on_both!(the_budget_is_never_exceeded_whatever_restarts, |db| async move {
         assert!(calls <= 3 * (usize::try_from(day).unwrap() + 10), "day {day}: {calls} calls keep the pace of 3 a day");
     }
     assert!((85..=90).contains(&calls), "{calls}");
-    let mut poller = bench.poller_with(Schedule::parse("0 */10 * * * *").unwrap());
+    let mut poller = bench.poller_with(Schedule::parse("0 0 * * * *").unwrap());
     bench.run_until(&mut poller, "2026-12-01T01:00:00Z").await;
     assert!(!bench.fake.take_seen().is_empty(), "a new month, a new budget");
 });
@@ -208,6 +208,22 @@ on_both!(a_plan_without_current_data_is_told_after_a_day, |db| async move {
     bench.run_until(&mut poller, "2026-11-23T17:00:00Z").await;
     assert_eq!(bench.status(DAILY).await.empty_since, None);
 });
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_takes_the_slots_with_it() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    for schedule in [Schedule::Auto, Schedule::parse("0 0 */2 * * *").unwrap()] {
+        bench.clock.set(Timestamp::parse("2026-11-22T09:10:00Z").unwrap());
+        let mut poller = bench.poller_with(schedule);
+        poller.step().await.unwrap();
+        bench.clock.set(Timestamp::parse("2026-11-21T09:10:00Z").unwrap());
+        poller.step().await.unwrap();
+        let next = bench.status(DAILY).await.next_poll_at.unwrap();
+        assert_eq!(next.to_string()[..16].to_owned(), "2026-11-21T10:00");
+    }
+}
 
 #[tokio::test]
 async fn a_cron_expression_is_exact_and_off_is_off() {

@@ -135,7 +135,14 @@ impl Poller {
         let Some(state) = self.feeds.get_mut(&feed) else { return false };
         let before = state.status.next_poll_at;
         let at_start = self.planner.last.is_none();
-        let stepped_back = matches!((&state.status.cadence, before), (Cadence::Every(period), Some(at)) if at > now + *period + SLACK && state.status.problem.is_none());
+        let auto = Schedule::Auto;
+        let schedule = if let Feed::Signals(kind) = feed { self.settings.schedules.get(&kind).unwrap_or(&auto) } else { &auto };
+        // A slot further away than any can be; one that waits for the budget or after a failure says so in its problem.
+        let stepped_back = state.status.problem.is_none()
+            && match &state.status.cadence {
+                Cadence::Every(period) => before.is_some_and(|at| at > now + *period + SLACK),
+                cadence => schedule.slot_after(feed, cadence, now).is_some_and(|slot| before.is_some_and(|at| at > slot)),
+            };
         match &state.status.cadence {
             Cadence::Idle | Cadence::Off | Cadence::DoesNotFit { .. } => state.status.next_poll_at = None,
             _ if state.status.stopped => state.status.next_poll_at = None,
@@ -159,7 +166,9 @@ impl Poller {
         let Some(state) = self.feeds.get_mut(&feed) else { return };
         let chosen = matches!(state.status.cadence, Cadence::Every(_));
         let slot = match (feed, &state.status.cadence) {
-            (Feed::Ranks | Feed::Directory, Cadence::Every(period)) => Some(state.status.last_poll_at.unwrap_or(after) + *period),
+            (Feed::Ranks | Feed::Directory, Cadence::Every(period)) => {
+                Some(state.status.last_poll_at.map_or(after, |last| last.min(after)) + *period)
+            }
             (_, cadence) => schedule.slot_after(feed, cadence, after),
         };
         state.status.next_poll_at = slot.map(|slot| if chosen { slot + jitter() } else { slot });
