@@ -5,9 +5,9 @@ CREATE TABLE tokens (
     source        TEXT    NOT NULL,
     token_id      BIGINT  NOT NULL,
     symbol        TEXT    NOT NULL,
-    symbol_key    TEXT    NOT NULL, -- upper case, for look-ups
+    symbol_key    TEXT COLLATE "C" NOT NULL, -- upper case, for look-ups; in byte order, as a range is asked for
     name          TEXT    NOT NULL,
-    name_key      TEXT    NOT NULL,
+    name_key      TEXT COLLATE "C" NOT NULL,
     market_rank   BIGINT,           -- by market cap, 1 the largest
     link          TEXT,
     in_all        BOOLEAN NOT NULL, -- whether "all" means it at present
@@ -17,6 +17,7 @@ CREATE TABLE tokens (
     PRIMARY KEY (source, token_id)
 );
 CREATE INDEX tokens_by_symbol ON tokens (source, symbol_key);
+CREATE INDEX tokens_by_name ON tokens (source, name_key);
 CREATE INDEX tokens_by_rank ON tokens (source, market_rank);
 
 -- What is polled, how often, and how that goes.

@@ -17,6 +17,7 @@ CREATE TABLE tokens (
     PRIMARY KEY (source, token_id)
 );
 CREATE INDEX tokens_by_symbol ON tokens (source, symbol_key);
+CREATE INDEX tokens_by_name ON tokens (source, name_key);
 CREATE INDEX tokens_by_rank ON tokens (source, market_rank);
 
 -- What is polled, how often, and how that goes.

@@ -6,15 +6,27 @@
 //! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
+mod audit;
 mod destinations;
 mod dialect;
 mod feeds;
+mod interactions;
+mod moves;
 mod open;
 mod outbox;
+mod reading;
 mod schema;
+mod subscription_lists;
+mod subscriptions;
+mod token_search;
 
+pub use audit::AuditEntry;
 pub use destinations::NewDestination;
 pub use open::{OpenError, ServeLock};
+pub use reading::{CurrentCall, DeliveryHealth};
+pub use subscription_lists::{ListedPlace, ListedSubscription};
+pub use subscriptions::{SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
+pub use token_search::TokenField;
 
 use sqlx::{PgPool, SqlitePool};
 

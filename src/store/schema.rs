@@ -1,16 +1,27 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, destinations,
+    Store, StoreResult, audit, destinations,
     dialect::{on_db, per_db},
-    feeds, outbox,
+    feeds, interactions, moves, outbox, reading, subscription_lists, subscriptions, token_search,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
-const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS];
+const STATEMENTS: &[&[&str]] = &[
+    audit::STATEMENTS,
+    destinations::STATEMENTS,
+    feeds::STATEMENTS,
+    interactions::STATEMENTS,
+    moves::STATEMENTS,
+    outbox::STATEMENTS,
+    reading::STATEMENTS,
+    subscription_lists::STATEMENTS,
+    subscriptions::STATEMENTS,
+    token_search::STATEMENTS,
+];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[];
+const PAIRS: &[&[(&str, &str)]] = &[reading::PAIRS, token_search::PAIRS];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

@@ -5,11 +5,17 @@
 
 mod call;
 mod notice;
+mod refusal;
 mod reply;
+mod report;
+mod subscribing;
 
 pub use call::CallPhrase;
 pub use notice::NoticePhrase;
-pub use reply::ReplyPhrase;
+pub use refusal::RefusalPhrase;
+pub use reply::{ReplyPhrase, TokenLabel};
+pub use report::ReportPhrase;
+pub use subscribing::SubscribingPhrase;
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};
