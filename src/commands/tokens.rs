@@ -167,7 +167,7 @@ fn distance(typed: &str, token: &Token) -> Option<usize> {
         return Some(5);
     }
     let edits = edit_distance(typed, &name);
-    (typed_length >= 5 && edits <= 2).then_some(edits * 2)
+    (typed_length >= 5 && edits <= 2).then(|| edits * 2)
 }
 
 /// Letters to add, drop, replace or swap with their neighbour; `usize::MAX` where the lengths alone say more than two.

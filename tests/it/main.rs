@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
+mod commands_subscribe;
 mod store_schema;
 mod support;
