@@ -19,7 +19,7 @@ macro_rules! best_first {
     };
 }
 
-const LOADED: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM tokens WHERE source = $1 LIMIT 1) AS some";
+const LOADED: &str = "SELECT COUNT(*) FROM (SELECT token_id FROM tokens WHERE source = $1 LIMIT 1) AS found";
 const BY_SYMBOL_PREFIX: &str = concat!(
     "SELECT ",
     token_columns!(),
