@@ -19,33 +19,92 @@ on_both!(a_person_subscribes_and_learns_what_was_taken, |db| async move {
     office.sql(FEED).await;
     office.sql(&token_states(Kind::Daily)).await;
     let said = office.types(&private(Command::Subscribe).with("words", "$btc, eth SOL bullish")).await;
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    Subscribed to daily calls, bullish only
+    BTC (Bitcoin): bullish since 14 Nov 2026
+    ETH (Ethereum): bearish since before 14 Nov 2026
+    SOL #3988 (Solana): no call yet
+    Alerts come here.
+    Daily calls are checked every 3 hours; next 22 Nov 2026 14:00 UTC.
+    API calls left this month: 500 of 500.
+    Automated data, not investment advice.
+    "#);
     let again = office.types(&private(Command::Subscribe).with("words", "btc one")).await;
-    assert_snapshot!(again, @"");
-    assert_snapshot!(rows(&office.db.url, "SELECT target, kind, direction, delivery, creator FROM subscriptions ORDER BY target").await.join("\n"), @"");
+    assert_snapshot!(again, @r#"
+    Subscribed to daily calls
+    BTC (Bitcoin): bullish since 14 Nov 2026
+    ONE (Lonely): no call yet
+    Subscribed before; replaced what was set for: BTC
+    Alerts come here.
+    Daily calls are checked every 3 hours; next 22 Nov 2026 14:00 UTC.
+    API calls left this month: 500 of 500.
+    "#);
+    assert_snapshot!(rows(&office.db.url, "SELECT target, kind, direction, delivery, creator FROM subscriptions ORDER BY target").await.join("\n"), @r#"
+    3306|daily|bullish|instant|telegram:7
+    3375|daily|any|instant|telegram:7
+    3988|daily|bullish|instant|telegram:7
+    5003|daily|any|instant|telegram:7
+    "#);
     assert_eq!(rows(&office.db.url, "SELECT action FROM audit").await, [""; 0], "one's own subscriptions are nobody else's business");
 });
 
 on_both!(all_can_have_tokens_left_out, |db| async move {
     let office = Office::open(db).await;
-    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "all hourly")).await, @"");
-    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "eth hourly")).await, @"");
-    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "sol eth")).await, @"");
-    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "all hourly bearish")).await, @"");
-    assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @"");
+    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "all hourly")).await, @r#"
+    Subscribed to hourly calls
+    all: the first 100 tokens by market cap
+    Alerts come here.
+    Hourly calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    Automated data, not investment advice.
+    "#);
+    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "eth hourly")).await, @r#"
+    Subscribed to hourly calls
+    ETH (Ethereum): no call yet
+    Alerts come here.
+    Hourly calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    "#);
+    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "sol eth")).await, @r#"
+    Unsubscribed
+    No more alerts for: ETH
+    Left out of all from now on: SOL #3988, ETH
+    "#);
+    assert_snapshot!(office.types(&private(Command::Subscribe).with("words", "all hourly bearish")).await, @r#"
+    Subscribed to hourly calls, bearish only
+    all: the first 100 tokens by market cap
+    Left out of all, as before: ETH, SOL #3988
+    Subscribed before; replaced what was set for: all
+    Alerts come here.
+    Hourly calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    "#);
+    assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @r#"
+    You have 1 subscription
+    hourly, bearish only: all (the first 100 by market cap), without ETH, SOL
+    max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
+    cooldown 0: no pause between two alerts for the same token.
+    "#);
     // Subscribing a token brings it back.
     office.types(&private(Command::Subscribe).with("words", "eth hourly")).await;
     assert_eq!(rows(&office.db.url, "SELECT CAST(token_id AS TEXT) FROM exclusions").await, ["3988"]);
-    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "all")).await, @"");
+    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "all")).await, @r#"
+    Unsubscribed
+    Removed 2 subscriptions.
+    "#);
     assert_eq!(rows(&office.db.url, "SELECT kind FROM exclusions").await, [""; 0]);
-    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "all")).await, @"");
+    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "all")).await, @r#"Nothing to unsubscribe; nothing was changed"#);
 });
 
 on_both!(one_kind_is_unsubscribed_or_every_kind, |db| async move {
     let office = Office::open(db).await;
     office.types(&private(Command::Subscribe).with("words", "btc,eth")).await;
     office.types(&private(Command::Subscribe).with("words", "btc,eth hourly")).await;
-    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "btc hourly solo")).await, @"");
+    assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "btc hourly solo")).await, @r#"
+    Unsubscribed
+    No more alerts for: BTC
+    Not subscribed before: SOLO
+    "#);
     assert_eq!(rows(&office.db.url, "SELECT target || kind FROM subscriptions ORDER BY 1").await, ["3306daily", "3306hourly", "3375daily"]);
     office.types(&private(Command::Unsubscribe).with("words", "eth")).await;
     assert_eq!(rows(&office.db.url, "SELECT target || kind FROM subscriptions").await, ["3375daily"]);
@@ -78,7 +137,68 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     for later in [Command::History, Command::Mute, Command::Privacy, Command::ChannelList] {
         said.push(office.is_refused(&private(later)).await);
     }
-    assert_snapshot!(said.join("\n\n"), @"");
+    assert_snapshot!(said.join("\n\n"), @r#"
+    > 
+    That did not work; nothing was changed
+    Name at least one token, by symbol or #id.
+    For example: /subscribe SOL,ETH
+
+    > cat
+    That did not work; nothing was changed
+    Several tokens are called CAT. Say which one by its id: #5001 First Cat; #5002 Second Cat;
+
+    > btc hourly
+    That did not work; nothing was changed
+    The operator has switched hourly calls off, so there is nothing to subscribe to.
+
+    > btc grade
+    That did not work; nothing was changed
+    grade is not available yet.
+
+    > btc digest-daily
+    That did not work; nothing was changed
+    digest-daily is not available yet.
+
+    > btc daily hourly
+    That did not work; nothing was changed
+    daily and hourly: name one kind at a time.
+    For example: /subscribe SOL,ETH
+
+    > #x
+    That did not work; nothing was changed
+    #x is not a token id: after # come digits alone.
+    For example: /subscribe SOL,ETH
+
+    > eth nosuch
+    That did not work; nothing was changed
+    NOSUCH is not in my list of tokens, and I cannot look it up at the moment. Please try again later.
+
+    That did not work; nothing was changed
+    weekly is not a kind. Choose one of: daily, hourly.
+    For example: /subscribe SOL,ETH
+
+    That did not work; nothing was changed
+    In a group only its administrators can do this. For alerts of your own, write to me in a private chat.
+
+    That did not work; nothing was changed
+    I could not find out whether you are an administrator here. Please try again in a minute.
+
+    That did not work; nothing was changed
+    I know no token BITCOI.
+    Did you mean BTC (Bitcoin)?
+
+    That did not work; nothing was changed
+    /history is not available yet.
+
+    That did not work; nothing was changed
+    /mute is not available yet.
+
+    That did not work; nothing was changed
+    /privacy is not available yet.
+
+    That did not work; nothing was changed
+    /channel is not available yet.
+    "#);
 });
 
 on_both!(what_the_directory_lacks_is_looked_up, |db| async move {
@@ -98,14 +218,33 @@ on_both!(what_the_directory_lacks_is_looked_up, |db| async move {
         };
         said.push(tokio::join!(ask("new"), asked).0);
     }
-    assert_snapshot!(said.join("\n\n"), @"");
+    assert_snapshot!(said.join("\n\n"), @r#"
+    Subscribed to daily calls
+    NEW (Newcomer): no call yet
+    Alerts come here.
+    Daily calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    Automated data, not investment advice.
+
+    That did not work; nothing was changed
+    NEW is not in my list of tokens, and today's look-ups are used up. Please try again tomorrow.
+
+    That did not work; nothing was changed
+    NEW is not in my list of tokens, and I cannot look it up at the moment. Please try again later.
+
+    That did not work; nothing was changed
+    I know no token NEW.
+    "#);
 });
 
 on_both!(before_the_directory_is_there_a_command_waits_a_while, |db| async move {
     let office = Office::with(db, settings());
     let request = private(Command::Subscribe).with("words", "btc");
     let desk = office.desk.clone().with_directory_patience(Duration::from_millis(20));
-    assert_snapshot!(desk.answer(&request).await.card.plain(), @"");
+    assert_snapshot!(desk.answer(&request).await.card.plain(), @r#"
+    That did not work; nothing was changed
+    I am still loading the list of tokens. Please try again in a minute.
+    "#);
     let (said, ()) = tokio::join!(office.types(&request), office.sql(crate::support::commands::DIRECTORY));
     assert!(said.starts_with("Subscribed"), "{said}");
 });
@@ -124,7 +263,10 @@ on_both!(limits_hold_also_when_two_commands_come_at_once, |db| async move {
     let (first, second) = (subscribe(150, 40), subscribe(200, 40));
     let both = tokio::join!(office.types(&first), office.types(&second));
     assert_eq!([&both.0, &both.1].iter().filter(|said| said.starts_with("Subscribed")).count(), 1, "{both:?}");
-    assert_snapshot!(office.is_refused(&subscribe(250, 11)).await, @"");
+    assert_snapshot!(office.is_refused(&subscribe(250, 11)).await, @r#"
+    That did not work; nothing was changed
+    That would be 201 subscriptions, and at most 200 are possible here; 190 are in use. Make room with /unsubscribe, or subscribe to all.
+    "#);
     // What is there already may be changed all the same.
     assert!(office.types(&private(Command::Subscribe).with("words", "t0 t1 bearish")).await.starts_with("Subscribed"));
     assert_eq!(rows(&office.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM subscriptions").await, ["190"]);
@@ -134,15 +276,39 @@ on_both!(many_tokens_are_grouped_by_their_call, |db| async move {
     let office = Office::open(db).await;
     office.sql(&token_states(Kind::Daily)).await;
     let said = office.types(&private(Command::Subscribe).with("words", "btc eth sol #4001 solo #5001 #5002 one #6001 #6002 #6003")).await;
-    assert_snapshot!(said, @"");
-    assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @"");
+    assert_snapshot!(said, @r#"
+    Subscribed to daily calls
+    Now bullish (1): BTC
+    Now bearish (1): ETH
+    No call yet (9): SOL #3988, SOL #4001, SOLO, CAT #5001, CAT #5002, ONE, ALL, %_, ÄÖ
+    Alerts come here.
+    Daily calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    Automated data, not investment advice.
+    "#);
+    assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @r#"
+    You have 11 subscriptions
+    daily: BTC, ETH, SOL #3988, SOL #4001, SOLO, CAT #5001, CAT #5002, ONE, ALL, %_, ÄÖ
+    max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
+    cooldown 0: no pause between two alerts for the same token.
+    "#);
 });
 
 on_both!(a_group_is_told_what_its_admins_asked_for, |db| async move {
     let office = Office::open(db).await;
-    assert_snapshot!(office.types(&group(Command::Subscribe, Standing::Admin).with("words", "sol")).await, @"");
+    assert_snapshot!(office.types(&group(Command::Subscribe, Standing::Admin).with("words", "sol")).await, @r#"
+    Subscribed to daily calls
+    SOL #3988 (Solana): no call yet
+    Alerts come here.
+    Daily calls: the first check is being planned.
+    API calls left this month: 500 of 500.
+    Automated data, not investment advice.
+    "#);
     office.types(&group(Command::Unsubscribe, Standing::Admin).with("words", "sol")).await;
-    assert_snapshot!(rows(&office.db.url, "SELECT actor, tenant, action, before, after FROM audit ORDER BY id").await.join("\n"), @"");
+    assert_snapshot!(rows(&office.db.url, "SELECT actor, tenant, action, before, after FROM audit ORDER BY id").await.join("\n"), @r#"
+    7|-100|subscribe|-|{"delivery":"instant","direction":"any","kind":"daily","mention":null,"targets":["3988"]}
+    7|-100|unsubscribe|{"all":false,"kinds":["daily","hourly","grade","fundamental","levels"],"tokens":[3988]}|{"excluded":[],"removed":1}
+    "#);
 });
 
 on_both!(the_first_subscription_on_discord_opens_direct_messages, |db| async move {
@@ -155,7 +321,13 @@ on_both!(the_first_subscription_on_discord_opens_direct_messages, |db| async mov
     let open = Some(FollowUp::OpenDirectMessages { destination, user: UserId("7".to_owned()) });
     assert_eq!(reply.follow_up, open);
     office.desk.direct_messages_opened(destination, Err(QuarantineReason::Blocked)).await;
-    assert_snapshot!(office.types(&server(Command::Subscriptions, Standing::Member)).await, @"");
+    assert_snapshot!(office.types(&server(Command::Subscriptions, Standing::Member)).await, @r#"
+    You have 1 subscription
+    daily: BTC
+    max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
+    cooldown 0: no pause between two alerts for the same token.
+    Direct messages do not get through, so alerts are held. Allow direct messages from me (or unblock me), then send me any command.
+    "#);
     assert_eq!(office.reply(&subscribe).await.follow_up, open, "tried again while they are closed");
     office.desk.direct_messages_opened(destination, Ok("555".to_owned())).await;
     let found = office.store().destination(destination).await.unwrap().unwrap();
