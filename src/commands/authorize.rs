@@ -75,8 +75,7 @@ mod tests {
         use Action::{Look, ManageChannels, ManageOwn};
         use Standing::{Admin, Member, Unknown};
         let direct = Address::discord_user(&UserId("7".to_owned()));
-        let server =
-            |bot_present| Venue::Server { tenant: "1".to_owned(), channel: "2".to_owned(), bot_present, direct: direct.clone() };
+        let server = |bot_present| Venue::Server { tenant: "1".to_owned(), channel: "2".to_owned(), bot_present, direct: direct.clone() };
         let private = Venue::Private { address: direct.clone() };
         let elsewhere = Venue::Elsewhere { direct: direct.clone() };
         let group = Venue::Group { address: Address::new(Platform::Telegram, "-5"), label: "G".to_owned() };

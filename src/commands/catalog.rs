@@ -81,17 +81,15 @@ const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
 const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
 const KIND: OptionSpec = option("kind", "Which signal: daily (if you choose none) or hourly", OptionKind::Choice(KINDS));
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
-const DIRECTION: OptionSpec = option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
+const DIRECTION: OptionSpec =
+    option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
 const DELIVERY: OptionSpec = option("delivery", "When: instant", OptionKind::Choice(DELIVERIES));
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
 const PER_HOUR: OptionSpec =
     option("max_per_hour", "Alert messages in any 60 minutes, 1 to 60; 0 is no limit", OptionKind::Integer { min: 0, max: MAX_PER_HOUR });
-const COOLDOWN: OptionSpec = option(
-    "cooldown",
-    "Minutes of quiet per token after an alert; 0 is none",
-    OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES },
-);
+const COOLDOWN: OptionSpec =
+    option("cooldown", "Minutes of quiet per token after an alert; 0 is none", OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES });
 
 const fn everywhere(name: &'static str, description: &'static str, options: &'static [OptionSpec], command: Command) -> CommandSpec {
     CommandSpec { name, description, options, subcommands: &[], scope: Scope::Everywhere, command: Some(command) }
@@ -127,7 +125,12 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
         &[TOKENS, KIND, DIRECTION, DELIVERY, CHANNEL, MENTION],
         Command::ChannelSubscribe,
     ),
-    of_channel("unsubscribe", "End alerts in a channel for tokens, or for all", &[TOKENS, KIND_OR_EVERY, CHANNEL], Command::ChannelUnsubscribe),
+    of_channel(
+        "unsubscribe",
+        "End alerts in a channel for tokens, or for all",
+        &[TOKENS, KIND_OR_EVERY, CHANNEL],
+        Command::ChannelUnsubscribe,
+    ),
     of_channel("list", "List what the channels of this server are subscribed to", &[], Command::ChannelList),
     of_channel("settings", "Show or change how often a channel is told", &[PER_HOUR, COOLDOWN, CHANNEL], Command::ChannelSettings),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),

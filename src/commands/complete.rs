@@ -114,11 +114,7 @@ fn subscriber(completion: &Completion) -> Option<(&Address, Option<&str>)> {
 /// Whether a token begins so: by symbol (0) or by name (1).
 fn begins(token: &Token, item: &str) -> Option<u8> {
     let by_id = item.strip_prefix('#').is_some_and(|digits| token.id.to_string().starts_with(digits));
-    if by_id || token.symbol.to_uppercase().starts_with(item) {
-        Some(0)
-    } else {
-        token.name.to_uppercase().starts_with(item).then_some(1)
-    }
+    if by_id || token.symbol.to_uppercase().starts_with(item) { Some(0) } else { token.name.to_uppercase().starts_with(item).then_some(1) }
 }
 
 /// What is sent for a token: its symbol if that means this token and nothing else, else its id.
@@ -172,11 +168,8 @@ impl Typed {
         let value = format!("{}{value}", self.kept);
         let name: String = format!("{}{name}", self.kept);
         let length = name.chars().count();
-        let name = if length <= MOST_CHARACTERS {
-            name
-        } else {
-            format!("{}…", name.chars().take(MOST_CHARACTERS - 1).collect::<String>())
-        };
+        let name =
+            if length <= MOST_CHARACTERS { name } else { format!("{}…", name.chars().take(MOST_CHARACTERS - 1).collect::<String>()) };
         (value.chars().count() <= MOST_CHARACTERS).then_some(Choice { name, value })
     }
 }

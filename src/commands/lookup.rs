@@ -1,9 +1,6 @@
 //! Asking for a symbol or id that the directory lacks (`rules.md` 1.7). Who asks the source, and how often, is `pipeline::lookup`'s business.
 
-use super::{
-    desk::{Desk, Stop},
-    tokens::TokenWord,
-};
+use super::{desk::Desk, tokens::TokenWord};
 use crate::domain::{Token, wording::RefusalPhrase};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -35,7 +32,7 @@ pub enum LookupResult {
 
 impl Desk {
     /// The tokens that the source has for this word; none where it knows none.
-    pub(super) async fn look_up(&self, person: &str, word: &TokenWord) -> Result<Vec<Token>, Stop> {
+    pub(super) async fn look_up(&self, person: &str, word: &TokenWord) -> Result<Vec<Token>, RefusalPhrase> {
         let query = word.written();
         let (answer, result) = oneshot::channel();
         let request = LookupRequest { person: person.to_owned(), query: query.clone(), answer };
@@ -45,8 +42,8 @@ impl Desk {
         };
         match tokio::time::timeout(PATIENCE, asked).await.ok().flatten() {
             Some(LookupResult::Found(tokens)) => Ok(tokens.into_iter().filter(|token| is_meant(token, word)).collect()),
-            Some(LookupResult::OverLimit) => Err(RefusalPhrase::LookupOverLimit { word: query }.into()),
-            Some(LookupResult::Unavailable) | None => Err(RefusalPhrase::LookupUnavailable { word: query }.into()),
+            Some(LookupResult::OverLimit) => Err(RefusalPhrase::LookupOverLimit { word: query }),
+            Some(LookupResult::Unavailable) | None => Err(RefusalPhrase::LookupUnavailable { word: query }),
         }
     }
 }

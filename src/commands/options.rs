@@ -21,13 +21,11 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
         once(&mut words.kind, kind, "kind", Kind::as_str).map_err(refused)?;
     }
     if let Some(word) = option("direction") {
-        let direction =
-            Direction::parse(word).ok_or_else(|| refused(bad_word("direction", word, Direction::ALL, Direction::as_str)))?;
+        let direction = Direction::parse(word).ok_or_else(|| refused(bad_word("direction", word, Direction::ALL, Direction::as_str)))?;
         once(&mut words.direction, direction, "direction", Direction::as_str).map_err(refused)?;
     }
     if let Some(word) = option("delivery") {
-        let delivery =
-            Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, &[Delivery::Instant], Delivery::as_str)))?;
+        let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, &[Delivery::Instant], Delivery::as_str)))?;
         once(&mut words.delivery, delivery, "delivery", Delivery::as_str).map_err(refused)?;
     }
     match (words.kind, words.delivery) {

@@ -79,8 +79,7 @@ pub(super) fn channel(request: &Request, permissions: Permissions, action: &'sta
         Some(ChannelProblem::Missing(_)) if permissions == Permissions::NotNeeded => {}
         Some(problem) => return Err(problem_phrase(problem, &label).into()),
     }
-    let audit =
-        AuditEntry { platform: facts.address.platform, actor: request.actor.user.0.clone(), tenant: Some(tenant.clone()), action };
+    let audit = AuditEntry { platform: facts.address.platform, actor: request.actor.user.0.clone(), tenant: Some(tenant.clone()), action };
     Ok(Place {
         destination: NewDestination {
             address: facts.address.clone(),

@@ -41,7 +41,10 @@ impl Desk {
             let candidates = known.get(word).map(Vec::as_slice).unwrap_or_default();
             let looked_up;
             let candidates = if candidates.is_empty() {
-                looked_up = self.look_up(person, word).await?;
+                looked_up = match self.look_up(person, word).await {
+                    Ok(tokens) => tokens,
+                    Err(phrase) => return Err(self.with_near_matches(word, phrase).await?),
+                };
                 looked_up.as_slice()
             } else {
                 candidates
@@ -83,7 +86,11 @@ impl Desk {
 
     /// The refusal of a word that nobody knows, with what is written alike.
     pub(super) async fn unknown(&self, word: &TokenWord) -> Result<Stop, Stop> {
-        let mut phrases = vec![RefusalPhrase::UnknownToken { word: super::options::short(&word.written()) }];
+        self.with_near_matches(word, RefusalPhrase::UnknownToken { word: super::options::short(&word.written()) }).await
+    }
+
+    async fn with_near_matches(&self, word: &TokenWord, phrase: RefusalPhrase) -> Result<Stop, Stop> {
+        let mut phrases = vec![phrase];
         if let TokenWord::Symbol(symbol) = word {
             let mut candidates = self.store.best_tokens(SOURCE, CANDIDATES).await?;
             let first: String = symbol.chars().take(1).collect();

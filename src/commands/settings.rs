@@ -19,9 +19,7 @@ impl Desk {
         let wanted = options::settings(request)?;
         let saved = wanted != options::SettingsWords::default();
         let settings = if saved {
-            self.store
-                .change_settings(&place.destination, wanted.max_per_hour, wanted.cooldown, place.audit.as_ref(), self.now())
-                .await?
+            self.store.change_settings(&place.destination, wanted.max_per_hour, wanted.cooldown, place.audit.as_ref(), self.now()).await?
         } else {
             self.store.destination_at(&place.destination.address).await?.map(|destination| destination.settings).unwrap_or_default()
         };

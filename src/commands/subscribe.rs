@@ -27,12 +27,7 @@ impl Desk {
     }
 
     /// Subscribes a place and says what it will be told of.
-    pub(super) async fn subscribe(
-        &self,
-        request: &Request,
-        place: &Place,
-        mention: Option<String>,
-    ) -> Result<(DestinationId, Card), Stop> {
+    pub(super) async fn subscribe(&self, request: &Request, place: &Place, mention: Option<String>) -> Result<(DestinationId, Card), Stop> {
         let example = if place.destination.place == PlaceKind::Channel { "/channel subscribe SOL,ETH" } else { "/subscribe SOL,ETH" };
         let words = options::words(request, "tokens", example)?;
         let kind = words.kind.unwrap_or(Kind::Daily);
@@ -157,10 +152,8 @@ fn token_groups<'a>(pairs: impl Iterator<Item = (&'a TokenLabel, Option<&'a Curr
 fn target_words(target: Target, tokens: &[Token], labels: &[TokenLabel]) -> String {
     match target {
         Target::All => "all".to_owned(),
-        Target::Token(id) => tokens
-            .iter()
-            .zip(labels)
-            .find(|(token, _)| token.id == id)
-            .map_or_else(|| format!("#{id}"), |(_, label)| label.short()),
+        Target::Token(id) => {
+            tokens.iter().zip(labels).find(|(token, _)| token.id == id).map_or_else(|| format!("#{id}"), |(_, label)| label.short())
+        }
     }
 }

@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn keywords_win_over_symbols_in_any_order() {
         let words = parse("hourly SOL digest-daily Bullish all").unwrap();
-        assert_eq!((words.kind, words.direction, words.delivery), (Some(Kind::Hourly), Some(Direction::Bullish), Some(Delivery::DigestDaily)));
+        assert_eq!(
+            (words.kind, words.direction, words.delivery),
+            (Some(Kind::Hourly), Some(Direction::Bullish), Some(Delivery::DigestDaily))
+        );
         assert!(words.all);
         assert_eq!(words.tokens, symbols(&["SOL"]));
         assert_eq!(parse("grade").unwrap().kind, Some(Kind::Grade));

@@ -25,8 +25,7 @@ const EXCLUDE: &str = "INSERT INTO exclusions (destination_id, source, kind, tok
 const LOCK: &str = "UPDATE destinations SET rest_until = rest_until WHERE id = $1";
 const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
+pub(super) const STATEMENTS: &[&str] = &[PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
 
 /// What `/subscribe` wants.
 #[derive(Clone, Debug)]

@@ -34,8 +34,11 @@ const BY_NAME_PREFIX: &str = concat!(
     best_first!(),
     " LIMIT $4"
 );
-const BEST: &str =
-    concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.source = $1 AND t.market_rank IS NOT NULL ORDER BY t.market_rank LIMIT $2");
+const BEST: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.market_rank IS NOT NULL ORDER BY t.market_rank LIMIT $2"
+);
 
 const BY_SYMBOLS_SQLITE: &str = concat!(
     "SELECT ",

@@ -251,9 +251,8 @@ on_both!(before_the_directory_is_there_a_command_waits_a_while, |db| async move 
 
 on_both!(limits_hold_also_when_two_commands_come_at_once, |db| async move {
     let office = Office::open(db).await;
-    let tokens: Vec<String> = (0..300)
-        .map(|n| format!("('token-metrics', {}, 'T{n}', 'T{n}', '', '', NULL, NULL, FALSE, 0, 0, 0)", 10_000 + n))
-        .collect();
+    let tokens: Vec<String> =
+        (0..300).map(|n| format!("('token-metrics', {}, 'T{n}', 'T{n}', '', '', NULL, NULL, FALSE, 0, 0, 0)", 10_000 + n)).collect();
     office.sql(&format!("INSERT INTO tokens (source, token_id, symbol, symbol_key, name, name_key, market_rank, link, in_all, refreshes_out, first_seen_at, refreshed_at) VALUES {}", tokens.join(","))).await;
     let list = |from: usize, count: usize| (from..from + count).map(|n| format!("t{n}")).collect::<Vec<_>>().join(" ");
     let subscribe = |from, count| private(Command::Subscribe).with("words", &list(from, count));

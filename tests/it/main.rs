@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
+mod commands_channel;
 mod commands_subscribe;
 mod store_schema;
 mod support;

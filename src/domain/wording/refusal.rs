@@ -12,49 +12,102 @@ pub enum RefusalPhrase {
     /// The title of every refusal of something that was typed.
     NotDone,
     /// A right way to type it.
-    Example { text: String },
+    Example {
+        text: String,
+    },
     /// A word of a later version.
-    NotAvailable { word: String },
+    NotAvailable {
+        word: String,
+    },
     /// No token was named.
     NoTokens,
     /// More than one where one is meant.
     OneTokenOnly,
-    TooManyTokens { most: usize },
-    TooLong { most: usize },
-    BadId { word: String },
+    TooManyTokens {
+        most: usize,
+    },
+    TooLong {
+        most: usize,
+    },
+    BadId {
+        word: String,
+    },
     /// Two words for one thing, such as two kinds.
-    Twice { what: String, first: String, second: String },
-    BadWord { option: String, word: String, choices: Vec<String> },
-    BadNumber { option: String, word: String, least: u32, most: u32 },
-    UnknownOption { word: String },
-    UnknownToken { word: String },
+    Twice {
+        what: String,
+        first: String,
+        second: String,
+    },
+    BadWord {
+        option: String,
+        word: String,
+        choices: Vec<String>,
+    },
+    BadNumber {
+        option: String,
+        word: String,
+        least: u32,
+        most: u32,
+    },
+    UnknownOption {
+        word: String,
+    },
+    UnknownToken {
+        word: String,
+    },
     /// Up to three that are written alike.
-    NearMatches { tokens: Vec<TokenLabel> },
+    NearMatches {
+        tokens: Vec<TokenLabel>,
+    },
     /// Several tokens of this symbol, none of them ranked (`rules.md` 5.2).
-    Ambiguous { word: String, tokens: Vec<TokenLabel> },
+    Ambiguous {
+        word: String,
+        tokens: Vec<TokenLabel>,
+    },
     StillLoading,
-    LookupOverLimit { word: String },
-    LookupUnavailable { word: String },
-    KindOff { kind: Kind },
+    LookupOverLimit {
+        word: String,
+    },
+    LookupUnavailable {
+        word: String,
+    },
+    KindOff {
+        kind: Kind,
+    },
     /// 200 a person, 500 a channel or group.
-    SubscriptionLimit { limit: u32, present: u32, wanted: u32 },
+    SubscriptionLimit {
+        limit: u32,
+        present: u32,
+        wanted: u32,
+    },
     OnlyInServer,
     BotNotInServer,
-    Invite { url: String },
+    Invite {
+        url: String,
+    },
     NeedsManageServer,
     StandingUnknown,
     NeedsGroupAdmin,
     ChannelNotHere,
-    ChannelNotVisible { label: String },
-    ChannelWrongKind { label: String },
-    ChannelMissing { label: String, permissions: Vec<String> },
+    ChannelNotVisible {
+        label: String,
+    },
+    ChannelWrongKind {
+        label: String,
+    },
+    ChannelMissing {
+        label: String,
+        permissions: Vec<String>,
+    },
     ChannelUnknown,
     MentionsEveryone,
     RoleUnknown,
     RoleInvokerMay,
     RoleBotMay,
     /// Nothing can be sent there at present.
-    OutOfReach { reason: QuarantineReason },
+    OutOfReach {
+        reason: QuarantineReason,
+    },
 }
 
 impl RefusalPhrase {

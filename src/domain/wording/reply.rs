@@ -30,7 +30,8 @@ impl ReplyPhrase {
                 out.text("Automated data, not investment advice.");
             }
             Self::Apology { reference } => {
-                out.text("Something went wrong on my side. Please try again; if it stays so, give the operator this reference: ").code(reference);
+                out.text("Something went wrong on my side. Please try again; if it stays so, give the operator this reference: ")
+                    .code(reference);
             }
             Self::AlreadyDone => {
                 out.text("This was already done.");

@@ -15,22 +15,61 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum ReportPhrase {
     /// The latest call of a token.
-    Latest { token: TokenLabel, kind: Kind, stance: Option<Stance>, since: Option<Since> },
+    Latest {
+        token: TokenLabel,
+        kind: Kind,
+        stance: Option<Stance>,
+        since: Option<Since>,
+    },
     /// The row that says so, and when it was seen.
-    AsOf { kind: Kind, data_time: Timestamp, seen_at: Timestamp },
+    AsOf {
+        kind: Kind,
+        data_time: Timestamp,
+        seen_at: Timestamp,
+    },
     /// Nobody asked for this token yet.
-    NobodyFollows { example: String },
+    NobodyFollows {
+        example: String,
+    },
     StatusTitle,
-    Feed { feed: Feed, cadence: Cadence, tokens: u32, last: Option<Timestamp>, next: Option<Timestamp> },
-    FeedFailing { feed: Feed, failures: u32, last_success: Option<Timestamp> },
-    FeedStopped { feed: Feed },
-    FeedEmpty { feed: Feed, since: Timestamp },
+    Feed {
+        feed: Feed,
+        cadence: Cadence,
+        tokens: u32,
+        last: Option<Timestamp>,
+        next: Option<Timestamp>,
+    },
+    FeedFailing {
+        feed: Feed,
+        failures: u32,
+        last_success: Option<Timestamp>,
+    },
+    FeedStopped {
+        feed: Feed,
+    },
+    FeedEmpty {
+        feed: Feed,
+        since: Timestamp,
+    },
     NoFeeds,
-    Calls { used: u32, budget: u32 },
-    CallsUnlimited { used: u32 },
-    Delivery { queued: u64, held: u64, dead: u64, quarantined: u64 },
+    Calls {
+        used: u32,
+        budget: u32,
+    },
+    CallsUnlimited {
+        used: u32,
+    },
+    Delivery {
+        queued: u64,
+        held: u64,
+        dead: u64,
+        quarantined: u64,
+    },
     HelpTitle,
-    HelpLine { command: String, description: String },
+    HelpLine {
+        command: String,
+        description: String,
+    },
     HelpTokens,
 }
 
@@ -65,14 +104,22 @@ impl ReportPhrase {
                 when(out, "; next ", *next);
             }
             Self::FeedFailing { feed, failures, last_success } => {
-                out.text(format!("{}: the last {} failed", capital(feed.as_str()), if *failures == 1 { "poll".to_owned() } else { format!("{failures} polls") }));
+                out.text(format!(
+                    "{}: the last {} failed",
+                    capital(feed.as_str()),
+                    if *failures == 1 { "poll".to_owned() } else { format!("{failures} polls") }
+                ));
                 when(out, "; last good one ", *last_success);
             }
             Self::FeedStopped { feed } => {
-                out.text(format!("{}: stopped, because the source refuses the API key. The operator has been told.", capital(feed.as_str())));
+                out.text(format!(
+                    "{}: stopped, because the source refuses the API key. The operator has been told.",
+                    capital(feed.as_str())
+                ));
             }
             Self::FeedEmpty { feed, since } => {
-                out.text(format!("{}: the API key's plan seems to hold no current data, since ", capital(feed.as_str()))).time(*since, TimeStyle::DateTime);
+                out.text(format!("{}: the API key's plan seems to hold no current data, since ", capital(feed.as_str())))
+                    .time(*since, TimeStyle::DateTime);
             }
             Self::NoFeeds => {
                 out.text("Nothing is polled yet: it begins with the first subscription.");

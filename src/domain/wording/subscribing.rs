@@ -14,47 +14,112 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscribingPhrase {
-    Subscribed { kind: Kind, direction: Direction },
+    Subscribed {
+        kind: Kind,
+        direction: Direction,
+    },
     /// A token that was taken, and its call now.
-    TokenNow { token: TokenLabel, kind: Kind, stance: Option<Stance>, since: Option<Since> },
+    TokenNow {
+        token: TokenLabel,
+        kind: Kind,
+        stance: Option<Stance>,
+        since: Option<Since>,
+    },
     /// The same for many at once.
-    TokensNow { tokens: Vec<TokenLabel>, stance: Option<Stance> },
-    AllTokens { limit: u32 },
+    TokensNow {
+        tokens: Vec<TokenLabel>,
+        stance: Option<Stance>,
+    },
+    AllTokens {
+        limit: u32,
+    },
     /// Exclusions from `all` that stay.
-    LeftOut { tokens: Vec<TokenLabel>, more: u64 },
+    LeftOut {
+        tokens: Vec<TokenLabel>,
+        more: u64,
+    },
     /// These were subscribed already: what was set before was replaced.
-    Replaced { words: Vec<String> },
+    Replaced {
+        words: Vec<String>,
+    },
     ToldHere,
     ToldByDirectMessage,
-    ToldIn { label: String },
+    ToldIn {
+        label: String,
+    },
     MentionsRole,
     /// Cadence and next poll of a kind.
-    NextPoll { kind: Kind, cadence: Cadence, next: Option<Timestamp> },
-    NotPlannedYet { kind: Kind },
-    CallsLeft { left: u32, budget: u32 },
+    NextPoll {
+        kind: Kind,
+        cadence: Cadence,
+        next: Option<Timestamp>,
+    },
+    NotPlannedYet {
+        kind: Kind,
+    },
+    CallsLeft {
+        left: u32,
+        budget: u32,
+    },
     Unsubscribed,
     NothingToUnsubscribe,
-    Removed { words: Vec<String> },
-    Excluded { words: Vec<String> },
-    NotSubscribed { words: Vec<String> },
-    RemovedAll { count: u32, kind: Option<Kind> },
+    Removed {
+        words: Vec<String>,
+    },
+    Excluded {
+        words: Vec<String>,
+    },
+    NotSubscribed {
+        words: Vec<String>,
+    },
+    RemovedAll {
+        count: u32,
+        kind: Option<Kind>,
+    },
     /// Titles of lists.
-    Own { count: u64 },
-    OfPlace { label: String, count: u64 },
-    OfServer { count: u64 },
+    Own {
+        count: u64,
+    },
+    OfPlace {
+        label: String,
+        count: u64,
+    },
+    OfServer {
+        count: u64,
+    },
     None,
     NoneInServer,
     /// One group of a list.
-    Line { kind: Kind, direction: Direction, mentions: bool, all: Option<u32>, words: Vec<String>, more: u64 },
+    Line {
+        kind: Kind,
+        direction: Direction,
+        mentions: bool,
+        all: Option<u32>,
+        words: Vec<String>,
+        more: u64,
+    },
     /// The head of a channel's lines.
-    Place { label: String },
-    MoreNotShown { count: u64 },
-    SettingsTitle { label: Option<String>, saved: bool },
-    MaxPerHour { settings: Settings },
-    Cooldown { settings: Settings },
+    Place {
+        label: String,
+    },
+    MoreNotShown {
+        count: u64,
+    },
+    SettingsTitle {
+        label: Option<String>,
+        saved: bool,
+    },
+    MaxPerHour {
+        settings: Settings,
+    },
+    Cooldown {
+        settings: Settings,
+    },
     TestTitle,
     TestBody,
-    TestQueued { label: String },
+    TestQueued {
+        label: String,
+    },
 }
 
 impl SubscribingPhrase {
@@ -123,15 +188,17 @@ impl SubscribingPhrase {
             }
             Self::MaxPerHour { settings } => match settings.max_per_hour {
                 0 => out.code("max_per_hour").text(" 0: no limit, every alert comes at once."),
-                n => out
-                    .code("max_per_hour")
-                    .text(format!(" {n}: at most {} in any 60 minutes; what is beyond waits and comes as one summary.", counted(u64::from(n), "alert message"))),
+                n => out.code("max_per_hour").text(format!(
+                    " {n}: at most {} in any 60 minutes; what is beyond waits and comes as one summary.",
+                    counted(u64::from(n), "alert message")
+                )),
             },
             Self::Cooldown { settings } => match settings.cooldown_minutes {
                 0 => out.code("cooldown").text(" 0: no pause between two alerts for the same token."),
-                n => out
-                    .code("cooldown")
-                    .text(format!(" {n}: after an alert the same token is quiet for {}, then the net change is told.", duration_words(u64::from(n) * 60))),
+                n => out.code("cooldown").text(format!(
+                    " {n}: after an alert the same token is quiet for {}, then the net change is told.",
+                    duration_words(u64::from(n) * 60)
+                )),
             },
             Self::TestTitle => out.text("Test message"),
             Self::TestBody => out.text("Alerts for this channel arrive like this one. No call has changed."),

@@ -3,9 +3,7 @@
 use super::database::TestDb;
 use bellwether::{
     clock::{Clock, ManualClock},
-    commands::{
-        Actor, ChannelFacts, Command, Desk, DeskSettings, Invocation, LookupRequest, Reply, Request, RoleFacts, Standing, Venue,
-    },
+    commands::{Actor, ChannelFacts, Command, Desk, DeskSettings, Invocation, LookupRequest, Reply, Request, RoleFacts, Standing, Venue},
     domain::{Address, Kind, Platform, Timestamp, UserId},
     store::Store,
 };
