@@ -126,7 +126,7 @@ fn written(token: &Token, bearers: &[Token]) -> String {
 }
 
 fn shown(token: &Token, written: &str) -> String {
-    let id = written.starts_with('#').then(|| format!(" {written}")).unwrap_or_default();
+    let id = if written.starts_with('#') { format!(" {written}") } else { String::new() };
     let name = if token.name.is_empty() { String::new() } else { format!(" ({})", token.name) };
     format!("{}{id}{name}", token.symbol)
 }

@@ -130,3 +130,75 @@ on_both!(a_chat_that_moves_takes_everything_along_and_merges, |db| async move {
     assert_eq!(rows(&office.db.url, all).await, ["-200|3375|any", "-200|4002|bearish", "-200|all|any"]);
     assert_eq!(rows(&office.db.url, "SELECT CAST(token_id AS TEXT) FROM exclusions").await, ["3306"], "what one of them wants is told");
 });
+
+on_both!(what_is_under_way_follows_a_merge, |db| async move {
+    let office = Office::open(db).await;
+    let (old, new) = (Address::new(Platform::Telegram, "-100"), Address::new(Platform::Telegram, "-200"));
+    office.types(&group(Command::Subscribe, Standing::Admin).with("words", "btc")).await;
+    office.desk.presence(&Presence::Moved { from: old.clone(), to: new.clone() }).await;
+    office.types(&group(Command::Subscribe, Standing::Admin).with("words", "btc")).await;
+    let id = |address: Address| {
+        let store = office.store().clone();
+        async move { store.destination_at(&address).await.unwrap().unwrap().id.0 }
+    };
+    let (old_id, new_id) = (id(old.clone()).await, id(new.clone()).await);
+    let poll = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
+        VALUES ('token-metrics', 'daily', 0, 0, 'complete', 1, 1, 0, TRUE)";
+    let change =
+        "INSERT INTO changes (poll_id, source, kind, token_id, to_stance, since_exact, data_time, detected_at, nature, timing, after_gap)
+        VALUES (1, 'token-metrics', 'daily', 3375, 'bullish', FALSE, 0, 0, 'turned', 'fresh', FALSE)";
+    let alert = |change: i64, destination: i64| {
+        format!(
+            "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+            VALUES ({change}, {destination}, 'hold', 'cooldown', 2, 0, 'pending', 0)"
+        )
+    };
+    let message = format!(
+        "INSERT INTO messages (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+        VALUES ({old_id}, 1, '{{}}', '[]', TRUE, 'queued', 0, 0, 0, 0, 0)"
+    );
+    let told = |destination: i64, stance: &str, at: i64| {
+        format!(
+            "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, told_at)
+            VALUES ({destination}, 'token-metrics', 'daily', 3375, '{stance}', 0, {at})"
+        )
+    };
+    let statements = [
+        poll.to_owned(),
+        change.to_owned(),
+        change.to_owned(),
+        alert(1, old_id),
+        alert(2, old_id),
+        alert(2, new_id),
+        message,
+        told(old_id, "bullish", 20),
+        told(new_id, "bearish", 10),
+    ];
+    office.sql(&statements.join(";")).await;
+    office.desk.presence(&Presence::Moved { from: old, to: new }).await;
+    let pending = "SELECT CAST(change_id AS TEXT), CAST(destination_id AS TEXT) FROM alerts WHERE state = 'pending' ORDER BY change_id";
+    assert_eq!(rows(&office.db.url, pending).await, [format!("1|{new_id}"), format!("2|{new_id}")], "each change once");
+    assert_eq!(rows(&office.db.url, "SELECT CAST(destination_id AS TEXT) FROM messages").await, [new_id.to_string()]);
+    let told = rows(&office.db.url, "SELECT CAST(destination_id AS TEXT), stance FROM told").await;
+    assert_eq!(told, [format!("{new_id}|bullish")], "what was told last counts");
+});
+
+on_both!(a_large_directory_is_completed_at_once, |db| async move {
+    let office = Office::open(db).await;
+    for chunk in 0..20 {
+        let line = |n: i64| format!("('token-metrics', {n}, 'S{n}', 'S{n}', 'Name {n}', 'NAME {n}', {n}, NULL, FALSE, 0, 0, 0)");
+        let lines: Vec<_> = (0..1000).map(|n| line(100_000 + chunk * 1000 + n)).collect();
+        office.sql(&format!("INSERT INTO tokens (source, token_id, symbol, symbol_key, name, name_key, market_rank, link, in_all, refreshes_out, first_seen_at, refreshed_at) VALUES {}", lines.join(","))).await;
+    }
+    let Request { actor, venue, .. } = private(Command::Subscribe);
+    let completion =
+        Completion { actor, venue, command: Command::Subscribe, option: "tokens".to_owned(), typed: "btc, s".to_owned(), channel: None };
+    let start = std::time::Instant::now();
+    let found = office.desk.complete(&completion).await;
+    assert_eq!((found.len(), found[0].value.as_str()), (25, "btc, SOL"));
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(1),
+        "well inside Discord's three seconds, also on a busy machine: {:?}",
+        start.elapsed()
+    );
+});

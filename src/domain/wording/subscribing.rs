@@ -181,7 +181,7 @@ impl SubscribingPhrase {
                 }
             }
             Self::Place { label } => out.strong(label),
-            Self::MoreNotShown { count } => out.text(format!("{} more are not shown.", count)),
+            Self::MoreNotShown { count } => out.text(format!("{count} more are not shown.")),
             Self::SettingsTitle { label, saved } => {
                 let of = label.as_ref().map(|label| format!(" of {label}")).unwrap_or_default();
                 out.text(if *saved { format!("Settings{of} saved") } else { format!("Settings{of}") })

@@ -129,7 +129,6 @@ pub fn request(command: Command, venue: Venue, standing: Standing) -> Request {
 /// Fluent additions to a request.
 pub trait With: Sized {
     fn with(self, option: &str, value: &str) -> Self;
-    fn by(self, user: &str) -> Self;
     fn keyed(self, key: &str) -> Self;
     fn in_channel(self, facts: ChannelFacts) -> Self;
     fn mentioning(self, role: RoleFacts) -> Self;
@@ -138,11 +137,6 @@ pub trait With: Sized {
 impl With for Request {
     fn with(mut self, option: &str, value: &str) -> Self {
         self.invocation.options.insert(option.to_owned(), value.to_owned());
-        self
-    }
-
-    fn by(mut self, user: &str) -> Self {
-        self.actor.user = UserId(user.to_owned());
         self
     }
 
