@@ -21,7 +21,7 @@ const SHOWN: &[&str] = &[
 ];
 
 /// Runs statements on a test's database, around the store.
-pub async fn run_sql(url: &str, sql: &str) {
+pub(crate) async fn run_sql(url: &str, sql: &str) {
     if url.starts_with("sqlite") {
         let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
@@ -32,7 +32,7 @@ pub async fn run_sql(url: &str, sql: &str) {
 }
 
 /// The rows of a query whose columns are all text, `|` between them.
-pub async fn rows(url: &str, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(url: &str, sql: &str) -> Vec<String> {
     macro_rules! rows {
         ($connection:ty) => {{
             let mut connection = <$connection>::connect(url).await.unwrap();
@@ -48,46 +48,46 @@ pub async fn rows(url: &str, sql: &str) -> Vec<String> {
 }
 
 /// The desk of one test.
-pub struct Office {
-    pub db: TestDb,
-    pub desk: Desk,
-    pub clock: Arc<ManualClock>,
-    pub lookups: mpsc::Receiver<LookupRequest>,
+pub(crate) struct Office {
+    pub(crate) db: TestDb,
+    pub(crate) desk: Desk,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) lookups: mpsc::Receiver<LookupRequest>,
 }
 
-pub fn settings() -> DeskSettings {
+pub(crate) fn settings() -> DeskSettings {
     DeskSettings { all_tokens: 100, off: Vec::new(), calls_per_month: 500, invite: Some("https://discord.com/invite-me".to_owned()) }
 }
 
 impl Office {
     /// A desk at noon of 22 Nov 2026 over the usual directory.
-    pub async fn open(db: TestDb) -> Self {
+    pub(crate) async fn open(db: TestDb) -> Self {
         let office = Self::with(db, settings());
         office.sql(DIRECTORY).await;
         office
     }
 
     /// A desk over an empty database.
-    pub fn with(db: TestDb, settings: DeskSettings) -> Self {
+    pub(crate) fn with(db: TestDb, settings: DeskSettings) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-22T12:00:00Z").unwrap()));
         let (desk, lookups) = Desk::new(db.store.clone(), clock.clone(), settings);
         Self { db, desk, clock, lookups }
     }
 
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.db.store
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub async fn sql(&self, sql: &str) {
+    pub(crate) async fn sql(&self, sql: &str) {
         run_sql(&self.db.url, sql).await;
     }
 
     /// Everything that commands may change.
-    pub async fn shown(&self) -> Vec<String> {
+    pub(crate) async fn shown(&self) -> Vec<String> {
         let mut all = Vec::new();
         for sql in SHOWN {
             all.extend(rows(&self.db.url, sql).await);
@@ -96,16 +96,16 @@ impl Office {
     }
 
     /// Types and reads.
-    pub async fn types(&self, request: &Request) -> String {
+    pub(crate) async fn types(&self, request: &Request) -> String {
         self.reply(request).await.card.plain()
     }
 
-    pub async fn reply(&self, request: &Request) -> Reply {
+    pub(crate) async fn reply(&self, request: &Request) -> Reply {
         self.desk.answer(request).await
     }
 
     /// Types what must be refused: the answer says so, and nothing is changed.
-    pub async fn is_refused(&self, request: &Request) -> String {
+    pub(crate) async fn is_refused(&self, request: &Request) -> String {
         let before = self.shown().await;
         let said = self.types(request).await;
         assert!(said.starts_with("That did not work"), "a refusal was expected: {said}");
@@ -115,7 +115,7 @@ impl Office {
 }
 
 /// Someone's request; the rest is added with the methods below.
-pub fn request(command: Command, venue: Venue, standing: Standing) -> Request {
+pub(crate) fn request(command: Command, venue: Venue, standing: Standing) -> Request {
     Request {
         key: None,
         actor: Actor { user: UserId("7".to_owned()), standing },
@@ -127,7 +127,7 @@ pub fn request(command: Command, venue: Venue, standing: Standing) -> Request {
 }
 
 /// Fluent additions to a request.
-pub trait With: Sized {
+pub(crate) trait With: Sized {
     fn with(self, option: &str, value: &str) -> Self;
     fn keyed(self, key: &str) -> Self;
     fn in_channel(self, facts: ChannelFacts) -> Self;
@@ -157,32 +157,32 @@ impl With for Request {
 }
 
 /// Telegram, private chat.
-pub fn private(command: Command) -> Request {
+pub(crate) fn private(command: Command) -> Request {
     request(command, Venue::Private { address: Address::new(Platform::Telegram, "7") }, Standing::Member)
 }
 
 /// Telegram, a group.
-pub fn group(command: Command, standing: Standing) -> Request {
+pub(crate) fn group(command: Command, standing: Standing) -> Request {
     let address = Address::new(Platform::Telegram, "-100");
     request(command, Venue::Group { address, label: "Traders".to_owned() }, standing)
 }
 
 /// Discord, a server in which the bot is.
-pub fn server(command: Command, standing: Standing) -> Request {
+pub(crate) fn server(command: Command, standing: Standing) -> Request {
     request(command, discord_server(true), standing)
 }
 
-pub fn discord_server(bot_present: bool) -> Venue {
+pub(crate) fn discord_server(bot_present: bool) -> Venue {
     let direct = Address::discord_user(&UserId("7".to_owned()));
     Venue::Server { tenant: "900".to_owned(), channel: "901".to_owned(), bot_present, direct }
 }
 
 /// `#alerts` of that server.
-pub fn alerts_channel() -> ChannelFacts {
+pub(crate) fn alerts_channel() -> ChannelFacts {
     ChannelFacts { address: Address::new(Platform::Discord, "901"), label: "#alerts".to_owned(), problem: None }
 }
 
-pub fn token_states(kind: Kind) -> String {
+pub(crate) fn token_states(kind: Kind) -> String {
     let at = |day: &str| Timestamp::parse(day).unwrap().as_millis();
     let (since, data, seen) = (at("2026-11-14"), at("2026-11-22"), at("2026-11-22T11:00:00Z"));
     format!(
@@ -193,7 +193,7 @@ pub fn token_states(kind: Kind) -> String {
 }
 
 /// Ranked and unranked, symbols that repeat, names that would like to be markup.
-pub const DIRECTORY: &str = "INSERT INTO tokens (source, token_id, symbol, symbol_key, name, name_key, market_rank, link, in_all, refreshes_out, first_seen_at, refreshed_at) VALUES
+pub(crate) const DIRECTORY: &str = "INSERT INTO tokens (source, token_id, symbol, symbol_key, name, name_key, market_rank, link, in_all, refreshes_out, first_seen_at, refreshed_at) VALUES
     ('token-metrics', 3375, 'BTC', 'BTC', 'Bitcoin', 'BITCOIN', 1, 'https://app.tokenmetrics.com/en/bitcoin', TRUE, 0, 0, 0),
     ('token-metrics', 3306, 'ETH', 'ETH', 'Ethereum', 'ETHEREUM', 2, NULL, TRUE, 0, 0, 0),
     ('token-metrics', 3988, 'SOL', 'SOL', 'Solana', 'SOLANA', 6, NULL, TRUE, 0, 0, 0),
