@@ -4,9 +4,12 @@
 //! an administrator, what the bot may do in a channel), and renders the reply. What may be done is decided here, each time.
 
 mod desk;
+mod inbox;
 mod request;
+pub mod words;
 
 pub use desk::{Desk, LookupRequest, LookupResult};
+pub use inbox::{Answer, Inbox, InboxError};
 pub use request::{
     Actor, ChannelFacts, ChannelProblem, Choice, Command, Completion, FollowUp, Invocation, Presence, Reply, Request, RoleFacts, Standing,
     Venue,

@@ -10,7 +10,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
+pub(super) const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)
     ON CONFLICT (platform, chat, topic) DO UPDATE SET label = COALESCE(excluded.label, destinations.label), tenant = COALESCE(excluded.tenant, destinations.tenant)
     RETURNING id";

@@ -9,6 +9,7 @@
 mod destinations;
 mod dialect;
 mod feeds;
+mod inbox;
 mod open;
 mod outbox;
 mod schema;

@@ -3,12 +3,12 @@
 use super::{
     Store, StoreResult, destinations,
     dialect::{on_db, per_db},
-    feeds, outbox,
+    feeds, inbox, outbox,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
-const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, outbox::STATEMENTS];
+const STATEMENTS: &[&[&str]] = &[destinations::STATEMENTS, feeds::STATEMENTS, inbox::STATEMENTS, outbox::STATEMENTS];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[];
 

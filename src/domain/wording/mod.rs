@@ -4,10 +4,12 @@
 //! adapter, whether it came from outside or not. A second language is a second function beside `english`.
 
 mod call;
+mod hint;
 mod notice;
 mod reply;
 
 pub use call::CallPhrase;
+pub use hint::HintPhrase;
 pub use notice::NoticePhrase;
 pub use reply::ReplyPhrase;
 
@@ -24,6 +26,8 @@ pub enum Phrase {
     Reply(ReplyPhrase),
     /// Notices to operators and owners.
     Notice(NoticePhrase),
+    /// What an adapter says on its own.
+    Hint(HintPhrase),
 }
 
 impl Phrase {
@@ -34,6 +38,7 @@ impl Phrase {
             Self::Call(phrase) => phrase.english(&mut spans),
             Self::Reply(phrase) => phrase.english(&mut spans),
             Self::Notice(phrase) => phrase.english(&mut spans),
+            Self::Hint(phrase) => phrase.english(&mut spans),
         }
         spans.0
     }
