@@ -5,3 +5,5 @@
 
 mod store_schema;
 mod support;
+mod telegram_send;
+mod telegram_updates;
