@@ -10,7 +10,7 @@ pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
     let mut options = Options::default();
     match command {
         Command::Subscribe | Command::Unsubscribe | Command::ChannelSubscribe | Command::ChannelUnsubscribe => {
-            options.tokens(text, "tokens")
+            options.tokens(text, "tokens");
         }
         Command::Signal | Command::History => options.tokens(text, "token"),
         Command::Settings | Command::ChannelSettings => options.assignments(text),

@@ -205,4 +205,15 @@ mod tests {
         assert_eq!(message_id, None, "the number may go on");
         assert!(matches!(api().read(200, None, b""), Err(ApiError::Unreadable { message_id: None, .. })));
     }
+
+    #[tokio::test]
+    async fn silence_after_the_write_is_not_the_same_as_no_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let call = async |url: &str| Api::new(url, "1:x".to_owned().into()).call("getMe", &Value::Null, Duration::from_millis(50)).await;
+        assert!(matches!(call(&url).await, Err(ApiError::Broken(_))), "accepted, never answered");
+        drop(listener);
+        assert!(matches!(call(&url).await, Err(ApiError::NotSent(_))), "nobody there");
+        assert!(matches!(call("not a url").await, Err(ApiError::NotSent(_))));
+    }
 }

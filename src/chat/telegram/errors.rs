@@ -165,7 +165,7 @@ mod tests {
         assert_eq!((after, scope, end), (Some(Duration::from_secs(5)), Scope::Destination, End::NotDelivered));
 
         let text = "Bad Request: group chat was upgraded to a supergroup chat";
-        let moved = refused(400, text, Parameters { migrate_to_chat_id: Some(-100_5), ..Parameters::default() });
+        let moved = refused(400, text, Parameters { migrate_to_chat_id: Some(-1005), ..Parameters::default() });
         assert_eq!(classify(&moved), SendError::Moved(Address::new(Platform::Telegram, "-1005")));
 
         let end_of = |error: &ApiError| match classify(error) {

@@ -17,8 +17,12 @@ use serde_json::{Value, json};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
+
+/// What a second request of the same attempt has at least.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the adapter needs to know.
 #[derive(Clone, Debug)]
@@ -98,11 +102,13 @@ impl Telegram {
     }
 
     async fn deliver(&self, to: &Address, chat: i64, card: &Card) -> Result<String, SendError> {
+        let began = Instant::now();
         let html = message(chat, to.topic.as_deref(), &render::html(card), true);
-        let mut end = self.call_send(&html).await;
+        let mut end = self.call_send(&html, CALL_TIMEOUT).await;
         if end.as_ref().is_err_and(errors::is_bad_markup) {
             tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
-            end = self.call_send(&message(chat, to.topic.as_deref(), &render::plain(card), false)).await;
+            let plain = message(chat, to.topic.as_deref(), &render::plain(card), false);
+            end = self.call_send(&plain, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
         }
         match end {
             Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
@@ -112,8 +118,8 @@ impl Telegram {
         }
     }
 
-    async fn call_send(&self, parameters: &Value) -> Result<Value, ApiError> {
-        self.0.api.call("sendMessage", parameters, CALL_TIMEOUT).await
+    async fn call_send(&self, parameters: &Value, timeout: Duration) -> Result<Value, ApiError> {
+        self.0.api.call("sendMessage", parameters, timeout).await
     }
 }
 

@@ -12,9 +12,7 @@ const CUT: &str = "…";
 pub(super) fn html(card: &Card) -> String {
     let mut text = Text::default();
     text.line(|line| {
-        line.words("", sign(card.tone), "");
-        let title = card.title.plain();
-        line.words("<b>", &title, "</b>");
+        line.words("<b>", &format!("{}{}", sign(card.tone), card.title.plain()), "</b>");
     });
     for phrase in &card.lines {
         text.line(|line| line.phrase(phrase));
@@ -186,7 +184,7 @@ mod tests {
         let text = html(&MessageBody::Alert { call: call("SOL") }.to_card());
         assert_eq!(
             text,
-            "🟢 <b>SOL turned bullish</b>\n\
+            "<b>🟢 SOL turned bullish</b>\n\
              Daily call of 21 Nov 2026, seen 21 Nov 2026 22:00 UTC\n\
              Before: bearish\n\
              Trader grade 71.5\n\
@@ -200,7 +198,7 @@ mod tests {
         card.lines.push(Phrase::Notice(NoticePhrase::Restored { destination: "<script>".to_owned() }));
         card.footer = Some(Phrase::Reply(ReplyPhrase::NotAdvice));
         let text = html(&card);
-        assert!(text.contains("<b>&lt;b&gt;&amp;X turned bullish</b>"), "{text}");
+        assert!(text.contains("<b>🟢 &lt;b&gt;&amp;X turned bullish</b>"), "{text}");
         assert!(text.contains("<code>&lt;script&gt;</code>"), "{text}");
         assert!(text.ends_with("<i>Automated data, not investment advice.</i>"), "{text}");
         assert!(plain(&card).contains("<script>"));

@@ -9,7 +9,7 @@ mod methods;
 mod spec;
 mod world;
 
-pub use world::{Chat, Sent};
+pub(crate) use world::{Sent, World};
 
 use axum::{
     Router,
@@ -28,18 +28,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use world::World;
 
 /// The only token that works.
-pub const TOKEN: &str = "4242:AAE-very-secret-token_of_the_tests";
+pub(crate) const TOKEN: &str = "4242:AAE-very-secret-token_of_the_tests";
 /// The bot.
-pub const BOT_ID: i64 = 4242;
+pub(crate) const BOT_ID: i64 = 4242;
 /// Its name.
-pub const BOT_NAME: &str = "bellwether_bot";
+pub(crate) const BOT_NAME: &str = "bellwether_bot";
 
 /// What goes wrong with one call.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// A refusal with this code, description and parameters.
     Refuse(u16, &'static str, Value),
     /// Any answer: status and body.
@@ -55,9 +54,9 @@ pub enum Fault {
 }
 
 /// The server; it stops when it is dropped.
-pub struct FakeTelegram {
+pub(crate) struct FakeTelegram {
     /// `TELEGRAM_API_URL`.
-    pub url: String,
+    pub(crate) url: String,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
 }
@@ -76,12 +75,12 @@ impl Shared {
 
 impl FakeTelegram {
     /// Limits by the system's clock.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Arc::new(SystemClock)).await
     }
 
     /// Limits by this clock.
-    pub async fn start_with(clock: SharedClock) -> Self {
+    pub(crate) async fn start_with(clock: SharedClock) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared { world: Mutex::new(World::default()), wake: tokio::sync::Notify::new(), clock });
@@ -90,64 +89,62 @@ impl FakeTelegram {
         Self { url, shared, server }
     }
 
-    pub fn settings(&self) -> TelegramSettings {
+    pub(crate) fn settings(&self) -> TelegramSettings {
         TelegramSettings { api_url: self.url.clone(), token: TOKEN.to_owned().into() }
     }
 
     /// The next call of this method goes wrong; `sendMessage` to one chat where it is named.
-    pub fn fault(&self, method: &str, chat: Option<i64>, fault: Fault) {
+    pub(crate) fn fault(&self, method: &str, chat: Option<i64>, fault: Fault) {
         self.shared.world().faults.push((method.to_ascii_lowercase(), chat, fault));
     }
 
     /// The parameters of every call of this method so far.
-    pub fn calls(&self, method: &str) -> Vec<Value> {
+    pub(crate) fn calls(&self, method: &str) -> Vec<Value> {
         let world = self.shared.world();
         world.calls.iter().filter(|(name, _)| name.eq_ignore_ascii_case(method)).map(|(_, parameters)| parameters.clone()).collect()
     }
 
     /// The messages that nobody has looked at, in order; now they are read.
-    pub fn unread(&self) -> Vec<Sent> {
+    pub(crate) fn unread(&self) -> Vec<Sent> {
         let mut world = self.shared.world();
         let unread = world.sent.iter().filter(|sent| !sent.read).cloned().collect();
         world.sent.iter_mut().for_each(|sent| sent.read = true);
         unread
     }
 
-    /// Every message, read or not.
-    pub fn sent(&self) -> Vec<Sent> {
-        self.shared.world().sent.clone()
-    }
-
     /// How many calls were refused for going too fast.
-    pub fn refused_for_speed(&self) -> usize {
+    pub(crate) fn refused_for_speed(&self) -> usize {
         self.shared.world().limits.refused
     }
 
     /// What was registered for a scope.
-    pub fn commands(&self, scope: &str) -> Vec<String> {
+    pub(crate) fn commands(&self, scope: &str) -> Vec<String> {
         let world = self.shared.world();
         let list = world.commands.get(scope).and_then(Value::as_array).cloned().unwrap_or_default();
         list.iter().filter_map(|command| Some(command.get("command")?.as_str()?.to_owned())).collect()
     }
 
     /// A webhook is set, as by another program.
-    pub fn set_webhook(&self, url: &str) {
+    pub(crate) fn set_webhook(&self, url: &str) {
         self.shared.world().webhook = url.to_owned();
     }
 
     /// How many updates wait to be confirmed.
-    pub fn unconfirmed(&self) -> usize {
+    pub(crate) fn unconfirmed(&self) -> usize {
         self.shared.world().updates.len()
     }
 
     /// What the spec did not allow; looked at here, it does not fail the test.
-    pub fn take_problems(&self) -> Vec<String> {
+    pub(crate) fn take_problems(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.world().problems)
     }
 
     /// Puts the world as a test wants it.
-    pub fn with<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        let result = change(&mut self.shared.world());
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.shared.world();
+        world.date = self.shared.clock.now().as_secs();
+        let result = change(&mut world);
+        drop(world);
         self.shared.wake.notify_waiters();
         result
     }

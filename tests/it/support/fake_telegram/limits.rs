@@ -11,14 +11,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 const BURST: usize = 3;
 
 #[derive(Default)]
-pub struct Limits {
+pub(crate) struct Limits {
     overall: Vec<Timestamp>,
     chats: HashMap<i64, Vec<Timestamp>>,
-    pub refused: usize,
+    pub(crate) refused: usize,
 }
 
 impl Limits {
-    pub fn take(&mut self, chat: i64, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn take(&mut self, chat: i64, now: Timestamp) -> Result<(), Refusal> {
         self.overall.retain(|at| *at + SECOND > now);
         let of_chat = self.chats.entry(chat).or_default();
         of_chat.retain(|at| *at + MINUTE > now);

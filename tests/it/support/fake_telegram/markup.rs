@@ -4,7 +4,7 @@ const TAGS: &[&str] =
     &["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "a", "code", "pre", "blockquote", "span", "tg-spoiler", "tg-emoji"];
 
 /// The visible text, or what Telegram would say about the markup.
-pub fn visible(html: &str) -> Result<String, String> {
+pub(crate) fn visible(html: &str) -> Result<String, String> {
     let mut text = String::new();
     let mut open: Vec<String> = Vec::new();
     let mut rest = html;

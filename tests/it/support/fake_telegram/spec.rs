@@ -12,7 +12,7 @@ static SPEC: LazyLock<Option<Value>> = LazyLock::new(|| {
 });
 
 /// What is wrong with a call.
-pub fn check(method: &str, parameters: &Value) -> Result<(), String> {
+pub(crate) fn check(method: &str, parameters: &Value) -> Result<(), String> {
     let Some(spec) = &*SPEC else { return Ok(()) };
     let methods = spec["methods"].as_object().unwrap();
     let (_, described) = methods.iter().find(|(name, _)| name.eq_ignore_ascii_case(method)).ok_or("no such method")?;

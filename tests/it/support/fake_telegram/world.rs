@@ -7,51 +7,51 @@ use std::collections::{BTreeMap, HashMap};
 
 /// One chat.
 #[derive(Clone, Debug, Default)]
-pub struct Chat {
-    pub kind: &'static str,
-    pub title: String,
+pub(crate) struct Chat {
+    pub(crate) kind: &'static str,
+    pub(crate) title: String,
     /// Without `@`.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Their standing by user; everybody else is a member.
-    pub members: BTreeMap<i64, &'static str>,
+    pub(crate) members: BTreeMap<i64, &'static str>,
     /// Topics and whether they are open.
-    pub topics: BTreeMap<i64, bool>,
+    pub(crate) topics: BTreeMap<i64, bool>,
     /// Blocked by the person, or removed from the chat.
-    pub without_bot: bool,
-    pub migrated_to: Option<i64>,
+    pub(crate) without_bot: bool,
+    pub(crate) migrated_to: Option<i64>,
 }
 
 /// A message that the bot sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
-    pub id: i64,
-    pub chat: i64,
-    pub topic: Option<i64>,
+pub(crate) struct Sent {
+    pub(crate) id: i64,
+    pub(crate) chat: i64,
+    pub(crate) topic: Option<i64>,
     /// As it was sent.
-    pub raw: String,
+    pub(crate) raw: String,
     /// As a reader sees it.
-    pub text: String,
-    pub at: Timestamp,
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
     /// When it arrived, for measuring.
-    pub arrived: std::time::Instant,
-    pub read: bool,
+    pub(crate) arrived: std::time::Instant,
+    pub(crate) read: bool,
 }
 
 /// Everything.
 #[derive(Default)]
-pub struct World {
-    pub chats: BTreeMap<i64, Chat>,
+pub(crate) struct World {
+    pub(crate) chats: BTreeMap<i64, Chat>,
     /// Updates that were not confirmed, in order.
-    pub updates: Vec<Value>,
+    pub(crate) updates: Vec<Value>,
     /// Every update that ever was.
-    pub told: Vec<Value>,
-    pub sent: Vec<Sent>,
-    pub webhook: String,
-    pub commands: HashMap<String, Value>,
+    pub(crate) told: Vec<Value>,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) webhook: String,
+    pub(crate) commands: HashMap<String, Value>,
     /// Counts `getUpdates`: a later one ends an earlier one.
-    pub polls: u64,
+    pub(crate) polls: u64,
     /// The time of the messages that people write, in Unix seconds.
-    pub date: i64,
+    pub(crate) date: i64,
     pub(super) faults: Vec<(String, Option<i64>, Fault)>,
     pub(super) calls: Vec<(String, Value)>,
     pub(super) problems: Vec<String>,
@@ -60,25 +60,25 @@ pub struct World {
 
 impl World {
     /// Someone who talked to the bot.
-    pub fn person(&mut self, id: i64) -> &mut Chat {
+    pub(crate) fn person(&mut self, id: i64) -> &mut Chat {
         self.chats.entry(id).or_insert_with(|| Chat { kind: "private", ..Chat::default() })
     }
 
     /// A supergroup with an administrator.
-    pub fn group(&mut self, id: i64, title: &str, admin: i64) -> &mut Chat {
+    pub(crate) fn group(&mut self, id: i64, title: &str, admin: i64) -> &mut Chat {
         let members = BTreeMap::from([(admin, "administrator"), (BOT_ID, "member")]);
         self.chats.entry(id).or_insert_with(|| Chat { kind: "supergroup", title: title.to_owned(), members, ..Chat::default() })
     }
 
     /// A channel where the bot may post.
-    pub fn channel(&mut self, id: i64, username: &str, admin: i64) -> &mut Chat {
+    pub(crate) fn channel(&mut self, id: i64, username: &str, admin: i64) -> &mut Chat {
         let members = BTreeMap::from([(admin, "creator"), (BOT_ID, "administrator")]);
         let chat = Chat { kind: "channel", title: username.to_owned(), username: Some(username.to_owned()), members, ..Chat::default() };
         self.chats.entry(id).or_insert(chat)
     }
 
     /// Adds an update under the next number, unless it has one; gives the number.
-    pub fn push(&mut self, mut update: Value) -> i64 {
+    pub(crate) fn push(&mut self, mut update: Value) -> i64 {
         let next = self.told.iter().filter_map(|update| update["update_id"].as_i64()).max().unwrap_or(1000) + 1;
         if update.get("update_id").is_none() {
             update["update_id"] = next.into();
@@ -90,13 +90,13 @@ impl World {
     }
 
     /// The same update once more.
-    pub fn redeliver(&mut self, id: i64) {
+    pub(crate) fn redeliver(&mut self, id: i64) {
         let update = self.told.iter().find(|update| update["update_id"] == id).unwrap().clone();
         self.updates.push(update);
     }
 
     /// Someone writes in a chat; `extra` is laid over the message.
-    pub fn say_with(&mut self, chat: i64, user: i64, text: &str, extra: Value) -> i64 {
+    pub(crate) fn say_with(&mut self, chat: i64, user: i64, text: &str, extra: &Value) -> i64 {
         if chat > 0 {
             self.person(chat);
         }
@@ -114,24 +114,24 @@ impl World {
     }
 
     /// Someone writes in a chat.
-    pub fn say(&mut self, chat: i64, user: i64, text: &str) -> i64 {
-        self.say_with(chat, user, text, json!({}))
+    pub(crate) fn say(&mut self, chat: i64, user: i64, text: &str) -> i64 {
+        self.say_with(chat, user, text, &json!({}))
     }
 
     /// Someone writes in a topic.
-    pub fn say_in_topic(&mut self, chat: i64, topic: i64, user: i64, text: &str) -> i64 {
-        self.say_with(chat, user, text, json!({ "is_topic_message": true, "message_thread_id": topic }))
+    pub(crate) fn say_in_topic(&mut self, chat: i64, topic: i64, user: i64, text: &str) -> i64 {
+        self.say_with(chat, user, text, &json!({ "is_topic_message": true, "message_thread_id": topic }))
     }
 
     /// An administrator writes as the group itself.
-    pub fn say_as_group(&mut self, chat: i64, text: &str) -> i64 {
+    pub(crate) fn say_as_group(&mut self, chat: i64, text: &str) -> i64 {
         let from = json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot" });
         let sender = self.describe(chat);
-        self.say_with(chat, 0, text, json!({ "from": from, "sender_chat": sender }))
+        self.say_with(chat, 0, text, &json!({ "from": from, "sender_chat": sender }))
     }
 
     /// The bot's own place changes; without it nothing arrives there.
-    pub fn place(&mut self, chat: i64, status: &str) -> i64 {
+    pub(crate) fn place(&mut self, chat: i64, status: &str) -> i64 {
         self.chats.get_mut(&chat).unwrap().without_bot = matches!(status, "kicked" | "left");
         let bot = json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME });
         let change = json!({
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// A group becomes a supergroup: both chats say so.
-    pub fn migrate(&mut self, from: i64, to: i64) {
+    pub(crate) fn migrate(&mut self, from: i64, to: i64) {
         let chat = Chat { kind: "supergroup", ..self.chats[&from].clone() };
         self.chats.insert(to, chat);
         self.chats.get_mut(&from).unwrap().migrated_to = Some(to);
