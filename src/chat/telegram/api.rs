@@ -23,7 +23,7 @@ pub(super) struct Api {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ApiError {
     /// Telegram refused: a complete answer with `ok: false`.
-    #[error("Telegram answers {code}: {description}")]
+    #[error("Telegram answers {code}: {}", http::quoted(description))]
     Refused {
         /// `error_code`, else the HTTP status.
         code: i64,

@@ -13,7 +13,7 @@ use crate::{
         wording::{Card, HintPhrase, Phrase, Tone},
     },
 };
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 impl Updates {
     /// Carries out one stored update and settles it.
@@ -41,6 +41,8 @@ impl Updates {
             return false;
         }
         if is_place {
+            // Updates are a day old at most: what is older than two cannot be overtaken any more.
+            placed.retain(|_, known| *known + Duration::from_secs(48 * 3600) > at);
             placed.insert(chat, at);
         }
         true

@@ -80,7 +80,7 @@ impl Updates {
         };
         let now = self.clock.now();
         let is_new = self.inbox.keep(id, &update.to_string(), now).await?;
-        self.position().offset = Some(Offset { next: id + 1, at: now });
+        self.position().offset = Some(Offset { next: id.saturating_add(1), at: now });
         Ok(is_new)
     }
 
@@ -89,7 +89,7 @@ impl Updates {
         if !self.position().loaded {
             let last = self.inbox.last_seen().await?;
             let mut position = self.position();
-            position.offset = last.map(|(id, at)| Offset { next: id + 1, at });
+            position.offset = last.map(|(id, at)| Offset { next: id.saturating_add(1), at });
             position.loaded = true;
         }
         let now = self.clock.now();
