@@ -247,19 +247,6 @@ async fn what_is_stored_waits_until_it_can_be_carried_out() {
 }
 
 #[tokio::test]
-async fn a_channel_is_named_in_private() {
-    let bench = Bench::new(TestDb::sqlite().await).await;
-    bench.fake.with(|world| world.channel(-1005, "news", ADMIN).kind);
-    bench.fake.with(|world| world.say(ADMIN, ADMIN, "/channel subscribe SOL"));
-    bench.fake.with(|world| world.say(ADMIN, ADMIN, "/channel @news list"));
-    bench.updates.step().await.unwrap();
-    let hints: Vec<_> = bench.answers().await.into_iter().map(|(_, hint)| hint).collect();
-    assert_eq!(hints, [Some(HintPhrase::NameTheChannel), None]);
-    let asked = bench.fake.calls("getChatMember");
-    assert_eq!(asked.iter().map(|call| call["user_id"].as_i64().unwrap()).collect::<Vec<_>>(), [ADMIN, 4242]);
-}
-
-#[tokio::test]
 async fn a_webhook_is_removed_only_if_one_is_set() {
     let bench = Bench::new(TestDb::sqlite().await).await;
     bench.updates.step().await.unwrap();

@@ -1,16 +1,12 @@
 //! Who may do what, asked of Telegram itself (`rules.md` 5.9).
 
 use super::{
-    Me, Telegram,
+    Telegram,
     api::{ApiError, CALL_TIMEOUT},
     wire::Member,
 };
-use crate::{
-    commands::{ChannelFacts, ChannelProblem, Standing},
-    domain::{Address, Platform, Timestamp, clean_name},
-};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use crate::{commands::Standing, domain::Timestamp};
+use serde_json::json;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
@@ -32,7 +28,7 @@ impl Admins {
         if may_be_cached && let Some(is_admin) = self.cached(chat, user, now) {
             return standing(is_admin);
         }
-        match ask::<Vec<Member>>(telegram, "getChatAdministrators", &json!({ "chat_id": chat })).await {
+        match administrators(telegram, chat).await {
             Ok(members) => {
                 let admins: HashSet<i64> = members.iter().filter(|member| member.is_admin()).map(|member| member.user.id).collect();
                 let is_admin = admins.contains(&user);
@@ -63,53 +59,7 @@ fn standing(is_admin: bool) -> Standing {
     if is_admin { Standing::Admin } else { Standing::Member }
 }
 
-async fn ask<T: DeserializeOwned>(telegram: &Telegram, method: &str, parameters: &Value) -> Result<T, ApiError> {
-    let result = telegram.api().call(method, parameters, CALL_TIMEOUT).await?;
+async fn administrators(telegram: &Telegram, chat: i64) -> Result<Vec<Member>, ApiError> {
+    let result = telegram.api().call("getChatAdministrators", &json!({ "chat_id": chat }), CALL_TIMEOUT).await?;
     serde_json::from_value(result).map_err(|error| ApiError::Unreadable { raw: error.to_string(), message_id: None })
-}
-
-#[derive(Deserialize)]
-struct FoundChat {
-    id: i64,
-    #[serde(rename = "type")]
-    kind: String,
-    title: Option<String>,
-}
-
-/// A channel by `@name` or id, for someone who speaks in private: what it is, whether they administer it, and what the bot lacks there.
-pub(super) async fn channel(telegram: &Telegram, me: &Me, name: &str, user: i64) -> (Standing, ChannelFacts) {
-    let id = name.parse::<i64>().map_or_else(|_| json!(name), |id| json!(id));
-    let facts = |address: &str, label: &str, problem| ChannelFacts {
-        address: Address::new(Platform::Telegram, address),
-        label: clean_name(label),
-        problem,
-    };
-    let chat: FoundChat = match ask(telegram, "getChat", &json!({ "chat_id": id })).await {
-        Ok(chat) => chat,
-        Err(error) => return (Standing::Unknown, facts(name, name, Some(unseen(&error)))),
-    };
-    let address = chat.id.to_string();
-    let label = chat.title.as_deref().unwrap_or(name);
-    if chat.kind != "channel" {
-        return (Standing::Unknown, facts(&address, label, Some(ChannelProblem::WrongKind)));
-    }
-    let member = |id: i64| async move { ask::<Member>(telegram, "getChatMember", &json!({ "chat_id": chat.id, "user_id": id })).await };
-    let standing = match member(user).await {
-        Ok(member) => standing(member.is_admin()),
-        Err(_) => Standing::Unknown,
-    };
-    let problem = match member(me.id).await {
-        Ok(bot) if bot.is_admin() && bot.can_post_messages != Some(false) => None,
-        Ok(_) => Some(ChannelProblem::Missing(vec!["Post Messages"])),
-        Err(error) => Some(unseen(&error)),
-    };
-    (standing, facts(&address, label, problem))
-}
-
-/// A refusal says that the channel is not there for the bot; anything else says nothing about it.
-fn unseen(error: &ApiError) -> ChannelProblem {
-    match error {
-        ApiError::Refused { code: 400 | 403, .. } => ChannelProblem::NotHere,
-        _ => ChannelProblem::Unknown,
-    }
 }

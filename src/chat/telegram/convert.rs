@@ -31,7 +31,7 @@ pub(super) struct Said {
     pub(super) venue: Venue,
     pub(super) speaker: Speaker,
     /// Which command; none where there is no such command.
-    pub(super) word: Word,
+    pub(super) command: Option<Command>,
     /// What follows it.
     pub(super) rest: String,
     pub(super) at: Timestamp,
@@ -56,17 +56,6 @@ impl Speaker {
             Self::AnonymousAdmin => ANONYMOUS_ADMIN.to_string(),
         })
     }
-}
-
-/// The word after the slash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
-    /// A command with its words.
-    Known(Command),
-    /// `/channel`, whose words say the command.
-    Channel,
-    /// There is no such command.
-    Unknown,
 }
 
 /// Reads an update for the bot of this name (without `@`).
@@ -96,12 +85,13 @@ fn from_message(message: &Message, bot: &str) -> Intake {
     let (Some(venue), Some(speaker), Some(text)) = (venue_of(message), speaker_of(message), &message.text) else {
         return Intake::Nothing;
     };
-    let said = |word, rest: &str| Said { chat, venue: venue.clone(), speaker: speaker.clone(), word, rest: rest.trim().to_owned(), at };
+    let said =
+        |command, rest: &str| Said { chat, venue: venue.clone(), speaker: speaker.clone(), command, rest: rest.trim().to_owned(), at };
     let is_private = matches!(venue, Venue::Private { .. });
     match spoken(message, text) {
         Some((_, Some(other), _)) if !other.eq_ignore_ascii_case(bot) => Intake::Nothing,
-        Some((name, _, rest)) => Intake::Command(said(word(name), rest)),
-        None if is_private => Intake::Talk(said(Word::Unknown, text)),
+        Some((name, _, rest)) => Intake::Command(said(command(name), rest)),
+        None if is_private => Intake::Talk(said(None, text)),
         None => Intake::Nothing,
     }
 }
@@ -159,8 +149,8 @@ fn leading_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len()))
 }
 
-fn word(name: &str) -> Word {
-    Word::Known(match name.to_ascii_lowercase().as_str() {
+fn command(name: &str) -> Option<Command> {
+    Some(match name.to_ascii_lowercase().as_str() {
         "subscribe" => Command::Subscribe,
         "unsubscribe" => Command::Unsubscribe,
         "subscriptions" => Command::Subscriptions,
@@ -171,8 +161,9 @@ fn word(name: &str) -> Word {
         "history" => Command::History,
         "mute" => Command::Mute,
         "privacy" => Command::Privacy,
-        "channel" => return Word::Channel,
-        _ => return Word::Unknown,
+        // One answer for all its subcommands: the desk has none of them on Telegram yet.
+        "channel" => Command::ChannelSubscribe,
+        _ => return None,
     })
 }
 
@@ -222,10 +213,10 @@ mod tests {
     #[test]
     fn a_command_is_ours_unless_it_names_another_bot() {
         let found = said(&group("/Subscribe@Bellwether_Bot  SOL,ETH hourly"));
-        assert_eq!((found.word, found.rest.as_str()), (Word::Known(Command::Subscribe), "SOL,ETH hourly"));
+        assert_eq!((found.command, found.rest.as_str()), (Some(Command::Subscribe), "SOL,ETH hourly"));
         assert_eq!(said(&group("/signal SOL")).rest, "SOL");
-        assert_eq!(said(&group("/start@bellwether_bot payload")).word, Word::Known(Command::Help));
-        assert_eq!(said(&group("/unheard_of")).word, Word::Unknown);
+        assert_eq!(said(&group("/start@bellwether_bot payload")).command, Some(Command::Help));
+        assert_eq!(said(&group("/unheard_of")).command, None);
         for text in ["/subscribe@otherbot SOL", "subscribe SOL", "/", " /subscribe SOL", "a /subscribe"] {
             assert_eq!(read(&group(text)), Intake::Nothing, "{text}");
         }

@@ -1,13 +1,13 @@
 //! What one update leads to: the facts that only Telegram knows, the desk's answer, and that answer's way into the outbox.
 
 use super::{
-    Me, PollError, Updates, access,
-    convert::{self, Intake, Said, Speaker, Word},
+    Me, PollError, Updates,
+    convert::{self, Intake, Said, Speaker},
     flood::{self, Verdict},
     wire::Update,
 };
 use crate::{
-    commands::{Actor, Answer, ChannelFacts, Command, Invocation, Presence, Request, Standing, Venue, words},
+    commands::{Actor, Answer, Command, Invocation, Presence, Request, Standing, Venue, words},
     domain::{
         Address, Place, Platform, Timestamp,
         wording::{Card, HintPhrase, Phrase, Tone},
@@ -67,7 +67,7 @@ impl Updates {
 
     async fn command(&self, said: &Said, me: &Me) -> Option<Card> {
         let is_group = matches!(said.venue, Venue::Group { .. });
-        if is_group && said.word == Word::Unknown {
+        if is_group && said.command.is_none() {
             return None;
         }
         match self.take(said) {
@@ -82,24 +82,23 @@ impl Updates {
             let chat = Address::new(Platform::Telegram, said.chat.to_string());
             self.desk.presence(&Presence::Back { chat }).await;
         }
-        Some(if is_group { self.in_group(said, me).await } else { self.in_private(said, me).await })
+        Some(if is_group { self.in_group(said, me).await } else { self.in_private(said).await })
     }
 
-    async fn in_private(&self, said: &Said, me: &Me) -> Card {
-        match said.word {
-            Word::Known(command) => self.ask_desk(said, Standing::Member, command, &said.rest, None).await,
-            Word::Channel => self.for_channel(said, me).await,
-            Word::Unknown => self.ask_desk(said, Standing::Member, Command::Help, "", None).await,
+    async fn in_private(&self, said: &Said) -> Card {
+        match said.command {
+            Some(command) => self.ask_desk(said, Standing::Member, command, &said.rest).await,
+            None => self.ask_desk(said, Standing::Member, Command::Help, "").await,
         }
     }
 
     /// A group's alerts are its administrators' business; everybody may read about tokens (`rules.md` 5.9).
     async fn in_group(&self, said: &Said, me: &Me) -> Card {
         let elsewhere = || hint(Tone::Neutral, HintPhrase::UsePrivateChat { link: format!("https://t.me/{}", me.username) });
-        let Word::Known(command) = said.word else { return elsewhere() };
+        let Some(command) = said.command else { return elsewhere() };
         let may_be_cached = match command {
             Command::Signal | Command::History | Command::Status | Command::Help => {
-                return self.ask_desk(said, Standing::Member, command, &said.rest, None).await;
+                return self.ask_desk(said, Standing::Member, command, &said.rest).await;
             }
             Command::Privacy => return elsewhere(),
             Command::Subscriptions => true,
@@ -112,50 +111,20 @@ impl Updates {
         };
         match standing {
             Standing::Member => elsewhere(),
-            Standing::Admin | Standing::Unknown => self.ask_desk(said, standing, command, &said.rest, None).await,
+            Standing::Admin | Standing::Unknown => self.ask_desk(said, standing, command, &said.rest).await,
         }
     }
 
-    /// `/channel @name subscribe …` from a private chat.
-    async fn for_channel(&self, said: &Said, me: &Me) -> Card {
-        let usage = || hint(Tone::Problem, HintPhrase::NameTheChannel);
-        let mut parts = said.rest.splitn(3, char::is_whitespace);
-        let (name, verb, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let command = match verb.to_ascii_lowercase().as_str() {
-            "subscribe" => Command::ChannelSubscribe,
-            "unsubscribe" => Command::ChannelUnsubscribe,
-            "list" => Command::ChannelList,
-            "settings" => Command::ChannelSettings,
-            "test" => Command::ChannelTest,
-            _ => return usage(),
-        };
-        let Some(name) = channel_name(name) else { return usage() };
-        let Speaker::Person(user) = said.speaker else { return usage() };
-        let (standing, facts) = access::channel(&self.telegram, me, &name, user).await;
-        self.ask_desk(said, standing, command, rest, Some(facts)).await
-    }
-
-    async fn ask_desk(&self, said: &Said, standing: Standing, command: Command, rest: &str, channel: Option<ChannelFacts>) -> Card {
+    async fn ask_desk(&self, said: &Said, standing: Standing, command: Command, rest: &str) -> Card {
         let request = Request {
             key: None,
             actor: Actor { user: said.speaker.user(), standing },
             venue: said.venue.clone(),
             invocation: Invocation { command, options: words::parse(command, rest) },
-            channel,
+            channel: None,
             role: None,
         };
         self.desk.answer(&request).await.card
-    }
-}
-
-/// `@name`, a link to it, or the channel's number.
-fn channel_name(text: &str) -> Option<String> {
-    let name = text.trim_start_matches("https://").trim_start_matches("t.me/").trim_start_matches('@');
-    let is_name = !name.is_empty() && name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    match name.parse::<i64>() {
-        Ok(id) if id < 0 => Some(name.to_owned()),
-        Ok(_) => None,
-        Err(_) => is_name.then(|| format!("@{name}")),
     }
 }
 
@@ -172,26 +141,6 @@ fn answer(said: Said, card: Card) -> Answer {
         _ => {
             let to = Address::new(Platform::Telegram, said.chat.to_string());
             Answer { to, place: Place::Person, tenant: None, label: None, asked_by, card }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_channel_is_named_in_any_of_its_ways() {
-        for (text, name) in [
-            ("@news", Some("@news")),
-            ("https://t.me/news", Some("@news")),
-            ("news", Some("@news")),
-            ("-100123", Some("-100123")),
-            ("123", None),
-            ("", None),
-            ("@a/b", None),
-        ] {
-            assert_eq!(channel_name(text).as_deref(), name, "{text}");
         }
     }
 }

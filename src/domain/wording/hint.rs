@@ -12,10 +12,8 @@ pub enum HintPhrase {
     Talk,
     /// Too many commands (`rules.md` 4.4); silence follows.
     SlowDown { commands: usize, seconds: u64 },
-    /// A plain member's personal command in a group (5.9).
+    /// A plain member's personal command in a group, and anybody's private matters there (5.9).
     UsePrivateChat { link: String },
-    /// `/channel` needs to know which one.
-    NameTheChannel,
     /// Below a message: where to read more.
     ReadMore,
 }
@@ -30,12 +28,8 @@ impl HintPhrase {
                 "That is more than {commands} commands in {seconds} seconds. Please wait a little; I answer again after {seconds} seconds."
             )),
             Self::UsePrivateChat { link } => out
-                .text("In a group I take this from its admins alone. For alerts of your own, write to me in private: ")
+                .text("In a group only its admins change what it is told. What concerns you alone goes in our private chat: ")
                 .link(link.trim_start_matches("https://"), link),
-            Self::NameTheChannel => out
-                .text("Say which channel and what to do, for example ")
-                .code("/channel @my_channel subscribe SOL")
-                .text(". Both of us must be its administrators."),
             Self::ReadMore => out.text("Read more"),
         };
     }
