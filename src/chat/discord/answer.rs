@@ -1,0 +1,162 @@
+//! Answers to interactions: their JSON, and how a late one replaces "thinking…". Interaction tokens live in memory only (`rules.md` 5.8).
+
+use super::{
+    client::{Discord, Inner, Opening},
+    render,
+    transport::{Ask, NoAnswer},
+};
+use crate::{
+    clock::SharedClock,
+    commands::{Choice, Desk, FollowUp, Reply},
+    domain::{
+        Mention, Timestamp,
+        wording::{Card, Phrase, ReplyPhrase, Tone},
+    },
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Only the invoker sees it.
+const EPHEMERAL: u32 = 64;
+/// No more than one retry a second, none after 14 minutes (`rules.md` 5.8); Discord takes the token for 15.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LAST_TRY: Duration = Duration::from_secs(14 * 60);
+/// Discord takes at most 25 choices of at most 100 characters.
+const CHOICES: usize = 25;
+const CHOICE_LENGTH: usize = 100;
+
+/// The answer to a PING.
+pub(super) fn pong() -> Value {
+    json!({ "type": 1 })
+}
+
+/// "Thinking…", for the invoker alone.
+pub(super) fn deferred() -> Value {
+    json!({ "type": 5, "data": { "flags": EPHEMERAL } })
+}
+
+/// Suggestions; those that Discord would refuse are left out.
+pub(super) fn choices(choices: &[Choice]) -> Value {
+    let fits = |text: &str| (1..=CHOICE_LENGTH).contains(&text.chars().count());
+    let choices: Vec<Value> = choices
+        .iter()
+        .filter(|choice| fits(&choice.name) && fits(&choice.value))
+        .take(CHOICES)
+        .map(|choice| json!({ "name": choice.name, "value": choice.value }))
+        .collect();
+    json!({ "type": 8, "data": { "choices": choices } })
+}
+
+/// A card at once, for the invoker alone.
+pub(super) fn inline(card: &Card) -> Value {
+    let mut data = content(card);
+    data["flags"] = json!(EPHEMERAL);
+    json!({ "type": 4, "data": data })
+}
+
+/// The polite answer to what cannot be read.
+pub(super) fn not_understood(id: &str) -> Value {
+    let reference = crate::domain::clean_name(id);
+    inline(&Card::new(Tone::Problem, Phrase::Reply(ReplyPhrase::NotUnderstood { reference })))
+}
+
+fn content(card: &Card) -> Value {
+    let (_, allowed) = render::mentions(&Mention::default());
+    json!({ "embeds": [render::embed(card)], "components": render::components(card), "allowed_mentions": allowed })
+}
+
+/// Carries out what an answer asks of the adapter, and adds to the card what came of it (`rules.md` 5.7).
+pub(super) async fn follow_up(discord: &Discord, desk: &Desk, reply: Reply) -> Card {
+    let Reply { mut card, follow_up } = reply;
+    let Some(FollowUp::OpenDirectMessages { destination, user }) = follow_up else { return card };
+    match discord.open_direct_messages(&user).await {
+        Opening::Opened(channel) => desk.direct_messages_opened(destination, Ok(channel)).await,
+        Opening::Refused(reason) => {
+            desk.direct_messages_opened(destination, Err(reason)).await;
+            card.tone = Tone::Problem;
+            // First, so that it is read, and never cut.
+            card.lines.insert(0, Phrase::Reply(ReplyPhrase::DirectMessagesClosed));
+            card.lines.insert(1, Phrase::Reply(ReplyPhrase::DirectMessagesHowTo));
+        }
+        Opening::Later => {}
+    }
+    card
+}
+
+/// What became of one try to replace "thinking…".
+enum Try {
+    Done,
+    Again(Duration),
+    Never,
+}
+
+/// Replaces "thinking…" by the card. Effects are committed by now: when it fails for good only the answer is lost, with a log line.
+pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, card: &Card, received: Timestamp) {
+    let body = content(card);
+    let clock: &SharedClock = &discord.0.clock;
+    let mut pause = FIRST_PAUSE;
+    let mut waited = Duration::ZERO;
+    loop {
+        let wait = match discord.0.try_replace(id, token, &body).await {
+            Try::Done => return,
+            Try::Never => return,
+            Try::Again(wait) => wait.max(pause),
+        };
+        waited += wait;
+        if (clock.now() + wait).since(received) > LAST_TRY || waited > LAST_TRY {
+            tracing::warn!(interaction = id, "an answer could not be delivered within 14 minutes; what was asked is done");
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Inner {
+    async fn try_replace(&self, id: &str, token: &SecretString, body: &Value) -> Try {
+        let answer = match self.ask(Ask::OriginalAnswer { token }, Some(body), "answer", id).await {
+            Ok((answer, _)) => answer,
+            Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why)) => {
+                tracing::warn!(interaction = id, why, "an answer could not be delivered yet");
+                return Try::Again(FIRST_PAUSE);
+            }
+        };
+        match answer.status {
+            200..=299 => return Try::Done,
+            // "Thinking…" may not have reached Discord's store before the answer: 404 is tried again like the rest.
+            404 | 408 | 429 | 500..=599 => {}
+            _ => {
+                tracing::error!(interaction = id, why = answer.words(), "an answer is refused");
+                return Try::Never;
+            }
+        }
+        tracing::warn!(interaction = id, why = answer.words(), "an answer could not be delivered yet");
+        Try::Again(answer.wait().unwrap_or(FIRST_PAUSE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_choices_that_discord_takes_are_suggested() {
+        let choice = |name: &str| Choice { name: name.into(), value: name.into() };
+        let mut all = vec![choice(""), choice(&"x".repeat(101)), choice(&"ß".repeat(100))];
+        all.extend((0..40).map(|index| choice(&index.to_string())));
+        let value = choices(&all);
+        let taken = value["data"]["choices"].as_array().unwrap();
+        assert_eq!(taken.len(), 25);
+        assert_eq!(taken[0]["name"].as_str().unwrap().chars().count(), 100);
+    }
+
+    #[test]
+    fn an_answer_is_for_the_invoker_alone_and_pings_nobody() {
+        let value = not_understood("12`3");
+        assert_eq!((&value["type"], &value["data"]["flags"]), (&json!(4), &json!(64)));
+        assert_eq!(value["data"]["allowed_mentions"]["parse"], json!([]));
+        assert!(value["data"].get("content").is_none());
+    }
+}
