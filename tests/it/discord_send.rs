@@ -1,7 +1,7 @@
 //! Sending to Discord: what arrives, and how each end of an attempt is classified.
 
 use crate::support::fake_discord::{
-    FakeDiscord, FaultKind, HERE, TOKEN,
+    FakeDiscord, FaultKind, HERE, TOKEN, direct_channel,
     door::{NOW, bot},
     interaction::{MEMBER, public_key},
 };
@@ -96,7 +96,7 @@ async fn nothing_from_outside_pings_or_marks_up() {
 async fn direct_messages_are_opened_once_a_second_and_remembered() {
     let stand = stand().await;
     let first = stand.send(&outgoing(1, &format!("user:{MEMBER}"), alert("SOL"))).await.unwrap();
-    assert_eq!(first.route, Some(format!("77{MEMBER}")));
+    assert_eq!(first.route, Some(direct_channel(MEMBER)));
     let second = stand.send(&outgoing(2, "user:5", alert("SOL"))).await;
     let second_wait = SendError::Retry {
         after: Some(Duration::from_secs(1)),

@@ -140,6 +140,43 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        chat::discord::DiscordSettings,
+        clock::SystemClock,
+        domain::{DestinationId, UserId},
+        store::Store,
+    };
+    use axum::{Json, Router, http::StatusCode, routing::post};
+    use std::sync::Arc;
+
+    /// What a person reads after `/subscribe` when Discord answers the opening of their direct messages like this.
+    async fn told(status: u16, answer: Value) -> String {
+        let status = StatusCode::from_u16(status).unwrap();
+        let routes = Router::new().route("/api/v10/users/@me/channels", post(move || async move { (status, Json(answer)) }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api_url = format!("http://{}", listener.local_addr().unwrap());
+        #[expect(clippy::disallowed_methods, reason = "a test's server ends with its runtime")]
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let settings = DiscordSettings { api_url, token: "t".to_owned().into(), application_id: 5, public_key: None };
+        let discord = Discord::new(settings, Arc::new(SystemClock));
+        let files = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}", files.path().join("a.db").display())).await.unwrap();
+        let (desk, _lookups) = Desk::new(store, Arc::new(SystemClock));
+        let card = Card::new(Tone::Success, Phrase::Reply(ReplyPhrase::NotAdvice));
+        let open = FollowUp::OpenDirectMessages { destination: DestinationId(1), user: UserId("30".into()) };
+        follow_up(&discord, &desk, Reply { card, follow_up: Some(open) }).await.plain()
+    }
+
+    #[tokio::test]
+    async fn closed_direct_messages_are_said_at_once_with_the_way_out() {
+        for code in [50007, 50278, 20009] {
+            let told = told(403, json!({"code": code, "message": "no"})).await;
+            assert!(told.contains("Alerts cannot reach you yet") && told.contains("allow direct messages"), "{told}");
+        }
+        for (status, answer) in [(200, json!({"id": "77"})), (400, json!({"code": 40003})), (500, json!({}))] {
+            assert_eq!(told(status, answer).await, "Automated data, not investment advice.");
+        }
+    }
 
     #[test]
     fn only_choices_that_discord_takes_are_suggested() {

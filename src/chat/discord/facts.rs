@@ -167,3 +167,109 @@ fn problem(error: &ApiError) -> ChannelProblem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chat::discord::{DiscordSettings, convert::typed},
+        clock::SystemClock,
+    };
+    use axum::{Json, Router, extract::Path, http::StatusCode, routing::get};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    const ALL: u64 = 1 << 10 | 1 << 11 | 1 << 14;
+
+    /// A Discord with one server (10), where the bot (5) has what everyone has, and these channels.
+    async fn discord(channels: Value) -> Discord {
+        let channel = move |Path(id): Path<String>| {
+            let found = channels.get(&id).cloned();
+            let missing = (StatusCode::NOT_FOUND, Json(json!({"code": 10003, "message": "Unknown Channel"})));
+            async move { found.map(Json).ok_or(missing) }
+        };
+        let roles = json!([{"id": "10", "permissions": (ALL | 1 << 38).to_string()}]);
+        let routes = Router::new()
+            .route("/api/v10/channels/{id}", get(channel))
+            .route("/api/v10/guilds/10/roles", get(|| async move { Json(roles) }))
+            .route("/api/v10/guilds/10/members/5", get(|| async { Json(json!({"roles": []})) }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api_url = format!("http://{}", listener.local_addr().unwrap());
+        #[expect(clippy::disallowed_methods, reason = "a test's server ends with its runtime")]
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let settings = DiscordSettings { api_url, token: "t".to_owned().into(), application_id: 5, public_key: None };
+        Discord::new(settings, Arc::new(SystemClock))
+    }
+
+    /// `/channel subscribe` typed in channel 20 for `there`, which the invoker sees as `described`.
+    fn interaction(there: &str, described: &Value) -> Interaction {
+        serde_json::from_value(json!({
+            "id": "1", "token": "t", "guild_id": "10", "channel_id": "20", "context": 0, "app_permissions": ALL.to_string(),
+            "authorizing_integration_owners": {"0": "10"},
+            "channel": {"id": "20", "type": 0, "name": "here", "permissions": "1056"},
+            "member": {"user": {"id": "30"}, "permissions": "1056"},
+            "data": {"name": "channel", "options": [{"name": "subscribe", "type": 1, "options": [
+                {"name": "channel", "type": 7, "value": there}, {"name": "mention", "type": 8, "value": "10"}]}],
+                "resolved": {"channels": {there: described}, "roles": {"10": {"mentionable": true}}}},
+        }))
+        .unwrap()
+    }
+
+    async fn facts(channels: Value, there: &str, described: Value) -> Request {
+        let interaction = interaction(there, &described);
+        let typed = typed(&interaction).unwrap();
+        request(&discord(channels).await, &interaction, typed).await
+    }
+
+    #[tokio::test]
+    async fn the_channel_of_an_option_is_looked_at_before_anything_is_saved() {
+        let seen = json!({"type": 0, "name": "b`ad\u{202e}", "permissions": "1024"});
+        let with = |change: Value| {
+            let mut seen = seen.clone();
+            seen.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            seen
+        };
+        let plain = json!({"21": {"type": 0, "guild_id": "10"}, "22": {"type": 0, "guild_id": "11"},
+            "23": {"type": 0, "guild_id": "10", "permission_overwrites": [{"id": "10", "type": 0, "allow": "0", "deny": ALL.to_string()}]},
+            "24": {"type": 11, "guild_id": "10", "parent_id": "23"}});
+        let missing = |names: &[&'static str]| Some(ChannelProblem::Missing(names.to_vec()));
+        for (there, described, problem) in [
+            ("21", seen.clone(), None),
+            ("21", with(json!({"permissions": "32"})), Some(ChannelProblem::NotVisible)),
+            ("21", with(json!({"type": 4})), Some(ChannelProblem::WrongKind)),
+            ("21", with(json!({"guild_id": "11"})), Some(ChannelProblem::NotHere)),
+            ("22", seen.clone(), Some(ChannelProblem::NotHere)),
+            ("99", seen.clone(), Some(ChannelProblem::NotHere)),
+            ("23", seen.clone(), missing(&["View Channel", "Send Messages", "Embed Links"])),
+            ("24", with(json!({"type": 11})), missing(&["View Channel", "Embed Links"])),
+        ] {
+            let channel = facts(plain.clone(), there, described).await.channel.unwrap();
+            assert_eq!(channel.problem, problem, "{there}");
+            assert_eq!(channel.address, Address::new(Platform::Discord, there));
+            assert_eq!(channel.label, "#b`ad");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_discord_does_not_say_nothing_is_assumed() {
+        let seen = json!({"type": 0, "permissions": "1024"});
+        let unreadable = json!({"21": {"type": "text"}});
+        assert_eq!(facts(unreadable, "21", seen).await.channel.unwrap().problem, Some(ChannelProblem::Unknown));
+    }
+
+    #[tokio::test]
+    async fn everyone_is_known_as_such_and_mention_everyone_is_looked_for() {
+        let channels = json!({"21": {"type": 0, "guild_id": "10"}});
+        let seen = json!({"type": 0, "permissions": (1_u64 << 10 | 1 << 17).to_string()});
+        let role = facts(channels, "21", seen).await.role.unwrap();
+        assert_eq!(role, RoleFacts { id: "10".into(), is_everyone: true, mentionable: true, invoker_may: true, bot_may: false });
+    }
+
+    #[tokio::test]
+    async fn the_current_channel_needs_no_question() {
+        let described = json!({"type": 0, "name": "here", "permissions": "1056"});
+        let request = facts(json!({}), "20", described).await;
+        assert_eq!(request.channel.unwrap().problem, None);
+        assert_eq!(request.key.as_deref(), Some("1"));
+    }
+}

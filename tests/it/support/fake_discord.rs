@@ -1,8 +1,8 @@
 //! A Discord that speaks real HTTP on loopback: stateful, as strict as its published document, with limits and faults.
 
-pub mod door;
-pub mod interaction;
-pub mod spec;
+pub(crate) mod door;
+pub(crate) mod interaction;
+pub(crate) mod spec;
 
 use axum::{
     Router,
@@ -21,16 +21,16 @@ use std::{
 use tokio::task::JoinHandle;
 
 /// The application, which is also the bot's account.
-pub const APPLICATION: u64 = 1_402_318_849_203_716_096;
+pub(crate) const APPLICATION: u64 = 1_402_318_849_203_716_096;
 /// The server, and the channel where commands are typed.
-pub const GUILD: &str = "1180243561948524565";
-pub const HERE: &str = "1180243562783182920";
+pub(crate) const GUILD: &str = "1180243561948524565";
+pub(crate) const HERE: &str = "1180243562783182920";
 /// The token that is accepted.
-pub const TOKEN: &str = "bot-token.very-secret.0123456789";
+pub(crate) const TOKEN: &str = "bot-token.very-secret.0123456789";
 
 /// Runs until it is dropped; dropping it fails the test where a request was wrong or a message was not read.
-pub struct FakeDiscord {
-    pub url: String,
+pub(crate) struct FakeDiscord {
+    pub(crate) url: String,
     world: Arc<Mutex<World>>,
     server: JoinHandle<()>,
 }
@@ -54,23 +54,23 @@ struct World {
 
 /// A message that arrived.
 #[derive(Clone, Debug)]
-pub struct Message {
-    pub id: String,
-    pub channel: String,
-    pub body: Value,
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) channel: String,
+    pub(crate) body: Value,
     read: bool,
 }
 
 /// What goes wrong with the next requests of a kind.
-pub struct Fault {
+pub(crate) struct Fault {
     /// `POST /channels/…`: how method and path begin.
-    pub on: String,
+    pub(crate) on: String,
     /// How often.
-    pub times: usize,
-    pub kind: FaultKind,
+    pub(crate) times: usize,
+    pub(crate) kind: FaultKind,
 }
 
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// This answer instead.
     Answer(u16, Vec<(&'static str, String)>, String),
     /// The connection closes after the request was read; nothing is done.
@@ -82,7 +82,7 @@ pub enum FaultKind {
 }
 
 impl FakeDiscord {
-    pub async fn start(clock: SharedClock) -> Self {
+    pub(crate) async fn start(clock: SharedClock) -> Self {
         let here = json!({"id": HERE, "type": 0, "guild_id": GUILD, "name": "alerts", "permission_overwrites": []});
         let everyone = json!([{"id": GUILD, "name": "@everyone", "permissions": interaction::BOT.to_string(), "mentionable": false}]);
         let world = Arc::new(Mutex::new(World {
@@ -113,7 +113,7 @@ impl FakeDiscord {
     }
 
     /// Adds or changes a channel; fields as the API has them.
-    pub fn channel(&self, id: &str, fields: Value) {
+    pub(crate) fn channel(&self, id: &str, fields: Value) {
         let mut channel = json!({"id": id, "type": 0, "guild_id": GUILD, "name": "other", "permission_overwrites": []});
         for (name, value) in fields.as_object().unwrap() {
             channel[name] = value.clone();
@@ -122,22 +122,22 @@ impl FakeDiscord {
     }
 
     /// This person takes no direct messages.
-    pub fn close_direct_messages(&self, user: &str) {
+    pub(crate) fn close_direct_messages(&self, user: &str) {
         self.world().closed_dms.insert(user.to_owned());
     }
 
-    pub fn fault(&self, on: &str, times: usize, kind: FaultKind) {
+    pub(crate) fn fault(&self, on: &str, times: usize, kind: FaultKind) {
         self.world().faults.push(Fault { on: on.to_owned(), times, kind });
     }
 
     /// An error of Discord's, `times` times.
-    pub fn refuse(&self, on: &str, times: usize, status: u16, code: u64) {
+    pub(crate) fn refuse(&self, on: &str, times: usize, status: u16, code: u64) {
         let body = json!({"message": format!("refused with {code}"), "code": code}).to_string();
         self.fault(on, times, FaultKind::Answer(status, vec![("content-type", "application/json".into())], body));
     }
 
     /// The messages that were not read yet; they are now.
-    pub fn unread(&self) -> Vec<Message> {
+    pub(crate) fn unread(&self) -> Vec<Message> {
         let mut world = self.world();
         let unread = world.messages.iter_mut().filter(|message| !message.read);
         unread
@@ -149,26 +149,26 @@ impl FakeDiscord {
     }
 
     /// The edits of "thinking…" so far: interaction token and body.
-    pub fn answers(&self) -> Vec<(String, Value)> {
+    pub(crate) fn answers(&self) -> Vec<(String, Value)> {
         self.world().answers.clone()
     }
 
     /// What was asked so far, as method and path.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.world().requests.clone()
     }
 
-    pub fn commands(&self) -> Vec<Value> {
+    pub(crate) fn commands(&self) -> Vec<Value> {
         self.world().commands.clone()
     }
 
     /// How often commands were written.
-    pub fn command_writes(&self) -> usize {
+    pub(crate) fn command_writes(&self) -> usize {
         self.world().command_writes
     }
 
     /// What was wrong with the requests; a test that provokes it takes it.
-    pub fn take_complaints(&self) -> Vec<String> {
+    pub(crate) fn take_complaints(&self) -> Vec<String> {
         std::mem::take(&mut self.world().complaints)
     }
 }
@@ -342,7 +342,7 @@ impl World {
             return refusal;
         }
         let user = body["recipient_id"].as_str().unwrap().to_owned();
-        let id = format!("77{user}");
+        let id = direct_channel(&user);
         self.channels.insert(id.clone(), json!({"id": id, "type": 1, "recipient": user}));
         json!({"id": id, "type": 1}).to_string().into_response()
     }
@@ -374,7 +374,12 @@ impl World {
     }
 }
 
-pub fn error(status: u16, code: u64, message: &str) -> Response {
+/// The channel of someone's direct messages with the bot.
+pub(crate) fn direct_channel(user: &str) -> String {
+    format!("7{}", user.trim_start_matches('2'))
+}
+
+fn error(status: u16, code: u64, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), json!({"message": message, "code": code}).to_string()).into_response()
 }
 

@@ -14,21 +14,21 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 /// When the samples were signed: the tests' clocks stand here.
-pub const NOW: i64 = 1_795_255_200;
+pub(crate) const NOW: i64 = 1_795_255_200;
 
 /// A running door. Its clock stands until a test moves it.
-pub struct Door {
-    pub fake: FakeDiscord,
-    pub discord: Discord,
-    pub clock: Arc<ManualClock>,
-    pub tasks: TaskTracker,
-    pub address: std::net::SocketAddr,
+pub(crate) struct Door {
+    pub(crate) fake: FakeDiscord,
+    pub(crate) discord: Discord,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) address: std::net::SocketAddr,
     server: JoinHandle<()>,
     _files: tempfile::TempDir,
 }
 
 /// The bot before this fake, with a token.
-pub fn bot(fake: &FakeDiscord, clock: Arc<ManualClock>, token: &str, public_key: &str) -> Discord {
+pub(crate) fn bot(fake: &FakeDiscord, clock: Arc<ManualClock>, token: &str, public_key: &str) -> Discord {
     let settings = DiscordSettings {
         api_url: fake.url.clone(),
         token: token.to_owned().into(),
@@ -39,11 +39,11 @@ pub fn bot(fake: &FakeDiscord, clock: Arc<ManualClock>, token: &str, public_key:
 }
 
 impl Door {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with_key(&interaction::public_key()).await
     }
 
-    pub async fn with_key(public_key: &str) -> Self {
+    pub(crate) async fn with_key(public_key: &str) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(NOW)));
         let fake = FakeDiscord::start(clock.clone()).await;
         let discord = bot(&fake, clock.clone(), TOKEN, public_key);
@@ -58,12 +58,12 @@ impl Door {
         Self { fake, discord, clock, tasks, address, server, _files: files }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/discord/interactions", self.address)
     }
 
     /// Posts bytes with these headers; status and body.
-    pub async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
+    pub(crate) async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
         let mut request = reqwest::Client::new().post(self.url()).body(body.to_vec());
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -73,13 +73,13 @@ impl Door {
     }
 
     /// Posts bytes signed by Discord's key at this time.
-    pub async fn signed_at(&self, at: i64, body: &[u8]) -> (u16, Vec<u8>) {
+    pub(crate) async fn signed_at(&self, at: i64, body: &[u8]) -> (u16, Vec<u8>) {
         let signature = interaction::sign(body, at);
         self.post(&[("X-Signature-Ed25519", &signature), ("X-Signature-Timestamp", &at.to_string())], body).await
     }
 
     /// Posts a good interaction; the answer, which Discord would take.
-    pub async fn interact(&self, interaction: &Value) -> Value {
+    pub(crate) async fn interact(&self, interaction: &Value) -> Value {
         let (status, body) = self.signed_at(NOW, interaction.to_string().as_bytes()).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         let answer: Value = serde_json::from_slice(&body).unwrap();
@@ -89,7 +89,7 @@ impl Door {
     }
 
     /// Waits until all work behind the answers is done.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.tasks.close();
         self.tasks.wait().await;
         self.tasks.reopen();

@@ -27,7 +27,7 @@ const MESSAGE_FIELDS: &[&str] = &[
 ];
 
 /// Everything that is wrong with a body sent to this route of the document; nothing where it is fine.
-pub fn complaints(method: &str, template: &str, body: &Value) -> Vec<String> {
+pub(crate) fn complaints(method: &str, template: &str, body: &Value) -> Vec<String> {
     let mut found = by_document(method, template, body);
     match (method, template) {
         ("post", "/channels/{channel_id}/messages") => {
