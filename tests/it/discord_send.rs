@@ -204,6 +204,38 @@ async fn complete_failures_are_retried_and_refusals_are_told_apart() {
 }
 
 #[tokio::test]
+async fn refusals_by_the_thousand_blow_the_fuse_before_discord_bans_the_address() {
+    let stand = stand().await;
+    stand.fake.refuse("POST /channels/", 5_000, 403, 50013);
+    let mut sent = 0;
+    while stand.discord.admit(stand.clock.now()).is_ok() {
+        let error = stand.discord.send(&outgoing(1, HERE, alert("SOL"))).await;
+        assert!(matches!(error, Err(SendError::Gone { .. })));
+        sent += 1;
+        stand.clock.advance(Duration::from_millis(20));
+    }
+    assert_eq!(sent, 5_000);
+    stand.clock.advance(Duration::from_secs(600));
+    stand.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap();
+    assert_eq!(stand.fake.unread().len(), 1);
+}
+
+#[tokio::test]
+async fn the_fake_is_as_strict_as_discord() {
+    let stand = stand().await;
+    let post = |path: &str, agent: &str| {
+        let request = reqwest::Client::new().post(format!("{}{path}", stand.fake.url)).header("user-agent", agent);
+        request.header("authorization", format!("Bot {TOKEN}")).json(&json!({"content": "hello"})).send()
+    };
+    let path = format!("/channels/{HERE}/messages");
+    assert_eq!(post(&format!("/api/v10{path}"), "DiscordBot (https://example.com, 1)").await.unwrap().status(), 400);
+    assert_eq!(stand.fake.take_complaints().len(), 1, "no allowed_mentions, no nonce");
+    post(&path, "curl/8").await.unwrap();
+    let complaints = stand.fake.take_complaints().join("\n");
+    assert!(complaints.contains("lacks the version") && complaints.contains("User-Agent"), "{complaints}");
+}
+
+#[tokio::test]
 async fn an_archived_thread_is_opened_once() {
     let stand = stand().await;
     stand.fake.channel("55", json!({"type": 11, "thread_metadata": {"archived": true}}));

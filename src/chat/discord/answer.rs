@@ -23,6 +23,8 @@ const EPHEMERAL: u32 = 64;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LAST_TRY: Duration = Duration::from_secs(14 * 60);
+/// "Thinking…" may reach Discord's store a little after our answer; beyond this many 404s it was never there (nobody waited for it).
+const MOST_UNKNOWN: u32 = 5;
 /// Discord takes at most 25 choices of at most 100 characters.
 const CHOICES: usize = 25;
 const CHOICE_LENGTH: usize = 100;
@@ -89,6 +91,8 @@ pub(super) async fn follow_up(discord: &Discord, desk: &Desk, reply: Reply) -> C
 enum Try {
     Done,
     Again(Duration),
+    /// Discord does not know of "thinking…".
+    Unknown,
     Never,
 }
 
@@ -98,11 +102,16 @@ pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, c
     let clock: &SharedClock = &discord.0.clock;
     let mut pause = FIRST_PAUSE;
     let mut waited = Duration::ZERO;
+    let mut unknown = 0;
     loop {
         let wait = match discord.0.try_replace(id, token, &body).await {
-            Try::Done => return,
-            Try::Never => return,
+            Try::Done | Try::Never => return,
             Try::Again(wait) => wait.max(pause),
+            Try::Unknown if unknown == MOST_UNKNOWN => return,
+            Try::Unknown => {
+                unknown += 1;
+                pause
+            }
         };
         waited += wait;
         if (clock.now() + wait).since(received) > LAST_TRY || waited > LAST_TRY {
@@ -125,8 +134,11 @@ impl Inner {
         };
         match answer.status {
             200..=299 => return Try::Done,
-            // "Thinking…" may not have reached Discord's store before the answer: 404 is tried again like the rest.
-            404 | 408 | 429 | 500..=599 => {}
+            404 => {
+                tracing::warn!(interaction = id, why = answer.words(), "Discord does not know of the command that is answered");
+                return Try::Unknown;
+            }
+            408 | 429 | 500..=599 => {}
             _ => {
                 tracing::error!(interaction = id, why = answer.words(), "an answer is refused");
                 return Try::Never;

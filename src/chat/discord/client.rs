@@ -166,6 +166,9 @@ impl Discord {
         let now = self.0.clock.now();
         let Some(at) = self.0.limiter().reserve_opening(now) else { return Opening::Later };
         tokio::time::sleep(at.since(now)).await;
+        if self.0.place().await.is_err() {
+            return Opening::Later;
+        }
         match self.0.open(user).await {
             Ok(channel) => Opening::Opened(channel),
             Err(SendError::Gone { reason, .. }) => Opening::Refused(reason),
@@ -230,9 +233,8 @@ impl Inner {
         self.limiter().admit(until.max(self.clock.now())).map_err(ApiError::Limited)
     }
 
-    /// Opens someone's direct messages; the channel's id. Opening again gives the same one.
+    /// Opens someone's direct messages, in a place that the caller took; the channel's id. Opening again gives the same one.
     pub(super) async fn open(&self, user: &UserId) -> Result<String, SendError> {
-        self.limiter().count(self.clock.now());
         let body = json!({ "recipient_id": user.0 });
         let (answer, _) = self
             .ask(Ask::Bot(Route::UserMeDmChannels, LightMethod::Post), Some(&body), "open", "")

@@ -20,6 +20,8 @@ const ROLE: u8 = 8;
 /// Why an interaction cannot be read; for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
+    #[error("its id is not a number")]
+    NoId,
     #[error("it is not a slash command")]
     NotSlash,
     #[error("the command is not one of ours")]
@@ -48,12 +50,13 @@ pub(super) struct Typed {
 
 /// Reads a command or a half-typed one.
 pub(super) fn typed(interaction: &Interaction) -> Result<Typed, Unreadable> {
+    super::client::snowflake(&interaction.id).ok_or(Unreadable::NoId)?;
     let data = &interaction.data;
     if data.kind != 1 {
         return Err(Unreadable::NotSlash);
     }
     let (subcommand, options) = leaf(&data.options);
-    let command = command(&data.name, subcommand).ok_or(Unreadable::UnknownCommand)?;
+    let command = command(&data.name, subcommand.as_deref()).ok_or(Unreadable::UnknownCommand)?;
     let mut typed = Typed {
         actor: Actor { user: invoker(interaction)?, standing: standing(interaction) },
         venue: venue(interaction)?,
@@ -115,8 +118,8 @@ fn leaf(options: &[CommandOption]) -> (Option<String>, &[CommandOption]) {
     }
 }
 
-fn command(name: &str, subcommand: Option<String>) -> Option<Command> {
-    Some(match (name, subcommand.as_deref()) {
+fn command(name: &str, subcommand: Option<&str>) -> Option<Command> {
+    Some(match (name, subcommand) {
         ("subscribe", None) => Command::Subscribe,
         ("unsubscribe", None) => Command::Unsubscribe,
         ("subscriptions", None) => Command::Subscriptions,
@@ -249,6 +252,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_why() {
         let why = |change: fn(&mut Value)| typed(&interaction(change)).unwrap_err();
+        assert_eq!(why(|body| body["id"] = json!("x")), Unreadable::NoId);
         assert_eq!(why(|body| body["data"]["type"] = json!(2)), Unreadable::NotSlash);
         assert_eq!(why(|body| body["data"]["name"] = json!("alert")), Unreadable::UnknownCommand);
         assert_eq!(why(|body| body["data"]["options"] = json!([{"name": "x", "type": 1}])), Unreadable::UnknownCommand);

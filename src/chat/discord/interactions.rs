@@ -187,7 +187,7 @@ fn interaction(object: Map<String, Value>) -> Result<Interaction, String> {
 
 /// The polite answer to types 2 to 5 that cannot be read; the operator finds it by its id.
 fn unreadable(id: &str, kind: u64, why: &str) -> Value {
-    tracing::error!(interaction = quoted(id), kind, why = quoted(why), "an interaction cannot be read");
+    tracing::error!(interaction = %quoted(id), kind, why = %quoted(why), "an interaction cannot be read");
     if kind == 4 { answer::choices(&[]) } else { answer::not_understood(id) }
 }
 

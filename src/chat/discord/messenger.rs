@@ -63,6 +63,7 @@ impl Inner {
         let Some(user) = outgoing.to.direct_user() else { return Ok(outgoing.to.chat.clone()) };
         let now = self.clock.now();
         self.limiter().admit_opening(now).map_err(|until| wait_until(until, now, "direct messages are opened one a second"))?;
+        self.limiter().count(now);
         self.open(&user).await.map_err(not_delivered)
     }
 

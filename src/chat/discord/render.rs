@@ -134,7 +134,7 @@ fn markup(phrase: &Phrase) -> String {
             Span::Strong(text) => out.push_str(&format!("**{}**", escape(text))),
             Span::Code(text) => out.push_str(&code(text)),
             Span::Time(at, style) => out.push_str(&time(*at, *style)),
-            Span::Link(text, url) if is_web(url) => out.push_str(&format!("[{}](<{}>)", escape(text), link_target(url))),
+            Span::Link(text, url) if is_web(url) => out.push_str(&format!("[{}]({})", escape(text), link_target(url))),
             Span::Link(text, _) => out.push_str(&escape(text)),
         }
     }

@@ -26,6 +26,7 @@ pub(super) struct Transport {
 }
 
 /// What is asked.
+#[derive(Clone, Copy)]
 pub(super) enum Ask<'a> {
     /// Something the bot does with its token.
     Bot(Route<'a>, LightMethod),

@@ -115,9 +115,8 @@ impl FakeDiscord {
     /// Adds or changes a channel; fields as the API has them.
     pub(crate) fn channel(&self, id: &str, fields: Value) {
         let mut channel = json!({"id": id, "type": 0, "guild_id": GUILD, "name": "other", "permission_overwrites": []});
-        for (name, value) in fields.as_object().unwrap() {
-            channel[name] = value.clone();
-        }
+        let Value::Object(fields) = fields else { panic!("fields are an object") };
+        channel.as_object_mut().unwrap().extend(fields);
         self.world().channels.insert(id.to_owned(), channel);
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn token_of(id: u64) -> String {
 
 /// A slash command in a server, typed by a member with these permissions.
 pub(crate) fn in_server(id: u64, permissions: u64, data: Value) -> Value {
-    json!({
+    let mut interaction = json!({
         "type": 2, "id": id.to_string(), "application_id": APPLICATION.to_string(), "token": token_of(id), "version": 1,
         "context": 0, "guild_id": GUILD, "channel_id": HERE, "locale": "en-GB", "guild_locale": "en-US",
         "entitlements": [], "attachment_size_limit": 10_485_760, "app_permissions": BOT.to_string(),
@@ -47,20 +47,22 @@ pub(crate) fn in_server(id: u64, permissions: u64, data: Value) -> Value {
         "guild": {"id": GUILD, "locale": "en-US", "features": []},
         "channel": {"id": HERE, "type": 0, "name": "alerts", "guild_id": GUILD, "permissions": permissions.to_string()},
         "member": {"user": {"id": MEMBER, "username": "mira.holt"}, "roles": [], "permissions": permissions.to_string()},
-        "data": data,
-    })
+    });
+    interaction["data"] = data;
+    interaction
 }
 
 /// A slash command in the bot's direct messages.
 pub(crate) fn in_private(id: u64, data: Value) -> Value {
-    json!({
+    let mut interaction = json!({
         "type": 2, "id": id.to_string(), "application_id": APPLICATION.to_string(), "token": token_of(id), "version": 1,
         "context": 1, "channel_id": "1402322005119963136", "locale": "de", "entitlements": [], "app_permissions": BOT.to_string(),
         "authorizing_integration_owners": {"0": "0", "1": MEMBER},
         "channel": {"id": "1402322005119963136", "type": 1},
         "user": {"id": MEMBER, "username": "mira.holt"},
-        "data": data,
-    })
+    });
+    interaction["data"] = data;
+    interaction
 }
 
 /// `/name` with text options.
@@ -71,7 +73,9 @@ pub(crate) fn slash(name: &str, options: &[(&str, &str)]) -> Value {
 
 /// `/name subcommand` with options as Discord nests them.
 pub(crate) fn subcommand(name: &str, subcommand: &str, options: Value) -> Value {
-    json!({"id": "1402330117453516890", "name": name, "type": 1, "options": [{"name": subcommand, "type": 1, "options": options}]})
+    let mut command = json!({"id": "1402330117453516890", "name": name, "type": 1, "options": [{"name": subcommand, "type": 1}]});
+    command["options"][0]["options"] = options;
+    command
 }
 
 /// A half-typed last option of a command.
