@@ -71,18 +71,24 @@ fn content(card: &Card) -> Value {
 
 /// Carries out what an answer asks of the adapter, and adds to the card what came of it (`rules.md` 5.7).
 pub(super) async fn follow_up(discord: &Discord, desk: &Desk, reply: Reply) -> Card {
-    let Reply { mut card, follow_up } = reply;
+    let Reply { card, follow_up } = reply;
     let Some(FollowUp::OpenDirectMessages { destination, user }) = follow_up else { return card };
-    match discord.open_direct_messages(&user).await {
+    let opening = discord.open_direct_messages(&user).await;
+    let card = after_opening(card, &opening);
+    match opening {
         Opening::Opened(channel) => desk.direct_messages_opened(destination, Ok(channel)).await,
-        Opening::Refused(reason) => {
-            desk.direct_messages_opened(destination, Err(reason)).await;
-            card.tone = Tone::Problem;
-            // First, so that it is read, and never cut.
-            card.lines.insert(0, Phrase::Reply(ReplyPhrase::DirectMessagesClosed));
-            card.lines.insert(1, Phrase::Reply(ReplyPhrase::DirectMessagesHowTo));
-        }
+        Opening::Refused(reason) => desk.direct_messages_opened(destination, Err(reason)).await,
         Opening::Later => {}
+    }
+    card
+}
+
+/// Where alerts cannot reach the invoker, the card says so and how to fix it: first, so that it is read and never cut.
+fn after_opening(mut card: Card, opening: &Opening) -> Card {
+    if matches!(opening, Opening::Refused(_)) {
+        card.tone = Tone::Problem;
+        card.lines.insert(0, Phrase::Reply(ReplyPhrase::DirectMessagesClosed));
+        card.lines.insert(1, Phrase::Reply(ReplyPhrase::DirectMessagesHowTo));
     }
     card
 }
@@ -152,12 +158,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        chat::discord::DiscordSettings,
-        clock::SystemClock,
-        domain::{DestinationId, UserId},
-        store::Store,
-    };
+    use crate::{chat::discord::DiscordSettings, clock::SystemClock, domain::UserId};
     use axum::{Json, Router, http::StatusCode, routing::post};
     use std::sync::Arc;
 
@@ -171,12 +172,9 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let settings = DiscordSettings { api_url, token: "t".to_owned().into(), application_id: 5, public_key: None };
         let discord = Discord::new(settings, Arc::new(SystemClock));
-        let files = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", files.path().join("a.db").display())).await.unwrap();
-        let (desk, _lookups) = Desk::new(store, Arc::new(SystemClock));
         let card = Card::new(Tone::Success, Phrase::Reply(ReplyPhrase::NotAdvice));
-        let open = FollowUp::OpenDirectMessages { destination: DestinationId(1), user: UserId("30".into()) };
-        follow_up(&discord, &desk, Reply { card, follow_up: Some(open) }).await.plain()
+        let opening = discord.open_direct_messages(&UserId("30".into())).await;
+        after_opening(card, &opening).plain()
     }
 
     #[tokio::test]
