@@ -1,7 +1,5 @@
 //! `/discord/interactions` from outside: every hostile request, every sample, and when an answer comes.
 
-#![expect(clippy::print_stderr, reason = "that a check is left out must be seen")]
-
 use crate::support::fake_discord::{
     APPLICATION, FaultKind, GUILD, HERE, TOKEN,
     door::{Door, NOW},
@@ -10,6 +8,7 @@ use crate::support::fake_discord::{
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use std::{
+    io::Write,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -25,7 +24,8 @@ fn samples() -> Option<PathBuf> {
     let named = std::env::var("BELLWETHER_SPECS").map(|specs| PathBuf::from(specs).join("../reference/discord-samples"));
     let found = named.into_iter().chain([beside]).find(|place| place.exists());
     if found.is_none() {
-        eprintln!("the signed samples are not at hand: left out");
+        // Past the test harness, which would swallow it.
+        std::io::stderr().write_all(b"LEFT OUT: the signed samples are not at hand\n").unwrap();
     }
     found
 }

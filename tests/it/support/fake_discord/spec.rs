@@ -1,11 +1,10 @@
 //! Whether Discord would take a request: its published OpenAPI document where that is at hand, and the documented limits that the
 //! document leaves out.
 
-#![expect(clippy::print_stderr, reason = "that a check is left out must be seen")]
-
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    io::Write,
     path::PathBuf,
     sync::{Mutex, OnceLock},
 };
@@ -121,7 +120,10 @@ fn document() -> Option<&'static Value> {
             let places = std::env::var(SPECS).map(PathBuf::from).into_iter().chain([beside]);
             let found = places.map(|place| place.join("discord-openapi.json")).find(|file| file.exists());
             if found.is_none() {
-                eprintln!("discord-openapi.json is not at hand (set {SPECS}): requests are checked against the documented limits only");
+                let line =
+                    format!("LEFT OUT: discord-openapi.json is not at hand (set {SPECS}); requests meet the documented limits only\n");
+                // Past the test harness, which would swallow it.
+                std::io::stderr().write_all(line.as_bytes()).unwrap();
             }
             found.map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
         })
