@@ -5,9 +5,9 @@ CREATE TABLE tokens (
     source        TEXT    NOT NULL,
     token_id      BIGINT  NOT NULL,
     symbol        TEXT    NOT NULL,
-    symbol_key    TEXT    NOT NULL, -- upper case, for look-ups
+    symbol_key    TEXT COLLATE "C" NOT NULL, -- upper case, for look-ups; in byte order, as a range is asked for
     name          TEXT    NOT NULL,
-    name_key      TEXT    NOT NULL,
+    name_key      TEXT COLLATE "C" NOT NULL,
     market_rank   BIGINT,           -- by market cap, 1 the largest
     link          TEXT,
     in_all        BOOLEAN NOT NULL, -- whether "all" means it at present
@@ -17,6 +17,7 @@ CREATE TABLE tokens (
     PRIMARY KEY (source, token_id)
 );
 CREATE INDEX tokens_by_symbol ON tokens (source, symbol_key);
+CREATE INDEX tokens_by_name ON tokens (source, name_key);
 CREATE INDEX tokens_by_rank ON tokens (source, market_rank);
 
 -- What is polled, how often, and how that goes.
@@ -88,6 +89,7 @@ CREATE TABLE token_states (
     seen_at      BIGINT  NOT NULL, -- when a row of the token was last seen
     asked_at     BIGINT  NOT NULL, -- when it was last asked for
     trader_grade DOUBLE PRECISION,
+    fingerprint  BIGINT,           -- of the numbers of the row that was last seen at data_time: such a row is not written again
     PRIMARY KEY (source, kind, token_id)
 );
 

@@ -17,6 +17,7 @@ CREATE TABLE tokens (
     PRIMARY KEY (source, token_id)
 );
 CREATE INDEX tokens_by_symbol ON tokens (source, symbol_key);
+CREATE INDEX tokens_by_name ON tokens (source, name_key);
 CREATE INDEX tokens_by_rank ON tokens (source, market_rank);
 
 -- What is polled, how often, and how that goes.
@@ -88,6 +89,7 @@ CREATE TABLE token_states (
     seen_at      BIGINT  NOT NULL, -- when a row of the token was last seen
     asked_at     BIGINT  NOT NULL, -- when it was last asked for
     trader_grade DOUBLE PRECISION,
+    fingerprint  BIGINT,           -- of the numbers of the row that was last seen at data_time: such a row is not written again
     PRIMARY KEY (source, kind, token_id)
 );
 

@@ -102,6 +102,8 @@ pub enum SendError {
 /// Who has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
+    /// This message alone: others for the same destination may go (replies beyond their share of a group, `rules.md` 4.4).
+    Message,
     /// This destination alone.
     Destination,
     /// The whole platform.

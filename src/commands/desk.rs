@@ -1,66 +1,195 @@
-//! The desk: takes a request, carries it out, answers.
+//! The desk: takes a request, carries it out, answers. What each command does stands in its own file.
 
-use super::{Choice, Completion, Presence, Reply, Request};
+use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize};
 use crate::{
     clock::SharedClock,
     domain::{
-        DestinationId, QuarantineReason, Token,
-        wording::{Card, Phrase, ReplyPhrase, Tone},
+        Address, Kind, Platform, SourceId, Timestamp,
+        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, Tone},
     },
-    store::Store,
+    store::{Store, StoreError, StoreResult},
 };
-use tokio::sync::{mpsc, oneshot};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// The source whose signals commands are about.
+pub(super) const SOURCE: SourceId = SourceId::TokenMetrics;
+/// How long a command waits for the directory's first load (`rules.md` 5.5).
+const DIRECTORY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers every command of every platform. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
-    store: Store,
-    clock: SharedClock,
-    lookups: mpsc::Sender<LookupRequest>,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) lookups: mpsc::Sender<LookupRequest>,
+    pub(super) settings: Arc<DeskSettings>,
+    pub(super) directory_patience: Duration,
 }
 
-/// A symbol or id that the directory lacks: `pipeline::lookup` asks the source (`rules.md` 1.7).
+/// What the operator has configured, as far as answers depend on it.
+#[derive(Clone, Debug, Default)]
+pub struct DeskSettings {
+    /// How many tokens by market cap `all` means.
+    pub all_tokens: u32,
+    /// Kinds whose schedule is `off`: refused by `/subscribe` (`rules.md` 1.6).
+    pub off: Vec<Kind>,
+    /// The call budget of a month; 0 is no limit.
+    pub calls_per_month: u32,
+    /// Where someone who manages a server can invite the bot.
+    pub invite: Option<String>,
+}
+
+/// Why a command was not carried out.
 #[derive(Debug)]
-pub struct LookupRequest {
-    /// Who wants to know, as `platform:user`: the daily count is theirs.
-    pub person: String,
-    /// The symbol, or `#id`.
-    pub query: String,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<LookupResult>,
+pub(super) enum Stop {
+    /// It was refused: this is the answer, and nothing was changed.
+    Refused(Box<Card>),
+    /// The database failed: logged once, answered with an apology.
+    Failed(StoreError),
 }
 
-/// What a look-up brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LookupResult {
-    /// These tokens; now in the directory. None: there is no such token.
-    Found(Vec<Token>),
-    /// The person's or everybody's count of the day is used up.
-    OverLimit,
-    /// The source did not answer, or the month's budget is used up.
-    Unavailable,
+/// How a command ends.
+pub(super) type Outcome = Result<Reply, Stop>;
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<RefusalPhrase> for Stop {
+    fn from(phrase: RefusalPhrase) -> Self {
+        Self::refused([phrase])
+    }
+}
+
+impl Stop {
+    /// A refusal of several sentences.
+    pub(super) fn refused(phrases: impl IntoIterator<Item = RefusalPhrase>) -> Self {
+        let mut card = Card::new(Tone::Problem, RefusalPhrase::NotDone.into());
+        card.lines = phrases.into_iter().map(Phrase::from).collect();
+        Self::Refused(Box::new(card))
+    }
+
+    /// A refusal of something that was typed, with a right example.
+    pub(super) fn with_example(phrase: RefusalPhrase, example: &str) -> Self {
+        Self::refused([phrase, RefusalPhrase::Example { text: example.to_owned() }])
+    }
+}
+
+impl From<Card> for Reply {
+    fn from(card: Card) -> Self {
+        Self { card, follow_up: None }
+    }
 }
 
 impl Desk {
     /// A desk and the look-ups that it will ask for.
-    pub fn new(store: Store, clock: SharedClock) -> (Self, mpsc::Receiver<LookupRequest>) {
+    pub fn new(store: Store, clock: SharedClock, settings: DeskSettings) -> (Self, mpsc::Receiver<LookupRequest>) {
         let (lookups, requests) = mpsc::channel(64);
-        (Self { store, clock, lookups }, requests)
+        let settings = Arc::new(settings);
+        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE }, requests)
+    }
+
+    /// The same desk with another patience for the directory's first load.
+    #[must_use]
+    pub fn with_directory_patience(mut self, patience: Duration) -> Self {
+        self.directory_patience = patience;
+        self
     }
 
     /// Carries out a command and answers it. Internal errors are logged here and answered with an apology.
-    pub async fn answer(&self, _request: &Request) -> Reply {
-        Reply { card: Card::new(Tone::Problem, Phrase::Reply(ReplyPhrase::NotAdvice)), follow_up: None }
+    pub async fn answer(&self, request: &Request) -> Reply {
+        let key = request.key.as_ref().map(|key| format!("{}:{key}", request.platform()));
+        match self.take_and_carry_out(request, key.as_deref()).await {
+            Ok(reply) => reply,
+            Err(Stop::Refused(card)) => Reply::from(*card),
+            Err(Stop::Failed(error)) => {
+                let reference = format!("{:08x}", fastrand::u32(..));
+                tracing::error!(%error, reference, command = ?request.invocation.command, "a command failed");
+                if let Some(key) = key {
+                    // So that the platform's or the person's next try is not answered "already done".
+                    self.store.release_request(&key).await.unwrap_or_else(|error| tracing::debug!(%error, "the request stays taken"));
+                }
+                Card::new(Tone::Problem, ReplyPhrase::Apology { reference }.into()).into()
+            }
+        }
     }
 
-    /// Suggestions for a half-typed option, at most 25; never asks the source.
-    pub async fn complete(&self, _completion: &Completion) -> Vec<Choice> {
-        Vec::new()
+    async fn take_and_carry_out(&self, request: &Request, key: Option<&str>) -> Outcome {
+        if let Some(key) = key
+            && !self.store.take_request(key, self.now()).await?
+        {
+            return Ok(Card::new(Tone::Neutral, ReplyPhrase::AlreadyDone.into()).into());
+        }
+        self.welcome_back(request).await?;
+        match request.invocation.command {
+            Command::Subscribe => self.subscribe_own(request).await,
+            Command::Unsubscribe => self.unsubscribe_own(request).await,
+            Command::Subscriptions => self.list_own(request).await,
+            Command::Signal => self.signal(request).await,
+            Command::Status => self.status().await,
+            Command::Help => Ok(super::help::help().into()),
+            Command::Settings => self.settings_own(request).await,
+            Command::ChannelSubscribe
+            | Command::ChannelUnsubscribe
+            | Command::ChannelList
+            | Command::ChannelSettings
+            | Command::ChannelTest => self.channel(request).await,
+            Command::History => Err(not_available("/history")),
+            Command::Mute => Err(not_available("/mute")),
+            Command::Privacy => Err(not_available("/privacy")),
+        }
     }
 
-    /// Takes note of what a platform says of the bot's own presence.
-    pub async fn presence(&self, _presence: &Presence) {}
+    /// Someone speaks to the bot in a place that could not be reached: it can be again.
+    async fn welcome_back(&self, request: &Request) -> StoreResult<()> {
+        let (Venue::Private { address } | Venue::Group { address, .. }) = &request.venue else {
+            return Ok(());
+        };
+        if let Some(destination) = self.store.destination_at(address).await?
+            && destination.quarantine.is_some()
+        {
+            self.store.restore(destination.id).await?;
+        }
+        Ok(())
+    }
 
-    /// Takes note of how opening someone's direct messages went: the channel's id, or why not (`rules.md` 5.7).
-    pub async fn direct_messages_opened(&self, _destination: DestinationId, _outcome: Result<String, QuarantineReason>) {}
+    /// Refuses what the actor may not do here.
+    pub(super) fn require(&self, request: &Request, action: Action) -> Result<(), Stop> {
+        authorize(&request.actor, &request.venue, action).map_err(|refusal| {
+            let invite = self.settings.invite.clone().filter(|_| refusal == Refusal::BotNotInServer);
+            Stop::refused([Some(refusal.phrase()), invite.map(|url| RefusalPhrase::Invite { url })].into_iter().flatten())
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// The refusal of a word of a later version.
+pub(super) fn not_available(word: &str) -> Stop {
+    RefusalPhrase::NotAvailable { word: word.to_owned() }.into()
+}
+
+impl Request {
+    /// On which platform it was typed.
+    pub fn platform(&self) -> Platform {
+        self.own_address().platform
+    }
+
+    /// Where the alerts of one's own subscriptions made here go.
+    pub(super) fn own_address(&self) -> &Address {
+        match &self.venue {
+            Venue::Private { address } | Venue::Group { address, .. } => address,
+            Venue::Server { direct, .. } | Venue::Elsewhere { direct } => direct,
+        }
+    }
+
+    /// The actor as `platform:user`.
+    pub(super) fn person(&self) -> String {
+        format!("{}:{}", self.platform(), self.actor.user)
+    }
 }

@@ -3,10 +3,33 @@
 //! This room knows no platform: an adapter turns what was typed into a request, adds the facts that only the platform can tell (who is
 //! an administrator, what the bot may do in a channel), and renders the reply. What may be done is decided here, each time.
 
+mod authorize;
+mod catalog;
+mod channel;
+mod complete;
 mod desk;
+mod help;
+mod inbox;
+mod lookup;
+mod options;
+mod place;
+mod presence;
 mod request;
+mod resolve;
+mod settings;
+mod signal;
+mod status;
+mod subscribe;
+mod subscriptions;
+mod tokens;
+mod unsubscribe;
+pub mod words;
 
-pub use desk::{Desk, LookupRequest, LookupResult};
+pub use authorize::{Action, Refusal, authorize};
+pub use catalog::{CATALOG, CommandSpec, OptionKind, OptionSpec, Scope, telegram_commands};
+pub use desk::{Desk, DeskSettings};
+pub use inbox::{Answer, Inbox, InboxError};
+pub use lookup::{LookupRequest, LookupResult};
 pub use request::{
     Actor, ChannelFacts, ChannelProblem, Choice, Command, Completion, FollowUp, Invocation, Presence, Reply, Request, RoleFacts, Standing,
     Venue,

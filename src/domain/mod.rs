@@ -32,4 +32,4 @@ pub use state::TokenState;
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
 pub use telling::{Candidate, Composition, Draft, Due, Situation, Told, Wish};
 pub use time::{Day, Timestamp};
-pub use token::{Token, clean_name};
+pub use token::{MAX_NAME, Token, clean_name};

@@ -3,7 +3,7 @@
 use super::{Since, Stance, Timestamp, TokenId};
 
 /// The call of one token in one feed, as the newest row that was taken left it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenState {
     /// Whose.
     pub token: TokenId,
@@ -25,4 +25,6 @@ pub struct TokenState {
     pub asked_at: Timestamp,
     /// The trader grade of that row, 0 to 100.
     pub trader_grade: Option<f64>,
+    /// Stands for the numbers of the row that was last seen at `data_time`, so that history does not store it again.
+    pub fingerprint: Option<i64>,
 }

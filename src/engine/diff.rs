@@ -20,7 +20,9 @@ pub struct Diff {
     pub changes: Vec<Change>,
     /// States that are new or differ in more than when they were asked for and seen.
     pub states: Vec<TokenState>,
-    /// The rows that history keeps, each with the call that the row itself makes.
+    /// How many rows were compared.
+    pub taken: usize,
+    /// The rows that history keeps, each with the call that the row itself makes; the stored row is left out where no number moved.
     pub observations: Vec<(Observation, Option<Stance>)>,
     /// Every row that changed nothing, with its reason; those that the source had set aside come first.
     pub set_aside: Vec<SetAside>,
@@ -41,13 +43,16 @@ pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Ti
     let mut out = Diff { set_aside: snapshot.set_aside.clone(), ..Diff::default() };
     let by_token = sort_out(snapshot, now, &mut out.set_aside);
     for (&token, rows) in &by_token {
+        out.taken += rows.len();
         let before = states.get(&token).filter(|state| !has_lapsed(state, snapshot.kind, now));
         let mut fold = Fold::new(snapshot, token, before, now);
         for row in rows {
             if let Some(reason) = fold.take(row) {
                 out.set_aside.push(row.set_aside(reason));
             }
-            out.observations.push((row.observation.clone(), row.word));
+            if !is_stored(states.get(&token), row) {
+                out.observations.push((row.observation.clone(), row.word));
+            }
         }
         let (state, changes) = fold.finish();
         out.changes.extend(changes);
@@ -97,8 +102,12 @@ fn absent(
     snapshot.asked.iter().filter(is_absent).copied().collect()
 }
 
+fn is_stored(stored: Option<&TokenState>, row: &Row<'_>) -> bool {
+    stored.is_some_and(|stored| stored.data_time == row.observation.data_time && stored.fingerprint == Some(row.fingerprint()))
+}
+
 fn differs(stored: &TokenState, state: &TokenState) -> bool {
-    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..stored.clone() } != *state
+    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..*stored } != *state
 }
 
 /// The rows that can be compared, by token in order of time, one for each time; the others are set aside.
@@ -140,3 +149,8 @@ fn judge<'a>(snapshot: &Snapshot, observation: &'a Observation, now: Timestamp) 
     }
     Row::read(snapshot.kind, observation)
 }
+
+#[cfg(test)]
+mod properties_test;
+#[cfg(test)]
+mod rules_test;

@@ -3,6 +3,7 @@
 //! This room knows `domain` alone: no async, no SQL, no HTTP, no clock, no randomness, no logging. It returns reasons instead.
 
 pub mod breaker;
+pub mod budget;
 pub mod compose;
 pub mod decide;
 pub mod diff;

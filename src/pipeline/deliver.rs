@@ -19,7 +19,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
@@ -59,6 +62,7 @@ struct Shared {
     messenger: Arc<dyn Messenger>,
     platform: Platform,
     condition: Mutex<Condition>,
+    health: watch::Sender<bool>,
 }
 
 /// What is known of the platform as a whole.
@@ -83,13 +87,18 @@ impl Deliverer {
     pub fn new(parts: DelivererParts, messenger: Arc<dyn Messenger>) -> Self {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
-        let shared = Shared { parts, messenger, platform, condition: Mutex::default() };
+        let shared = Shared { parts, messenger, platform, condition: Mutex::default(), health: watch::Sender::new(true) };
         Self { shared: Arc::new(shared), in_flight: JoinSet::new() }
     }
 
-    /// Whether the platform refuses the bot's token: nothing is sent until a restart.
-    pub fn is_stopped(&self) -> bool {
-        self.shared.with_condition(|condition| condition.stopped)
+    /// Which platform's messages.
+    pub fn platform(&self) -> Platform {
+        self.shared.platform
+    }
+
+    /// Whether the platform works: false once it refuses the bot's token, until a restart.
+    pub fn health(&self) -> watch::Receiver<bool> {
+        self.shared.health.subscribe()
     }
 
     /// Delivers until told to stop; then waits for what is in flight.
@@ -229,7 +238,7 @@ impl Shared {
                 self.parts.metrics.delivery(self.platform, "moved");
                 let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
                 self.parts.store.settle(claimed, &settlement, now).await?;
-                // MOVE
+                self.parts.store.move_destination(&claimed.destination.address, &to).await?;
                 tracing::info!(from = %claimed.destination.address, %to, "a chat moved");
                 self.parts.wake.notify_one();
                 Ok(())
@@ -249,6 +258,7 @@ impl Shared {
             SendError::Unauthorized { .. } => {
                 self.parts.metrics.delivery(self.platform, "unauthorized");
                 self.parts.metrics.platform_up(self.platform, false);
+                self.health.send_replace(false);
                 let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
                 self.parts.store.settle(claimed, &settlement, now).await?;
                 if !self.with_condition(|condition| std::mem::replace(&mut condition.stopped, true)) {

@@ -44,6 +44,7 @@ fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> Pol
         outcome: outcome(snapshot).as_str(),
         complete: snapshot.complete,
         asked: snapshot.asked.len(),
+        taken: diff.taken,
         set_aside,
         states: &diff.states,
         observations: &diff.observations,

@@ -23,6 +23,27 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Classified by what to do next: [`SourceError`].
     async fn call(&self, call: &Call) -> Result<Page, SourceError>;
+
+    /// One page of the tokens by market cap, 100 a page, the first page being 1; their ranks are filled in.
+    fn ranks(&self, page: u32) -> Call;
+
+    /// One page of the full list of tokens, 100 a page, the first page being 1.
+    fn directory(&self, page: u32) -> Call;
+
+    /// What the source knows of a symbol or an id.
+    fn lookup(&self, wanted: &Wanted) -> Call;
+}
+
+/// The most rows that one page of any endpoint holds.
+pub const PAGE_ROWS: usize = 100;
+
+/// A token that the directory lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// By its ticker, upper case.
+    Symbol(String),
+    /// By its id.
+    Id(TokenId),
 }
 
 /// What a poll of signals asks for.
@@ -37,7 +58,9 @@ pub struct Ask {
 }
 
 /// Collects the pages of one poll into one snapshot: a state machine without IO.
-pub trait Collector: Send {
+pub trait Collector: Send + Sync {
+    /// How many calls are certain to come; full pages may add some. The cost that is held against the budget's pace (`rules.md` 1.4).
+    fn planned_calls(&self) -> u32;
     /// The next call, or nothing when the poll is done.
     fn next_call(&mut self) -> Option<Call>;
     /// What came of the call that was last given out; `None` where it failed for good.
@@ -88,6 +111,14 @@ pub enum SourceError {
     /// It did not work this time: back off and try again.
     #[error("{0}")]
     Transient(String),
+    /// The API answered with a failure of its own: back off and try again.
+    #[error("the API has a problem ({status}): {message}")]
+    Unavailable {
+        /// 5xx, or a redirect.
+        status: u16,
+        /// The API's words, at most 200 characters.
+        message: String,
+    },
     /// The request itself is wrong: not retried this poll.
     #[error("the API rejects the request ({status}): {message}")]
     Rejected {
@@ -96,4 +127,27 @@ pub enum SourceError {
         /// The API's words, at most 200 characters.
         message: String,
     },
+}
+
+impl SourceError {
+    /// The status of the answer, for ledger and metrics; none where there was no answer that could be read.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } | Self::Unavailable { status, .. } | Self::Rejected { status, .. } => Some(*status),
+            Self::RateLimited { .. } => Some(429),
+            Self::Transient(_) => None,
+        }
+    }
+
+    /// Whether the same call may work a little later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Transient(_) | Self::Unavailable { .. })
+    }
+}
+
+impl Page {
+    /// The status of the answer, for ledger and metrics.
+    pub fn status(&self) -> u16 {
+        if self.not_found { 404 } else { 200 }
+    }
 }

@@ -10,14 +10,14 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
+pub(super) const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)
     ON CONFLICT (platform, chat, topic) DO UPDATE SET label = COALESCE(excluded.label, destinations.label), tenant = COALESCE(excluded.tenant, destinations.tenant)
     RETURNING id";
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
-const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3");
-const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
-const SET_SETTINGS: &str = "UPDATE destinations SET settings = $2 WHERE id = $1";
+pub(super) const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3");
+pub(super) const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
+pub(super) const SET_SETTINGS: &str = "UPDATE destinations SET settings = $2 WHERE id = $1";
 const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,

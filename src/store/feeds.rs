@@ -1,13 +1,82 @@
-//! How each feed is doing, and the ledger of calls.
+//! How each feed is doing, what it asks for, and the ledger of calls.
 
-use super::{Store, StoreError, StoreResult, dialect::on_db};
-use crate::domain::{Cadence, Feed, FeedStatus, SourceId, Timestamp};
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{in_transaction, on_db, per_db},
+};
+use crate::domain::{Cadence, Feed, FeedStatus, Kind, SourceId, Timestamp, TokenId};
+use std::{collections::BTreeMap, time::Duration};
 
 const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
     FROM feeds WHERE source = $1 ORDER BY feed";
 const CALLS_SINCE: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2";
+const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source = $1 AND called_at > $2 AND called_at <= $3
+    ORDER BY called_at DESC LIMIT 1 OFFSET $4";
+const WRITE_CALL: &str = "INSERT INTO call_ledger (source, endpoint, purpose, called_at) VALUES ($1, $2, $3, $4) RETURNING id";
+const SETTLE_CALL: &str = "UPDATE call_ledger SET status = $2 WHERE id = $1";
+const SAVE: &str =
+    "INSERT INTO feeds (source, feed, version, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem,
+        stopped, empty_since)
+    VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (source, feed) DO UPDATE SET cadence = excluded.cadence, tokens = excluded.tokens, next_poll_at = excluded.next_poll_at,
+        last_poll_at = excluded.last_poll_at, last_success_at = excluded.last_success_at, failures = excluded.failures,
+        problem = excluded.problem, stopped = excluded.stopped, empty_since = excluded.empty_since";
+const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
+const WANTED: &str = "SELECT w.token_id, s.data_time FROM (
+        SELECT CAST(target AS BIGINT) AS token_id FROM subscriptions WHERE source = $1 AND kind = $2 AND target <> 'all'
+        UNION
+        SELECT token_id FROM tokens WHERE source = $1 AND in_all
+            AND EXISTS (SELECT 1 FROM subscriptions WHERE source = $1 AND kind = $2 AND target = 'all')
+    ) w LEFT JOIN token_states s ON s.source = $1 AND s.kind = $2 AND s.token_id = w.token_id";
+/// Two processes (`serve` and `check`) count and write one after the other; SQLite does so by itself.
+const LOCK_LEDGER_SQLITE: &str = "SELECT 1";
+const LOCK_LEDGER_POSTGRES: &str = "LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE";
 
-pub(super) const STATEMENTS: &[&str] = &[STATUSES, CALLS_SINCE];
+pub(super) const STATEMENTS: &[&str] = &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, WANTED];
+pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
+
+/// The window of the limit per minute.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How many calls may be made; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// In a UTC calendar month.
+    pub per_month: u32,
+    /// In any 60 seconds.
+    pub per_minute: u32,
+}
+
+/// Whether a call may be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallPermit {
+    /// It is in the ledger: make it, then settle this row.
+    Granted(i64),
+    /// Not before: the minute's calls are used up.
+    NotBefore(Timestamp),
+    /// The month's calls are used up.
+    MonthUsedUp,
+}
+
+/// One poll that brought nothing to ingest, for the record; the others are recorded by the ingest of their snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct PollRecord<'a> {
+    /// Where from.
+    pub source: SourceId,
+    /// Which feed.
+    pub feed: Feed,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How it ended, in one word.
+    pub outcome: &'a str,
+    /// How many tokens were asked for.
+    pub asked: u32,
+    /// How many rows or tokens it brought.
+    pub taken: u32,
+}
 
 #[derive(sqlx::FromRow)]
 struct StatusRow {
@@ -33,6 +102,29 @@ impl Store {
         rows.into_iter().map(FeedStatus::try_from).collect()
     }
 
+    /// Writes how a feed is doing; the version of its token states stays as it is.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn save_feed(&self, source: SourceId, status: &FeedStatus) -> StoreResult<()> {
+        let at = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+        let cadence = serde_json::to_string(&status.cadence).unwrap_or_default();
+        on_db!(self.db, pool => sqlx::query(SAVE)
+            .bind(source.as_str())
+            .bind(status.feed.as_str())
+            .bind(&cadence)
+            .bind(i64::from(status.tokens))
+            .bind(at(status.next_poll_at))
+            .bind(at(status.last_poll_at))
+            .bind(at(status.last_success_at))
+            .bind(i64::from(status.failures))
+            .bind(&status.problem)
+            .bind(status.stopped)
+            .bind(at(status.empty_since))
+            .execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
     /// How many calls were made since `at`, failed ones and retries included (`rules.md` 1.4).
     ///
     /// # Errors
@@ -41,6 +133,82 @@ impl Store {
         let count: i64 =
             on_db!(self.db, pool => sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(at.as_millis()).fetch_one(pool).await)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// Writes a call into the ledger before it is made, where the limits have room for it: a crash can lose the call, never its count.
+    ///
+    /// # Errors
+    /// Where the database fails: no call may be made then.
+    pub async fn permit_call(
+        &self,
+        source: SourceId,
+        endpoint: &str,
+        purpose: &str,
+        limits: CallLimits,
+        now: Timestamp,
+    ) -> StoreResult<CallPermit> {
+        let lock = per_db!(self.db, sqlite: LOCK_LEDGER_SQLITE, postgres: LOCK_LEDGER_POSTGRES);
+        let month = now.day().month_start().start();
+        in_transaction!(self.db, tx => {
+            sqlx::query(lock).execute(&mut *tx).await?;
+            let used: i64 = sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(month.as_millis()).fetch_one(&mut *tx).await?;
+            let busy: Option<i64> = if limits.per_minute == 0 {
+                None
+            } else {
+                // The oldest of the last so many calls; what a stepped clock left in the future does not count.
+                sqlx::query_scalar(NEWEST_CALL)
+                    .bind(source.as_str())
+                    .bind((now - MINUTE).as_millis())
+                    .bind(now.as_millis())
+                    .bind(i64::from(limits.per_minute) - 1)
+                    .fetch_optional(&mut *tx).await?
+            };
+            if limits.per_month > 0 && used >= i64::from(limits.per_month) {
+                CallPermit::MonthUsedUp
+            } else if let Some(oldest) = busy {
+                CallPermit::NotBefore(Timestamp::from_millis(oldest) + MINUTE)
+            } else {
+                let write = sqlx::query_scalar(WRITE_CALL).bind(source.as_str()).bind(endpoint).bind(purpose).bind(now.as_millis());
+                CallPermit::Granted(write.fetch_one(&mut *tx).await?)
+            }
+        })
+    }
+
+    /// Notes the status of a call's answer.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn settle_call(&self, call: i64, status: Option<u16>) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(SETTLE_CALL).bind(call).bind(status.map(i64::from)).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Every token that somebody subscribed to in this kind (`all`: those that it means at present), with its stored data time.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn wanted_tokens(&self, source: SourceId, kind: Kind) -> StoreResult<BTreeMap<TokenId, Option<Timestamp>>> {
+        let rows: Vec<(i64, Option<i64>)> =
+            on_db!(self.db, pool => sqlx::query_as(WANTED).bind(source.as_str()).bind(kind.as_str()).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(|(id, at)| (TokenId(id), at.map(Timestamp::from_millis))).collect())
+    }
+
+    /// Records a poll that brought nothing to ingest.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn record_poll(&self, poll: &PollRecord<'_>) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(RECORD_POLL)
+            .bind(poll.source.as_str())
+            .bind(poll.feed.as_str())
+            .bind(poll.started_at.as_millis())
+            .bind(poll.finished_at.as_millis())
+            .bind(poll.outcome)
+            .bind(i64::from(poll.asked))
+            .bind(i64::from(poll.taken))
+            .bind(poll.outcome == "complete")
+            .execute(pool).await.map(drop))?;
+        Ok(())
     }
 }
 

@@ -6,25 +6,48 @@
 //! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
+mod activity;
+mod audit;
 mod changes;
 mod composing;
+mod dead_letters;
 mod delivering;
 mod destinations;
 mod dialect;
+mod directory;
 mod fanout;
 mod feeds;
 mod housekeeping;
+mod inbox;
+mod interactions;
+mod lookups;
+mod moves;
 mod open;
 mod outbox;
+mod reading;
 mod schema;
 mod signals;
+mod status;
+mod subscription_lists;
+mod subscriptions;
+mod token_search;
 
+pub use activity::{Activity, AlertCount};
+pub use audit::AuditEntry;
 pub use changes::StoredChange;
+pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
 pub use delivering::{Claimed, Recovered, Settlement};
 pub use destinations::{NewDestination, UntoldQuarantine};
 pub use fanout::{FanoutJob, NewAlert};
+pub use feeds::{CallLimits, CallPermit, PollRecord};
+pub use lookups::LookupCounts;
 pub use open::{OpenError, ServeLock};
+pub use reading::{CurrentCall, DeliveryHealth};
 pub use signals::{Applied, KnownStates, PollResult};
+pub use status::DeliveryStatus;
+pub use subscription_lists::{ListedPlace, ListedSubscription};
+pub use subscriptions::{SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
+pub use token_search::TokenField;
 
 use sqlx::{PgPool, SqlitePool};
 

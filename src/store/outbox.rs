@@ -3,7 +3,7 @@
 use super::{Store, StoreResult, dialect::on_db};
 use crate::domain::{DestinationId, Lane, MessageBody, MessageId, Timestamp};
 
-const ENQUEUE: &str = "INSERT INTO messages (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+pub(super) const ENQUEUE: &str = "INSERT INTO messages (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
     VALUES ($1, $2, $3, '[]', FALSE, 'queued', $4, 0, 0, 0, $4) RETURNING id";
 const NOTICE_ONCE: &str = "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1";

@@ -1,26 +1,49 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, changes, composing, delivering, destinations,
+    Store, StoreResult, activity, audit, changes, composing, dead_letters, delivering, destinations,
     dialect::{on_db, per_db},
-    fanout, feeds, housekeeping, outbox, signals,
+    directory, fanout, feeds, housekeeping, inbox, interactions, lookups, moves, outbox, reading, signals, status, subscription_lists,
+    subscriptions, token_search,
 };
 use sqlx::AssertSqlSafe;
 
 /// Statements that run on both databases as they are.
 const STATEMENTS: &[&[&str]] = &[
+    activity::STATEMENTS,
+    audit::STATEMENTS,
     changes::STATEMENTS,
     composing::STATEMENTS,
+    dead_letters::STATEMENTS,
     delivering::STATEMENTS,
     destinations::STATEMENTS,
+    directory::STATEMENTS,
     fanout::STATEMENTS,
     feeds::STATEMENTS,
     housekeeping::STATEMENTS,
+    inbox::STATEMENTS,
+    interactions::STATEMENTS,
+    lookups::STATEMENTS,
+    moves::STATEMENTS,
     outbox::STATEMENTS,
+    reading::STATEMENTS,
     signals::STATEMENTS,
+    status::STATEMENTS,
+    subscription_lists::STATEMENTS,
+    subscriptions::STATEMENTS,
+    token_search::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
-const PAIRS: &[&[(&str, &str)]] = &[composing::PAIRS, delivering::PAIRS, fanout::PAIRS, signals::PAIRS];
+const PAIRS: &[&[(&str, &str)]] = &[
+    composing::PAIRS,
+    delivering::PAIRS,
+    directory::PAIRS,
+    fanout::PAIRS,
+    feeds::PAIRS,
+    reading::PAIRS,
+    signals::PAIRS,
+    token_search::PAIRS,
+];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";

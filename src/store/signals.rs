@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 const VERSION: &str = "SELECT version FROM feeds WHERE source = $1 AND feed = $2";
 const STATES: &str =
-    "SELECT token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at, trader_grade
+    "SELECT token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at, trader_grade, fingerprint
     FROM token_states WHERE source = $1 AND kind = $2";
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
     VALUES ($1, $2, 0, $3, 0, 0, FALSE) ON CONFLICT (source, feed) DO NOTHING";
@@ -29,15 +29,17 @@ macro_rules! bulk {
 
 // `WHERE TRUE` keeps SQLite from reading ON CONFLICT as a join's ON.
 bulk!(UPSERT_STATES: "INSERT INTO token_states (source, kind, token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at,
-    seen_at, asked_at, trader_grade) SELECT $1, $2, ",
+    seen_at, asked_at, trader_grade, fingerprint) SELECT $1, $2, ",
     sqlite: "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9,
-    value ->> 10 FROM json_each($3)",
+    value ->> 10, value ->> 11 FROM json_each($3)",
     postgres: "CAST(value ->> 0 AS BIGINT), value ->> 1, CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BOOLEAN), CAST(value ->> 4 AS BIGINT),
     CAST(value ->> 5 AS BOOLEAN), CAST(value ->> 6 AS BOOLEAN), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT),
-    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION) FROM jsonb_array_elements(CAST($3 AS JSONB))",
+    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION), CAST(value ->> 11 AS BIGINT)
+    FROM jsonb_array_elements(CAST($3 AS JSONB))",
     " WHERE TRUE ON CONFLICT (source, kind, token_id) DO UPDATE SET stance = excluded.stance, since_at = excluded.since_at,
     since_exact = excluded.since_exact, data_time = excluded.data_time, settled = excluded.settled, corrected = excluded.corrected,
-    stored_at = excluded.stored_at, seen_at = excluded.seen_at, asked_at = excluded.asked_at, trader_grade = excluded.trader_grade");
+    stored_at = excluded.stored_at, seen_at = excluded.seen_at, asked_at = excluded.asked_at, trader_grade = excluded.trader_grade,
+    fingerprint = excluded.fingerprint");
 
 bulk!(UPSERT_OBSERVATIONS: "INSERT INTO observations (source, kind, observed_at, token_id, data_time, stance, signal, trend, position, row_values)
     SELECT $1, $2, $3, ",
@@ -100,7 +102,9 @@ pub struct PollResult<'a> {
     pub set_aside: usize,
     /// States that are new or changed.
     pub states: &'a [TokenState],
-    /// Every row that was taken, with the call it makes; those that are stored already are not written again.
+    /// How many rows were compared.
+    pub taken: usize,
+    /// Rows for history, with the call that each makes; those that are stored already as they are are not written again.
     pub observations: &'a [(Observation, Option<Stance>)],
     /// Changes, in order of time; at most one for each token and time.
     pub changes: &'a [Change],
@@ -132,6 +136,7 @@ struct StateRow {
     seen_at: i64,
     asked_at: i64,
     trader_grade: Option<f64>,
+    fingerprint: Option<i64>,
 }
 
 impl TryFrom<StateRow> for TokenState {
@@ -150,6 +155,7 @@ impl TryFrom<StateRow> for TokenState {
             seen_at: Timestamp::from_millis(row.seen_at),
             asked_at: Timestamp::from_millis(row.asked_at),
             trader_grade: row.trader_grade,
+            fingerprint: row.fingerprint,
         })
     }
 }
@@ -185,7 +191,7 @@ impl Store {
                 return Ok(None);
             }
             let poll: i64 = sqlx::query_scalar(INSERT_POLL).bind(source).bind(feed).bind(result.started_at.as_millis()).bind(at)
-                .bind(result.outcome).bind(count(result.asked)).bind(count(result.observations.len())).bind(count(result.set_aside))
+                .bind(result.outcome).bind(count(result.asked)).bind(count(result.taken)).bind(count(result.set_aside))
                 .bind(result.complete).fetch_one(&mut *tx).await?;
             if let Some(states) = &bulk.states {
                 sqlx::query(sql(UPSERT_STATES)).bind(source).bind(feed).bind(states).execute(&mut *tx).await?;
@@ -252,6 +258,7 @@ impl Bulk {
                     times.1,
                     times.2,
                     state.trader_grade,
+                    state.fingerprint,
                 )
             }),
             observations: json(result.observations, |(row, stance)| {

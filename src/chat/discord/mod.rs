@@ -1,1 +1,24 @@
-//! The discord adapter.
+//! Discord over HTTP: messages go out through the REST API, commands come in at `/discord/interactions` as signed requests.
+//!
+//! Here lives everything that knows Discord's shapes, limits and error codes. What a command means is the desk's business, what to do
+//! about a failed message `pipeline::deliver`'s. No SQL, no Telegram, no rules about alerts.
+
+mod answer;
+mod client;
+mod convert;
+mod errors;
+mod facts;
+mod interactions;
+mod key;
+mod limits;
+mod messenger;
+mod payload;
+mod permissions;
+mod register;
+mod render;
+mod transport;
+
+pub use client::{ApiError, Application, BotUser, Discord, DiscordSettings};
+pub use interactions::{BODY_LIMIT, router};
+pub use key::{PublicKey, PublicKeyError};
+pub use register::Registered;

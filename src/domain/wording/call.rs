@@ -108,7 +108,7 @@ fn symbol_list(symbols: &[(String, Kind)]) -> String {
 }
 
 /// Daily calls name the day in words, because a midnight timestamp shows yesterday in America; hourly ones the hour (3.10).
-fn data_time_words(out: &mut Spans, kind: Kind, at: Timestamp) {
+pub(super) fn data_time_words(out: &mut Spans, kind: Kind, at: Timestamp) {
     match kind {
         Kind::Hourly => out.time(at, TimeStyle::DateTime),
         _ => out.text(at.day().in_words()),
@@ -121,7 +121,7 @@ pub(super) fn short_number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn capital(word: &str) -> String {
+pub(super) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }

@@ -4,12 +4,20 @@
 //! adapter, whether it came from outside or not. A second language is a second function beside `english`.
 
 mod call;
+mod hint;
 mod notice;
+mod refusal;
 mod reply;
+mod report;
+mod subscribing;
 
 pub use call::CallPhrase;
+pub use hint::HintPhrase;
 pub use notice::NoticePhrase;
-pub use reply::ReplyPhrase;
+pub use refusal::RefusalPhrase;
+pub use reply::{ReplyPhrase, TokenLabel};
+pub use report::ReportPhrase;
+pub use subscribing::SubscribingPhrase;
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +32,8 @@ pub enum Phrase {
     Reply(ReplyPhrase),
     /// Notices to operators and owners.
     Notice(NoticePhrase),
+    /// What an adapter says on its own.
+    Hint(HintPhrase),
 }
 
 impl Phrase {
@@ -34,6 +44,7 @@ impl Phrase {
             Self::Call(phrase) => phrase.english(&mut spans),
             Self::Reply(phrase) => phrase.english(&mut spans),
             Self::Notice(phrase) => phrase.english(&mut spans),
+            Self::Hint(phrase) => phrase.english(&mut spans),
         }
         spans.0
     }
@@ -111,12 +122,6 @@ impl Spans {
 
     pub(super) fn link(&mut self, text: impl Into<String>, url: impl Into<String>) -> &mut Self {
         self.0.push(Span::Link(text.into(), url.into()));
-        self
-    }
-
-    /// Another phrase as part of this one.
-    pub(super) fn phrase(&mut self, phrase: &Phrase) -> &mut Self {
-        self.0.extend(phrase.english());
         self
     }
 }

@@ -1,7 +1,8 @@
-//! What answers to commands say.
+//! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::Spans;
+use super::{Phrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
 /// A sentence of an answer.
@@ -12,16 +13,116 @@ pub enum ReplyPhrase {
     NotAdvice,
     /// Something went wrong inside; the log has the id.
     Apology { reference: String },
+    /// The same request came again (`rules.md` 6.1).
+    AlreadyDone,
+    /// Why something was not done.
+    Refusal(RefusalPhrase),
+    /// About subscriptions and settings.
+    Subscribing(SubscribingPhrase),
+    /// What is known: calls, status, help.
+    Report(ReportPhrase),
+    /// A link button.
+    ReadMore,
+    /// A command or a button that this version does not know or cannot read.
+    NotUnderstood { reference: String },
+    /// Discord refuses the person's direct messages, so that alerts cannot reach them.
+    DirectMessagesClosed,
+    /// What to do about it.
+    DirectMessagesHowTo,
 }
 
 impl ReplyPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::NotAdvice => out.text("Automated data, not investment advice."),
-            Self::Apology { reference } => {
-                out.text("Something went wrong on my side and nothing was changed. Please try again; if it stays so, give the operator this reference: ")
-                    .code(reference)
+            Self::NotAdvice => {
+                out.text("Automated data, not investment advice.");
             }
-        };
+            Self::Apology { reference } => {
+                out.text("Something went wrong on my side. Please try again; if it stays so, give the operator this reference: ")
+                    .code(reference);
+            }
+            Self::AlreadyDone => {
+                out.text("This was already done.");
+            }
+            Self::Refusal(phrase) => phrase.english(out),
+            Self::Subscribing(phrase) => phrase.english(out),
+            Self::Report(phrase) => phrase.english(out),
+            Self::ReadMore => {
+                out.text("Read more");
+            }
+            Self::NotUnderstood { reference } => {
+                out.text("I could not read this, and nothing was changed. Please type the command again, or try ")
+                    .code("/help")
+                    .text("; if it stays so, give the operator this reference: ")
+                    .code(reference);
+            }
+            Self::DirectMessagesClosed => {
+                out.strong("Alerts cannot reach you yet:")
+                    .text(" Discord does not let me send you direct messages. The subscription is kept.");
+            }
+            Self::DirectMessagesHowTo => {
+                out.text("To fix it: in a server that you share with me, open its menu, Privacy Settings, and allow direct messages; unblock me if you blocked me. Then type ")
+                    .code("/subscribe")
+                    .text(" again.");
+            }
+        }
     }
+}
+
+impl From<ReplyPhrase> for Phrase {
+    fn from(phrase: ReplyPhrase) -> Self {
+        Self::Reply(phrase)
+    }
+}
+
+impl From<RefusalPhrase> for Phrase {
+    fn from(phrase: RefusalPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Refusal(phrase))
+    }
+}
+
+impl From<SubscribingPhrase> for Phrase {
+    fn from(phrase: SubscribingPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Subscribing(phrase))
+    }
+}
+
+impl From<ReportPhrase> for Phrase {
+    fn from(phrase: ReportPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Report(phrase))
+    }
+}
+
+/// A token as an answer names it, so that the reader sees which one was taken (`rules.md` 5.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenLabel {
+    /// Its ticker.
+    pub symbol: String,
+    /// Its name; empty where there is no room for it.
+    pub name: String,
+    /// Its id, where the symbol alone does not say which.
+    pub id: Option<TokenId>,
+}
+
+impl TokenLabel {
+    pub(super) fn words(&self) -> String {
+        let mut words = self.short();
+        if !self.name.is_empty() && !self.name.eq_ignore_ascii_case(&self.symbol) {
+            words.push_str(&format!(" ({})", self.name));
+        }
+        words
+    }
+
+    /// `SOL`, or `SOL #3375` where the symbol alone does not say which.
+    pub fn short(&self) -> String {
+        match self.id {
+            Some(id) => format!("{} #{id}", self.symbol),
+            None => self.symbol.clone(),
+        }
+    }
+}
+
+/// `1 token`, `3 tokens`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

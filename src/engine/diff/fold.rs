@@ -20,7 +20,7 @@ impl<'a> Fold<'a> {
     /// `before` is the state to compare with; none at first sight and where it has lapsed.
     pub(super) fn new(snapshot: &'a Snapshot, token: TokenId, before: Option<&TokenState>, now: Timestamp) -> Self {
         let returns = before.is_some_and(|state| state.seen_at < state.asked_at);
-        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..state.clone() });
+        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..*state });
         Self { snapshot, token, now, state, changes: Vec::new(), baseline: before.is_none(), returns }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Fold<'a> {
         // Where no call was known, nothing is taken back: that is a turn even in a final row.
         let corrects = same_row && state.settled && state.stance.is_some();
         if corrects && state.corrected {
-            self.state = Some(state);
+            self.state = Some(TokenState { fingerprint: Some(row.fingerprint()), ..state });
             return Some(SetAsideReason::AlreadyCorrected);
         }
         let nature = if corrects { Nature::Correction { stored_at: state.stored_at } } else { Nature::Turned };
@@ -81,6 +81,7 @@ impl<'a> Fold<'a> {
             seen_at: self.now,
             asked_at: self.now,
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
         }
     }
 
@@ -101,6 +102,7 @@ impl<'a> Fold<'a> {
             corrected: !newer && state.corrected,
             stored_at: if newer { self.now } else { state.stored_at },
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
             ..state
         }
     }
@@ -117,6 +119,7 @@ impl<'a> Fold<'a> {
             corrected: false,
             stored_at: self.now,
             trader_grade: row.trader_grade(),
+            fingerprint: Some(row.fingerprint()),
             ..state
         }
     }

@@ -1,1 +1,22 @@
-//! The Token Metrics data API.
+//! The Token Metrics data API, version 2: one HTTP call, lenient reading of what comes, and which calls a poll needs.
+//!
+//! What a row means (a turn, a correction, nothing) is `engine::diff`'s business.
+
+mod client;
+mod collect;
+mod wire;
+
+pub use client::TokenMetrics;
+pub use wire::{Body, guess_kind, read_body, read_rows};
+
+/// The endpoints that are asked, below the base URL.
+pub mod endpoint {
+    /// Calls, one row a token and UTC day.
+    pub const DAILY: &str = "trading-signals";
+    /// Calls, one row a token and hour.
+    pub const HOURLY: &str = "hourly-trading-signals";
+    /// Tokens by market cap.
+    pub const RANKS: &str = "top-market-cap-tokens";
+    /// All tokens.
+    pub const TOKENS: &str = "tokens";
+}

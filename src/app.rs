@@ -1,0 +1,378 @@
+//! Wiring: builds every part from the configuration, runs them as tasks, stops them in order. No rule about alerts lives here.
+
+use crate::{
+    chat::{
+        Messenger,
+        discord::{self, Discord, DiscordSettings, PublicKey},
+        telegram::{Telegram, TelegramSettings, Updates},
+    },
+    clock::SharedClock,
+    commands::{CATALOG, Desk, DeskSettings, Inbox, telegram_commands},
+    config::{Config, ScheduleText},
+    domain::{Kind, Platform},
+    pipeline::{
+        deliver::{Deliverer, DelivererParts},
+        flow::Flow,
+        housekeeping::Housekeeping,
+        lookup::Lookups,
+        operators::Operators,
+        poll::{PollSettings, Poller, PollerParts},
+        schedule::Schedule,
+    },
+    sources::{Source, token_metrics::TokenMetrics},
+    store::{OpenError, ServeLock, Store, StoreError},
+    telemetry::Metrics,
+    web::{self, OperatorAccess, Phase, Readiness},
+};
+use axum::Router;
+use secrecy::{ExposeSecret, SecretString};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long a stop waits for what is in flight (`contract.md` section 1).
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a failed registration of commands rests before it is tried again.
+const REGISTER_AGAIN: Duration = Duration::from_secs(60);
+
+/// Why `serve` cannot start or go on, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The database cannot be opened.
+    #[error("DATABASE_URL: {0}")]
+    Open(#[from] OpenError),
+    /// The database failed while starting.
+    #[error("DATABASE_URL: {0}")]
+    Store(#[from] StoreError),
+    /// The listener cannot be opened.
+    #[error("BELLWETHER_LISTEN: {address} cannot be listened on: {error}; another program may be using it, choose another port")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The API key is missing.
+    #[error("TOKEN_METRICS_API_KEY: it is not set")]
+    NoApiKey,
+    /// A part ended by itself.
+    #[error("the part `{0}` died; see the lines above")]
+    Died(String),
+}
+
+/// Every part, wired but not running: `serve` runs them as tasks, tests step them.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// What operators see.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+    /// Answers commands.
+    pub desk: Desk,
+    /// Asks the source.
+    pub poller: Poller,
+    /// Asks the source for what people look up; runs beside what is stepped.
+    pub lookups: Option<Lookups>,
+    /// Turns changes into messages.
+    pub flow: Flow,
+    /// One for each platform.
+    pub deliverers: Vec<Deliverer>,
+    /// Takes commands from Telegram.
+    pub updates: Option<Updates>,
+    /// Keeps the house.
+    pub housekeeping: Housekeeping,
+    /// The routes of platforms that call us.
+    pub doors: Router,
+    /// The Discord bot.
+    pub discord: Option<Discord>,
+    /// The Telegram bot.
+    pub telegram: Option<Telegram>,
+    /// Work that goes on beside the tasks.
+    pub tracker: TaskTracker,
+}
+
+impl Parts {
+    /// Wires every part that `config` turns on.
+    ///
+    /// # Errors
+    /// Where the API key is missing.
+    pub fn wire(config: &Config, store: Store, clock: &SharedClock) -> Result<Self, AppError> {
+        let api_key = config.source.api_key.clone().ok_or(AppError::NoApiKey)?;
+        let source: Arc<dyn Source> = Arc::new(TokenMetrics::new(&config.source.api_url, api_key));
+        let metrics = Arc::new(Metrics::default());
+        let operators = Operators::new(store.clone(), clock.clone(), config.operators.clone());
+        let changes = Arc::new(Notify::new());
+        let poller = Poller::new(PollerParts {
+            source,
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            operators: operators.clone(),
+            settings: poll_settings(config),
+            wake: changes.clone(),
+        });
+        let discord = discord_of(config, clock);
+        let telegram = telegram_of(config, clock);
+        let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config));
+        let tracker = TaskTracker::new();
+        let doors = discord.as_ref().and_then(|discord| discord::router(discord, desk.clone(), tracker.clone())).unwrap_or_default();
+        let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), Inbox::new(store.clone()), clock.clone()));
+        let wakes: Vec<_> = messengers(discord.as_ref(), telegram.as_ref()).into_iter().map(|m| (m, Arc::new(Notify::new()))).collect();
+        let messages = wakes.iter().map(|(_, wake)| wake.clone()).collect();
+        let platforms = wakes.iter().map(|(messenger, _)| messenger.platform()).collect();
+        let deliverer = |(messenger, wake): (Arc<dyn Messenger>, Arc<Notify>)| {
+            let (store, clock, metrics, operators) = (store.clone(), clock.clone(), metrics.clone(), operators.clone());
+            Deliverer::new(DelivererParts { store, clock, metrics, operators, wake, holder: holder() }, messenger)
+        };
+        Ok(Self {
+            lookups: Some(Lookups::new(poller.caller(), store.clone(), clock.clone(), requests)),
+            poller,
+            flow: Flow { store: store.clone(), clock: clock.clone(), metrics: metrics.clone(), changes, messages },
+            housekeeping: Housekeeping {
+                store: store.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                operators: operators.clone(),
+                platforms,
+            },
+            deliverers: wakes.into_iter().map(deliverer).collect(),
+            store,
+            metrics,
+            readiness: Readiness::default(),
+            desk,
+            updates,
+            doors,
+            discord,
+            telegram,
+            tracker,
+        })
+    }
+
+    /// Every route, with the pages of this process.
+    pub fn router(&self, config: &Config, listener: SocketAddr) -> Router {
+        let access = Arc::new(OperatorAccess::new(config.admin_token.clone(), listener, config.public_url.is_some()));
+        web::router(web::Parts { readiness: self.readiness.clone(), metrics: self.metrics.clone(), access }, self.doors.clone())
+    }
+}
+
+/// A name for the leases of this process.
+fn holder() -> String {
+    format!("{}-{:08x}", std::process::id(), fastrand::u32(..))
+}
+
+fn messengers(discord: Option<&Discord>, telegram: Option<&Telegram>) -> Vec<Arc<dyn Messenger>> {
+    let discord = discord.map(|discord| Arc::new(discord.clone()) as Arc<dyn Messenger>);
+    let telegram = telegram.map(|telegram| Arc::new(telegram.clone()) as Arc<dyn Messenger>);
+    discord.into_iter().chain(telegram).collect()
+}
+
+/// The Discord client that `config` describes.
+pub fn discord_of(config: &Config, clock: &SharedClock) -> Option<Discord> {
+    let discord = config.discord.as_ref()?;
+    // The configuration has checked the key already.
+    let public_key = discord.public_key.and_then(|key| PublicKey::parse(&data_encoding::HEXLOWER.encode(&key)).ok());
+    let settings = DiscordSettings {
+        api_url: discord.api_url.clone(),
+        token: discord.token.clone(),
+        application_id: discord.application_id,
+        public_key,
+    };
+    Some(Discord::new(settings, clock.clone()))
+}
+
+/// The Telegram client that `config` describes.
+pub fn telegram_of(config: &Config, clock: &SharedClock) -> Option<Telegram> {
+    let telegram = config.telegram.as_ref()?;
+    Some(Telegram::new(TelegramSettings { api_url: telegram.api_url.clone(), token: telegram.token.clone() }, clock.clone()))
+}
+
+/// How the source is asked, as `config` says.
+pub fn poll_settings(config: &Config) -> PollSettings {
+    let schedule = |text: &ScheduleText| match text {
+        ScheduleText::Off => Schedule::Off,
+        // The configuration has checked the expression already.
+        ScheduleText::Cron(text) => Schedule::parse(text).unwrap_or(Schedule::Auto),
+    };
+    let source = &config.source;
+    PollSettings {
+        calls_per_month: source.calls_per_month,
+        calls_per_minute: source.calls_per_minute,
+        all_tokens: source.all_tokens,
+        schedules: Kind::AVAILABLE.iter().filter_map(|kind| Some((*kind, schedule(source.schedules.get(kind)?)))).collect(),
+    }
+}
+
+fn desk_settings(config: &Config) -> DeskSettings {
+    let is_off = |kind: &Kind| config.source.schedules.get(kind) == Some(&ScheduleText::Off);
+    DeskSettings {
+        all_tokens: config.source.all_tokens,
+        off: Kind::AVAILABLE.iter().copied().filter(is_off).collect(),
+        calls_per_month: config.source.calls_per_month,
+        invite: config.discord.as_ref().map(|discord| invite_link(discord.application_id)),
+    }
+}
+
+/// Where someone who manages a server invites the bot, with the fewest permissions that work: view, send, send in threads, embed, attach, mention.
+pub fn invite_link(application_id: u64) -> String {
+    const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 17 | 1 << 38;
+    format!("https://discord.com/oauth2/authorize?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}")
+}
+
+/// A running instance.
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    tasks: JoinSet<&'static str>,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+    readiness: Readiness,
+    store: Store,
+    _lock: Option<ServeLock>,
+}
+
+impl App {
+    /// Starts everything that `config` turns on.
+    ///
+    /// # Errors
+    /// Where a needed part cannot start.
+    pub async fn start(config: &Config, clock: &SharedClock) -> Result<Self, AppError> {
+        let url: &SecretString = &config.database_url;
+        let lock = Store::lock_for_serving(url.expose_secret())?;
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let store = Store::open(url.expose_secret()).await?;
+        let recovered = store.recover_attempts(store.is_sqlite(), clock.now()).await?;
+        if recovered.unknown > 0 {
+            tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
+        }
+        let parts = Parts::wire(config, store.clone(), clock)?;
+        let router = parts.router(config, address);
+        let (tracker, readiness) = (parts.tracker.clone(), parts.readiness.clone());
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            if let Err(error) = web::serve(listener, router, stop).await {
+                tracing::error!(%error, "the listener failed");
+            }
+            "listener"
+        });
+        parts.spawn(&mut tasks, &shutdown);
+        readiness.database(true);
+        readiness.enter(Phase::Ready);
+        tracing::info!(%address, "Bellwether is running");
+        Ok(Self { address, tasks, tracker, shutdown, readiness, store, _lock: lock })
+    }
+
+    /// Runs until `stop` or until a part dies; then stops everything within ten seconds.
+    ///
+    /// # Errors
+    /// Where a part died by itself.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        let died = tokio::select! {
+            () = stop => None,
+            ended = self.tasks.join_next() => ended.map(|ended| ended.map_or_else(|error| error.to_string(), str::to_owned)),
+        };
+        tracing::info!("stopping: no new work is taken, what is in flight is finished");
+        self.readiness.enter(Phase::Stopping);
+        self.shutdown.cancel();
+        self.tracker.close();
+        let ended = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.tracker.wait().await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!("some work did not end within 10 seconds; what was in flight is taken up at the next start");
+        } else {
+            self.store.close().await;
+        }
+        died.map_or(Ok(()), |part| Err(AppError::Died(part)))
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|error| AppError::Listen { address, error })
+}
+
+impl Parts {
+    /// Runs every part as a task; each ends when `shutdown` is cancelled and gives its name.
+    fn spawn(self, tasks: &mut JoinSet<&'static str>, shutdown: &CancellationToken) {
+        macro_rules! run {
+            ($name:literal, $future:expr) => {{
+                let future = $future;
+                tasks.spawn(async move {
+                    future.await;
+                    $name
+                });
+            }};
+        }
+        let stop = || shutdown.clone();
+        let readiness = self.readiness;
+        run!("commands of Discord", register_discord(self.discord, stop()));
+        run!("commands of Telegram", register_telegram(self.telegram, stop()));
+        for deliverer in self.deliverers {
+            let (platform, health) = (deliverer.platform(), deliverer.health());
+            run!("readiness", report_health(readiness.clone(), platform, health, stop()));
+            run!("deliverer", deliverer.run(stop()));
+        }
+        if let Some(updates) = self.updates {
+            run!("Telegram updates", updates.run(stop()));
+        }
+        if let Some(lookups) = self.lookups {
+            run!("lookups", lookups.run(stop()));
+        }
+        run!("flow", self.flow.run(stop()));
+        run!("housekeeping", self.housekeeping.run(stop()));
+        run!("poller", self.poller.run(stop()));
+    }
+}
+
+/// Keeps `/readyz` true of one platform.
+async fn report_health(readiness: Readiness, platform: Platform, mut health: watch::Receiver<bool>, stop: CancellationToken) {
+    loop {
+        readiness.platform(platform, *health.borrow_and_update());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = health.changed() => if changed.is_err() { stop.cancelled().await },
+        }
+    }
+}
+
+/// Registers the slash commands if they differ, until that works.
+async fn register_discord(discord: Option<Discord>, stop: CancellationToken) {
+    if let Some(discord) = discord {
+        until_done("Discord", &stop, || async { discord.register(CATALOG).await.map(|done| format!("{done:?}")) }).await;
+    }
+    stop.cancelled().await;
+}
+
+/// Registers the command lists if they differ, until that works.
+async fn register_telegram(telegram: Option<Telegram>, stop: CancellationToken) {
+    if let Some(telegram) = telegram {
+        let commands = telegram_commands();
+        until_done("Telegram", &stop, || async { telegram.register(&commands).await.map(|changed| format!("{changed:?}")) }).await;
+    }
+    stop.cancelled().await;
+}
+
+async fn until_done<E, F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
+where
+    E: std::fmt::Display,
+    F: Future<Output = Result<String, E>>,
+{
+    while !stop.is_cancelled() {
+        match act().await {
+            Ok(done) => return tracing::info!(platform, done, "the commands are registered"),
+            Err(error) => tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(REGISTER_AGAIN) => {}
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a refusal means: Discord's error codes as a table, and the classification of a complete answer by what to do next.
+
+use super::transport::{Answer, NoAnswer};
+use crate::{
+    chat::{End, Scope, SendError},
+    domain::QuarantineReason::{self, Blocked, Closed, Deactivated, Deleted, Forbidden, Removed, WrongKind},
+};
+use std::time::Duration;
+
+/// What to do about an error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The destination cannot be reached.
+    Gone(QuarantineReason),
+    /// The message is at fault.
+    Payload,
+    /// This destination waits.
+    Wait,
+    /// Discord as a whole waits.
+    WaitAll,
+    /// The token or the bot's way of asking is refused.
+    Stop,
+}
+
+/// The JSON error code of an archived thread, which is unarchived once (`rules.md` 4.3).
+pub(super) const ARCHIVED: u64 = 50083;
+/// The JSON error code of direct messages that are opened too fast.
+pub(super) const OPENING_TOO_FAST: u64 = 40003;
+
+/// Codes of [Discord, opcodes and status codes](https://discord.com/developers/docs/topics/opcodes-and-status-codes#json).
+pub(super) const CODES: &[(u64, Class)] = &[
+    (10003, Class::Gone(Deleted)),     // unknown channel
+    (10004, Class::Gone(Deleted)),     // unknown guild
+    (10013, Class::Gone(Deactivated)), // unknown user
+    (10015, Class::Gone(Deleted)),     // unknown webhook
+    (50027, Class::Gone(Deleted)),     // invalid webhook token
+    (50001, Class::Gone(Forbidden)),   // missing access; also after a kick
+    (50013, Class::Gone(Forbidden)),   // missing permissions
+    (160005, Class::Gone(Closed)),     // thread locked
+    (ARCHIVED, Class::Gone(Closed)),   // thread archived, and unarchiving it did not help
+    (40007, Class::Gone(Removed)),     // banned
+    (50007, Class::Gone(Blocked)),     // cannot send messages to this user
+    (50278, Class::Gone(Blocked)),     // no mutual guild
+    (20009, Class::Gone(Blocked)),     // explicit content cannot be sent to the recipient
+    (50033, Class::Gone(Blocked)),     // invalid recipient
+    (50008, Class::Gone(WrongKind)),   // a non-text channel
+    (50024, Class::Gone(WrongKind)),   // cannot do this on this channel type
+    (40058, Class::Gone(WrongKind)),   // a forum needs a thread
+    (220001, Class::Gone(WrongKind)),  // a forum needs a thread name
+    (50035, Class::Payload),           // invalid form body
+    (50006, Class::Payload),           // empty message
+    (50109, Class::Payload),           // invalid JSON
+    (40005, Class::Payload),           // request too large
+    (50045, Class::Payload),           // file too large
+    (200000, Class::Payload),          // blocked by automatic moderation
+    (240000, Class::Payload),          // harmful links
+    (10062, Class::Payload),           // unknown interaction: late or expired
+    (40060, Class::Payload),           // interaction acknowledged already
+    (40094, Class::Payload),           // follow-ups used up
+    (20016, Class::Wait),              // slow mode
+    (20028, Class::Wait),              // channel write limit
+    (20029, Class::Wait),              // server write limit
+    (40062, Class::Wait),              // resource limited
+    (110000, Class::Wait),             // not available yet
+    (OPENING_TOO_FAST, Class::Wait),   // direct messages opened too fast: quarantines nobody
+    (30007, Class::Wait),              // other limits never disable anything
+    (30032, Class::Wait),
+    (30034, Class::Wait),
+    (30046, Class::Wait),
+    (130000, Class::WaitAll), // API overloaded
+    (40001, Class::Stop),     // unauthorized
+    (50014, Class::Stop),     // invalid token
+    (40333, Class::Stop),     // the way of asking is blocked
+];
+
+/// How long everything waits when an address is limited without a word for how long (a block by Cloudflare).
+pub(super) const UNKNOWN_BLOCK: Duration = Duration::from_secs(60);
+
+/// Whether an answer counts as invalid towards the ban of the address.
+pub(super) fn counts_as_invalid(answer: &Answer) -> bool {
+    matches!(answer.status, 401 | 403) || (answer.status == 429 && answer.scope.as_deref() != Some("shared"))
+}
+
+/// Who waits after a 429 of any of the three scopes, or of none.
+fn limited_scope(answer: &Answer) -> Scope {
+    match answer.scope.as_deref() {
+        Some("global") => Scope::Platform,
+        Some(_) => Scope::Destination,
+        None if answer.global => Scope::Platform,
+        None => match answer.error() {
+            Some(body) if body.global => Scope::Platform,
+            Some(_) => Scope::Destination,
+            None => Scope::Platform,
+        },
+    }
+}
+
+/// Classifies a complete answer that is not a success.
+pub(super) fn classify(answer: &Answer) -> SendError {
+    let why = answer.words();
+    let retry = |after, scope, why| SendError::Retry { after, scope, end: End::NotDelivered, why };
+    let body = answer.error();
+    if answer.status == 429 {
+        let scope = limited_scope(answer);
+        let after = answer.wait().or((scope == Scope::Platform).then_some(UNKNOWN_BLOCK));
+        return retry(after, scope, why);
+    }
+    let code = body.as_ref().map_or(0, |body| body.code);
+    let class = CODES.iter().find(|(known, _)| *known == code).map(|(_, class)| *class);
+    match class {
+        Some(Class::Gone(reason)) => SendError::Gone { reason, why },
+        Some(Class::Payload) => SendError::Rejected { why },
+        Some(Class::Wait) => retry(answer.wait(), Scope::Destination, why),
+        Some(Class::WaitAll) => retry(answer.wait(), Scope::Platform, why),
+        Some(Class::Stop) => SendError::Unauthorized { why },
+        None => match answer.status {
+            401 => SendError::Unauthorized { why },
+            // Without Discord's JSON it is not about this channel: a proxy or Cloudflare refuses the address.
+            403 if body.is_none() => retry(Some(UNKNOWN_BLOCK), Scope::Platform, why),
+            403 => SendError::Gone { reason: Forbidden, why },
+            300..=399 | 408 | 500..=599 => retry(answer.wait(), Scope::Destination, why),
+            _ => SendError::Rejected { why },
+        },
+    }
+}
+
+/// Classifies an attempt that brought no complete answer.
+pub(super) fn without_answer(no_answer: NoAnswer) -> SendError {
+    let (end, why) = match no_answer {
+        NoAnswer::NotSent(why) => (End::NotDelivered, why),
+        NoAnswer::Unknown(why) => (End::Unknown, why),
+    };
+    SendError::Retry { after: None, scope: Scope::Destination, end, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: body.into(), bucket: Default::default(), retry_after: None, scope: None, global: false }
+    }
+
+    fn coded(status: u16, code: u64) -> Answer {
+        answer(status, &format!(r#"{{"message":"no","code":{code}}}"#))
+    }
+
+    #[test]
+    fn every_code_of_the_table_has_one_meaning() {
+        for (index, (code, class)) in CODES.iter().enumerate() {
+            assert!(CODES[..index].iter().all(|(other, _)| other != code), "{code} twice");
+            let error = classify(&coded(400, *code));
+            let fits = match class {
+                Class::Gone(reason) => matches!(&error, SendError::Gone { reason: found, .. } if found == reason),
+                Class::Payload => matches!(error, SendError::Rejected { .. }),
+                Class::Wait => matches!(error, SendError::Retry { scope: Scope::Destination, end: End::NotDelivered, .. }),
+                Class::WaitAll => matches!(error, SendError::Retry { scope: Scope::Platform, end: End::NotDelivered, .. }),
+                Class::Stop => matches!(error, SendError::Unauthorized { .. }),
+            };
+            assert!(fits, "{code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_codes_are_judged_by_their_status() {
+        assert!(matches!(classify(&answer(401, r#"{"message":"401: Unauthorized","code":0}"#)), SendError::Unauthorized { .. }));
+        assert!(matches!(classify(&coded(403, 1)), SendError::Gone { reason: Forbidden, .. }));
+        assert!(matches!(classify(&answer(403, "<html>")), SendError::Retry { scope: Scope::Platform, .. }));
+        assert!(matches!(classify(&coded(404, 0)), SendError::Rejected { .. }));
+        assert!(matches!(classify(&coded(400, 99999)), SendError::Rejected { .. }));
+        for status in [500, 502, 503, 504, 524, 408, 301] {
+            assert!(matches!(classify(&answer(status, "<html>")), SendError::Retry { end: End::NotDelivered, .. }), "{status}");
+        }
+    }
+
+    #[test]
+    fn each_scope_of_429_makes_the_right_one_wait() {
+        let limited = |scope: Option<&str>, global, body: &str| {
+            let answer = Answer { scope: scope.map(str::to_owned), global, ..answer(429, body) };
+            let invalid = counts_as_invalid(&answer);
+            let SendError::Retry { after, scope, end: End::NotDelivered, .. } = classify(&answer) else { panic!() };
+            (after.map(|after| after.as_millis()), scope, invalid)
+        };
+        let body = r#"{"message":"m","retry_after":0.65,"global":false}"#;
+        assert_eq!(limited(Some("user"), false, body), (Some(650), Scope::Destination, true));
+        assert_eq!(limited(Some("shared"), false, body), (Some(650), Scope::Destination, false));
+        assert_eq!(limited(Some("global"), true, body), (Some(650), Scope::Platform, true));
+        assert_eq!(limited(None, true, body), (Some(650), Scope::Platform, true));
+        assert_eq!(limited(None, false, r#"{"retry_after":1.2,"global":true}"#), (Some(1200), Scope::Platform, true));
+        assert_eq!(limited(None, false, r#"{"code":20016,"retry_after":5.0}"#), (Some(5000), Scope::Destination, true));
+        assert_eq!(limited(None, false, r#"{"retry_after":"soon"}"#), (Some(60_000), Scope::Platform, true));
+        assert_eq!(limited(None, false, "<html>error 1015"), (Some(60_000), Scope::Platform, true));
+    }
+
+    #[test]
+    fn the_longer_wait_counts() {
+        let answer = Answer { retry_after: Some(Duration::from_secs(2)), ..answer(429, r#"{"retry_after":1.2}"#) };
+        assert_eq!(answer.wait(), Some(Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,230 @@
+//! How fast Discord may be asked: the global 50 a second, what its headers teach about each bucket, pauses that it orders, and a fuse
+//! far below the 10,000 invalid requests in 10 minutes that ban an address. Pure: `now` is an argument.
+
+use crate::domain::Timestamp;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+/// Requests a second per bot ([Discord, rate limits](https://discord.com/developers/docs/topics/rate-limits#global-rate-limit)).
+const GLOBAL_PER_SECOND: usize = 50;
+const SECOND: Duration = Duration::from_secs(1);
+/// Discord bans an address at 10,000 answers of 401, 403 or 429 in 10 minutes; this stops at half of it.
+const FUSE: usize = 5_000;
+const FUSE_WINDOW: Duration = Duration::from_secs(600);
+/// How long openings of direct messages rest when Discord says that they come too fast (40003) without saying until when.
+const OPENING_REST: Duration = Duration::from_secs(60);
+/// Beyond this wait a command does not open direct messages; the first delivery does.
+const LONGEST_OPENING_WAIT: Duration = Duration::from_secs(8);
+/// Beyond this many remembered buckets those that have refilled are forgotten.
+const MANY_BUCKETS: usize = 4_096;
+
+/// What the headers of one answer say about its bucket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct BucketHeaders {
+    /// Discord's name for the limit; several routes can share it.
+    pub(super) bucket: Option<String>,
+    /// Requests left.
+    pub(super) remaining: Option<u64>,
+    /// Until it refills.
+    pub(super) reset_after: Option<Duration>,
+}
+
+/// The pace of one bot.
+#[derive(Debug, Default)]
+pub(super) struct Limiter {
+    sent: VecDeque<Timestamp>,
+    paused_until: Option<Timestamp>,
+    invalid: VecDeque<Timestamp>,
+    blown_until: Option<Timestamp>,
+    /// Discord's bucket of each route; learned, since routes can share one.
+    bucket_of: HashMap<&'static str, String>,
+    /// Until when a bucket of a channel is empty. The name excludes the channel, so the key holds both.
+    empty_until: HashMap<(String, String), Timestamp>,
+    next_opening: Option<Timestamp>,
+}
+
+impl Limiter {
+    /// Takes a place among the 50 of this second.
+    ///
+    /// # Errors
+    /// The time before which there is none.
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        for until in [self.paused_until, self.blown_until].into_iter().flatten() {
+            if now < until {
+                return Err(until);
+            }
+        }
+        self.forget_sent(now);
+        if self.sent.len() >= GLOBAL_PER_SECOND {
+            return Err(self.sent[self.sent.len() - GLOBAL_PER_SECOND] + SECOND);
+        }
+        self.sent.push_back(now);
+        Ok(())
+    }
+
+    /// Counts a request that goes out as part of one that was admitted (opening a DM, unarchiving a thread).
+    pub(super) fn count(&mut self, now: Timestamp) {
+        self.forget_sent(now);
+        self.sent.push_back(now);
+    }
+
+    fn forget_sent(&mut self, now: Timestamp) {
+        while self.sent.front().is_some_and(|at| *at + SECOND <= now) {
+            self.sent.pop_front();
+        }
+    }
+
+    /// The whole platform waits until then; never shortens a pause.
+    pub(super) fn pause(&mut self, until: Timestamp) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Counts a 401, 403 or 429 (a shared 429 does not count); true when the fuse blows by it, so that it is told once.
+    pub(super) fn invalid(&mut self, now: Timestamp) -> bool {
+        while self.invalid.front().is_some_and(|at| *at + FUSE_WINDOW <= now) {
+            self.invalid.pop_front();
+        }
+        self.invalid.push_back(now);
+        let blown = self.blown_until.is_some_and(|until| now < until);
+        if self.invalid.len() < FUSE || blown {
+            return false;
+        }
+        self.blown_until = self.invalid.front().map(|oldest| *oldest + FUSE_WINDOW);
+        true
+    }
+
+    /// Learns from the headers of an answer; until when this channel rests, if its bucket is empty now.
+    pub(super) fn learn(&mut self, route: &'static str, channel: &str, headers: &BucketHeaders, now: Timestamp) -> Option<Timestamp> {
+        let bucket = headers.bucket.clone()?;
+        let key = (bucket.clone(), channel.to_owned());
+        self.bucket_of.insert(route, bucket);
+        if headers.remaining == Some(0) {
+            let until = now + headers.reset_after?;
+            if self.empty_until.len() >= MANY_BUCKETS {
+                self.empty_until.retain(|_, until| now < *until);
+            }
+            self.empty_until.insert(key, until);
+            return Some(until);
+        }
+        self.empty_until.remove(&key);
+        None
+    }
+
+    /// Until when the bucket of this route and channel is known to be empty, if it is.
+    pub(super) fn rests_until(&self, route: &'static str, channel: &str, now: Timestamp) -> Option<Timestamp> {
+        let bucket = self.bucket_of.get(route)?;
+        self.empty_until.get(&(bucket.clone(), channel.to_owned())).copied().filter(|until| now < *until)
+    }
+
+    /// Takes the place of one opening of direct messages: one a second (`rules.md` 5.7).
+    ///
+    /// # Errors
+    /// The time before which there is none.
+    pub(super) fn admit_opening(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        match self.next_opening {
+            Some(next) if now < next => Err(next),
+            _ => {
+                self.next_opening = Some(now + SECOND);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reserves the next place of an opening for a command that can wait a little; `None` where that would be too long.
+    pub(super) fn reserve_opening(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let at = self.next_opening.filter(|next| now < *next).unwrap_or(now);
+        if at > now + LONGEST_OPENING_WAIT {
+            return None;
+        }
+        self.next_opening = Some(at + SECOND);
+        Some(at)
+    }
+
+    /// Discord says that openings come too fast: they rest, messages go on.
+    pub(super) fn rest_openings(&mut self, now: Timestamp, after: Option<Duration>) {
+        self.next_opening = self.next_opening.max(Some(now + after.unwrap_or(OPENING_REST)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Timestamp = Timestamp::from_secs(1_795_255_200);
+    fn ms(millis: u64) -> Timestamp {
+        T0 + Duration::from_millis(millis)
+    }
+    fn headers(remaining: u64, reset_ms: u64) -> BucketHeaders {
+        BucketHeaders { bucket: Some("b".into()), remaining: Some(remaining), reset_after: Some(Duration::from_millis(reset_ms)) }
+    }
+
+    #[test]
+    fn fifty_in_any_second_and_not_one_more() {
+        let mut limiter = Limiter::default();
+        let mut taken = Vec::new();
+        let mut now = T0;
+        while taken.len() < 500 {
+            match limiter.admit(now) {
+                Ok(()) => taken.push(now),
+                Err(until) => {
+                    assert!(until > now, "it says a later time");
+                    now = until;
+                }
+            }
+            now = now + Duration::from_millis(7);
+        }
+        for (index, at) in taken.iter().enumerate().skip(50) {
+            assert!(*at >= taken[index - 50] + SECOND);
+        }
+    }
+
+    #[test]
+    fn a_global_pause_holds_everything_and_is_never_shortened() {
+        let mut limiter = Limiter::default();
+        limiter.pause(ms(2_000));
+        limiter.pause(ms(1_000));
+        assert_eq!(limiter.admit(ms(1_500)), Err(ms(2_000)));
+        assert_eq!(limiter.admit(ms(2_000)), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_bucket_rests_its_channel_alone() {
+        let mut limiter = Limiter::default();
+        assert_eq!(limiter.learn("send", "1", &headers(4, 5_000), T0), None);
+        assert_eq!(limiter.learn("send", "1", &headers(0, 3_000), ms(10)), Some(ms(3_010)));
+        assert_eq!(limiter.rests_until("send", "1", ms(20)), Some(ms(3_010)));
+        assert_eq!(limiter.rests_until("send", "2", ms(20)), None);
+        assert_eq!(limiter.rests_until("other", "1", ms(20)), None);
+        assert_eq!(limiter.rests_until("send", "1", ms(3_010)), None);
+        assert_eq!(limiter.learn("send", "1", &headers(4, 5_000), ms(3_010)), None);
+        assert_eq!(limiter.rests_until("send", "1", ms(3_011)), None);
+    }
+
+    #[test]
+    fn the_fuse_blows_once_and_mends_when_the_window_has_passed() {
+        let mut limiter = Limiter::default();
+        for index in 0..FUSE as u64 - 1 {
+            assert!(!limiter.invalid(ms(index)));
+        }
+        assert_eq!(limiter.admit(ms(6_000)), Ok(()));
+        assert!(limiter.invalid(ms(6_000)));
+        assert!(!limiter.invalid(ms(6_001)), "it is told once");
+        assert_eq!(limiter.admit(ms(6_002)), Err(T0 + FUSE_WINDOW));
+        assert_eq!(limiter.admit(ms(6_002) + FUSE_WINDOW), Ok(()));
+        assert!(!limiter.invalid(ms(6_002) + FUSE_WINDOW));
+    }
+
+    #[test]
+    fn direct_messages_are_opened_one_a_second() {
+        let mut limiter = Limiter::default();
+        assert_eq!(limiter.admit_opening(T0), Ok(()));
+        assert_eq!(limiter.admit_opening(ms(10)), Err(ms(1_000)));
+        assert_eq!(limiter.reserve_opening(ms(10)), Some(ms(1_000)));
+        assert_eq!(limiter.reserve_opening(ms(10)), Some(ms(2_000)));
+        limiter.rest_openings(ms(10), None);
+        assert_eq!(limiter.reserve_opening(ms(20)), None);
+        assert_eq!(limiter.admit_opening(ms(20)), Err(ms(60_010)));
+    }
+}

@@ -1,0 +1,133 @@
+//! Discord as a [`Messenger`]: one attempt, with the same nonce each time, classified by what to do next.
+
+use super::{
+    client::{Discord, Inner, channel_id},
+    errors::{self, ARCHIVED},
+    render,
+    transport::{Answer, Ask},
+};
+use crate::{
+    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
+    domain::{Platform, Timestamp},
+};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use serenity::{
+    builder::CreateMessage,
+    http::{LightMethod, Route},
+    model::{channel::Nonce, id::ChannelId},
+};
+
+/// The name under which the limiter remembers what it learns of creating messages.
+const SENDING: &str = "create message";
+
+#[async_trait]
+impl Messenger for Discord {
+    fn platform(&self) -> Platform {
+        Platform::Discord
+    }
+
+    fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
+        self.0.limiter().admit(now)
+    }
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
+        let route = self.0.route(outgoing).await?;
+        let channel =
+            channel_id(&route).ok_or_else(|| SendError::Rejected { why: format!("{} is not an address on Discord", outgoing.to) })?;
+        let now = self.0.clock.now();
+        if let Some(until) = self.0.limiter().rests_until(SENDING, &route, now) {
+            return Err(wait_until(until, now, "the channel's limit is used up"));
+        }
+        let body = message(outgoing);
+        let (mut answer, mut rest_until) = self.0.create(channel, &body).await?;
+        if answer.error().is_some_and(|error| error.code == ARCHIVED) && !answer.is_success() {
+            self.0.unarchive(channel).await?;
+            (answer, rest_until) = self.0.create(channel, &body).await?;
+        }
+        if !answer.is_success() {
+            return Err(errors::classify(&answer));
+        }
+        let platform_id = created_id(&answer)?;
+        let route = outgoing.to.direct_user().map(|_| route);
+        Ok(Receipt { platform_id, rest_until, route })
+    }
+}
+
+impl Inner {
+    /// The concrete channel: the address itself, or someone's direct messages, opened at their turn where they are not known yet.
+    async fn route(&self, outgoing: &Outgoing) -> Result<String, SendError> {
+        if let Some(route) = &outgoing.route {
+            return Ok(route.clone());
+        }
+        let Some(user) = outgoing.to.direct_user() else { return Ok(outgoing.to.chat.clone()) };
+        let now = self.clock.now();
+        self.limiter().admit_opening(now).map_err(|until| wait_until(until, now, "direct messages are opened one a second"))?;
+        self.limiter().count(now);
+        self.open(&user).await.map_err(not_delivered)
+    }
+
+    async fn create(&self, channel: ChannelId, body: &Value) -> Result<(Answer, Option<Timestamp>), SendError> {
+        let route = Route::ChannelMessages { channel_id: channel };
+        self.ask(Ask::Bot(route, LightMethod::Post), Some(body), SENDING, &channel.to_string()).await.map_err(errors::without_answer)
+    }
+
+    /// Opens an archived thread again, once, where the bot may (`rules.md` 4.3).
+    async fn unarchive(&self, channel: ChannelId) -> Result<(), SendError> {
+        self.limiter().count(self.clock.now());
+        let ask = Ask::Bot(Route::Channel { channel_id: channel }, LightMethod::Patch);
+        let (answer, _) = self
+            .ask(ask, Some(&json!({ "archived": false })), "unarchive", &channel.to_string())
+            .await
+            .map_err(|error| not_delivered(errors::without_answer(error)))?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        Err(match errors::classify(&answer) {
+            // Not allowed, or locked: the thread stays closed for us.
+            SendError::Gone { why, .. } | SendError::Rejected { why } => {
+                SendError::Gone { reason: crate::domain::QuarantineReason::Closed, why: format!("the thread is archived: {why}") }
+            }
+            other => other,
+        })
+    }
+}
+
+/// The message as Discord takes it. The nonce is the message's own and the same on each retry (`rules.md` 4.1).
+fn message(outgoing: &Outgoing) -> Value {
+    let card = outgoing.body.to_card();
+    let (content, allowed) = render::mentions(&outgoing.mention);
+    let mut message = CreateMessage::new()
+        .embed(render::embed(&card))
+        .components(render::components(&card))
+        .allowed_mentions(allowed)
+        .nonce(Nonce::String(nonce(outgoing.id, 0)))
+        .enforce_nonce(true);
+    if let Some(content) = content {
+        message = message.content(content);
+    }
+    serde_json::to_value(message).expect("a message is plain data")
+}
+
+/// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id.
+fn created_id(answer: &Answer) -> Result<String, SendError> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    body["id"].as_str().map(str::to_owned).ok_or_else(|| SendError::Retry {
+        after: None,
+        scope: Scope::Destination,
+        end: End::Unknown,
+        why: format!("status {} without a message id", answer.status),
+    })
+}
+
+/// The message itself was not written, whatever became of the request before it.
+fn not_delivered(error: SendError) -> SendError {
+    match error {
+        SendError::Retry { after, scope, why, .. } => SendError::Retry { after, scope, end: End::NotDelivered, why },
+        other => other,
+    }
+}
+
+fn wait_until(until: Timestamp, now: Timestamp, why: &str) -> SendError {
+    SendError::Retry { after: Some(until.since(now)), scope: Scope::Destination, end: End::NotDelivered, why: why.to_owned() }
+}

@@ -1,0 +1,307 @@
+//! From an update to what it asks of us: pure, platform rules alone (`rules.md` 5.9).
+
+use super::wire::{Chat, Member, MemberChange, Message, Update};
+use crate::{
+    commands::{Command, Presence, Venue},
+    domain::{Address, Platform, QuarantineReason, Timestamp, UserId, clean_name},
+};
+
+/// "GroupAnonymousBot": an administrator who writes as the group.
+const ANONYMOUS_ADMIN: i64 = 1_087_968_824;
+/// Writes for the channel that is linked to a group.
+const LINKED_CHANNEL: i64 = 777_000;
+
+/// What an update asks of us.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Intake {
+    /// A command for this bot.
+    Command(Said),
+    /// Something else that was written to the bot in private.
+    Talk(Said),
+    /// News of the bot's own place.
+    Presence { news: Presence, chat: i64, at: Timestamp },
+    /// Nothing.
+    Nothing,
+}
+
+/// What was said, by whom and where.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Said {
+    pub(super) chat: i64,
+    pub(super) venue: Venue,
+    pub(super) speaker: Speaker,
+    /// Which command; none where there is no such command.
+    pub(super) command: Option<Command>,
+    /// What follows it.
+    pub(super) rest: String,
+    pub(super) at: Timestamp,
+}
+
+/// Who said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// A person under their own name.
+    Person(i64),
+    /// An administrator who writes as the group itself.
+    AnonymousAdmin,
+    /// Somebody who writes as a channel: nobody knows who.
+    Channel(i64),
+}
+
+impl Speaker {
+    /// As Telegram numbers them.
+    pub(super) fn user(&self) -> UserId {
+        UserId(match self {
+            Self::Person(id) | Self::Channel(id) => id.to_string(),
+            Self::AnonymousAdmin => ANONYMOUS_ADMIN.to_string(),
+        })
+    }
+}
+
+/// Reads an update for the bot of this name (without `@`).
+pub(super) fn intake(update: &Update, bot: &str) -> Intake {
+    match (&update.message, &update.my_chat_member) {
+        (Some(message), _) => from_message(message, bot),
+        (None, Some(change)) => from_member_change(change),
+        (None, None) => Intake::Nothing,
+    }
+}
+
+/// The chat whose order must be kept; 0 where there is none.
+pub(super) fn chat_of(update: &Update) -> i64 {
+    let chat = update.message.as_ref().map(|message| &message.chat);
+    chat.or(update.my_chat_member.as_ref().map(|change| &change.chat)).map_or(0, |chat| chat.id)
+}
+
+fn telegram(chat: i64) -> Address {
+    Address::new(Platform::Telegram, chat.to_string())
+}
+
+fn from_message(message: &Message, bot: &str) -> Intake {
+    let (chat, at) = (message.chat.id, Timestamp::from_secs(message.date));
+    if let Some((from, to)) = moved(message) {
+        return Intake::Presence { news: Presence::Moved { from: telegram(from), to: telegram(to) }, chat, at };
+    }
+    let (Some(venue), Some(speaker), Some(text)) = (venue_of(message), speaker_of(message), &message.text) else {
+        return Intake::Nothing;
+    };
+    let said =
+        |command, rest: &str| Said { chat, venue: venue.clone(), speaker: speaker.clone(), command, rest: rest.trim().to_owned(), at };
+    let is_private = matches!(venue, Venue::Private { .. });
+    match spoken(message, text) {
+        Some((_, Some(other), _)) if !other.eq_ignore_ascii_case(bot) => Intake::Nothing,
+        Some((name, _, rest)) => Intake::Command(said(command(name), rest)),
+        None if is_private => Intake::Talk(said(None, text)),
+        None => Intake::Nothing,
+    }
+}
+
+/// A group became a supergroup: told in both chats, in the old one and in the new one.
+fn moved(message: &Message) -> Option<(i64, i64)> {
+    let chat = message.chat.id;
+    message.migrate_to_chat_id.map(|to| (chat, to)).or_else(|| message.migrate_from_chat_id.map(|from| (from, chat)))
+}
+
+fn venue_of(message: &Message) -> Option<Venue> {
+    let mut address = telegram(message.chat.id);
+    match message.chat.kind.as_str() {
+        "private" => Some(Venue::Private { address }),
+        "group" | "supergroup" => {
+            // Replies carry a thread id of their own: only a topic's is one to answer in. General has none.
+            address.topic = message.message_thread_id.filter(|_| message.is_topic_message).map(|id| id.to_string());
+            Some(Venue::Group { address, label: clean_name(message.chat.title.as_deref().unwrap_or_default()) })
+        }
+        _ => None,
+    }
+}
+
+fn speaker_of(message: &Message) -> Option<Speaker> {
+    let from = message.from.as_ref()?;
+    match &message.sender_chat {
+        Some(Chat { id, .. }) if *id == message.chat.id && from.id == ANONYMOUS_ADMIN => Some(Speaker::AnonymousAdmin),
+        Some(_) if from.id == LINKED_CHANNEL => None,
+        Some(Chat { id, .. }) => Some(Speaker::Channel(*id)),
+        None if from.is_bot || from.id == LINKED_CHANNEL => None,
+        None => Some(Speaker::Person(from.id)),
+    }
+}
+
+/// The command's name, whose it is, and the words after it. Forwarded text and code are quotations, not commands.
+fn spoken<'a>(message: &Message, text: &'a str) -> Option<(&'a str, Option<&'a str>, &'a str)> {
+    let quoted = message.entities.iter().any(|entity| entity.offset == 0 && matches!(entity.kind.as_str(), "code" | "pre"));
+    if quoted || message.forward_origin.is_some() {
+        return None;
+    }
+    let (name, rest) = leading_word(text.strip_prefix('/')?);
+    if name.is_empty() {
+        return None;
+    }
+    match rest.strip_prefix('@') {
+        Some(rest) => {
+            let (bot, rest) = leading_word(rest);
+            Some((name, Some(bot), rest))
+        }
+        None => Some((name, None, rest)),
+    }
+}
+
+fn leading_word(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len()))
+}
+
+fn command(name: &str) -> Option<Command> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "subscribe" => Command::Subscribe,
+        "unsubscribe" => Command::Unsubscribe,
+        "subscriptions" => Command::Subscriptions,
+        "signal" => Command::Signal,
+        "status" => Command::Status,
+        "help" | "start" => Command::Help,
+        "settings" => Command::Settings,
+        "history" => Command::History,
+        "mute" => Command::Mute,
+        "privacy" => Command::Privacy,
+        // One answer for all its subcommands: the desk has none of them on Telegram yet.
+        "channel" => Command::ChannelSubscribe,
+        _ => return None,
+    })
+}
+
+fn from_member_change(change: &MemberChange) -> Intake {
+    let chat = telegram(change.chat.id);
+    let news = match lost(&change.chat, &change.new_chat_member) {
+        Some(reason) => Presence::Lost { chat, reason },
+        None => Presence::Back { chat },
+    };
+    Intake::Presence { news, chat: change.chat.id, at: Timestamp::from_secs(change.date) }
+}
+
+/// Why the bot cannot write there any more, if so.
+fn lost(chat: &Chat, me: &Member) -> Option<QuarantineReason> {
+    match me.status.as_str() {
+        // In a private chat this is a block.
+        "kicked" | "left" if chat.kind == "private" => Some(QuarantineReason::Blocked),
+        "kicked" | "left" => Some(QuarantineReason::Removed),
+        "restricted" if me.is_member == Some(false) => Some(QuarantineReason::Removed),
+        "restricted" if me.can_send_messages == Some(false) => Some(QuarantineReason::Forbidden),
+        "administrator" if chat.kind == "channel" && me.can_post_messages == Some(false) => Some(QuarantineReason::Forbidden),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(update: &Value) -> Intake {
+        intake(&serde_json::from_value(update.clone()).unwrap(), "bellwether_bot")
+    }
+
+    fn group(text: &str) -> Value {
+        json!({ "update_id": 1, "message": { "message_id": 5, "date": 1_700_000_000, "text": text,
+            "chat": { "id": -1001, "type": "supergroup", "title": "Traders" }, "from": { "id": 7, "is_bot": false, "first_name": "A" } } })
+    }
+
+    fn said(update: &Value) -> Said {
+        match read(update) {
+            Intake::Command(said) => said,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_command_is_ours_unless_it_names_another_bot() {
+        let found = said(&group("/Subscribe@Bellwether_Bot  SOL,ETH hourly"));
+        assert_eq!((found.command, found.rest.as_str()), (Some(Command::Subscribe), "SOL,ETH hourly"));
+        assert_eq!(said(&group("/signal SOL")).rest, "SOL");
+        assert_eq!(said(&group("/start@bellwether_bot payload")).command, Some(Command::Help));
+        assert_eq!(said(&group("/unheard_of")).command, None);
+        for text in ["/subscribe@otherbot SOL", "subscribe SOL", "/", " /subscribe SOL", "a /subscribe"] {
+            assert_eq!(read(&group(text)), Intake::Nothing, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_entity_or_field_loses_nothing() {
+        let mut update = group("/subscribe SOL");
+        update["message"]["entities"] =
+            json!([{ "type": "bot_command", "offset": 0, "length": 10 }, { "type": "date_time", "offset": 11, "x": {} }]);
+        update["message"]["brand_new"] = json!({ "a": [1] });
+        assert_eq!(said(&update).rest, "SOL");
+    }
+
+    #[test]
+    fn quotations_are_no_commands() {
+        let mut forwarded = group("/subscribe SOL");
+        forwarded["message"]["forward_origin"] = json!({ "type": "user" });
+        let mut code = group("/subscribe SOL");
+        code["message"]["entities"] = json!([{ "type": "pre", "offset": 0, "length": 14 }]);
+        assert_eq!((read(&forwarded), read(&code)), (Intake::Nothing, Intake::Nothing));
+    }
+
+    #[test]
+    fn only_a_topics_own_thread_is_a_topic() {
+        let mut update = group("/subscribe SOL");
+        update["message"]["message_thread_id"] = json!(42);
+        assert!(matches!(said(&update).venue, Venue::Group { address, .. } if address.topic.is_none()));
+        update["message"]["is_topic_message"] = json!(true);
+        assert!(matches!(said(&update).venue, Venue::Group { address, .. } if address.topic.as_deref() == Some("42")));
+    }
+
+    #[test]
+    fn who_writes_as_the_group_is_an_admin_and_who_writes_as_a_channel_is_not() {
+        let with = |from: i64, sender: i64| {
+            let mut update = group("/subscribe SOL");
+            update["message"]["from"] = json!({ "id": from, "is_bot": true });
+            update["message"]["sender_chat"] = json!({ "id": sender, "type": "channel" });
+            update
+        };
+        assert_eq!(said(&with(1_087_968_824, -1001)).speaker, Speaker::AnonymousAdmin);
+        assert_eq!(said(&with(1_087_968_824, -1002)).speaker, Speaker::Channel(-1002));
+        assert_eq!(said(&with(136_817_688, -1002)).speaker, Speaker::Channel(-1002));
+        assert_eq!(said(&with(136_817_688, -1001)).speaker, Speaker::Channel(-1001));
+        assert_eq!(read(&with(777_000, -1002)), Intake::Nothing);
+    }
+
+    #[test]
+    fn channel_posts_are_nothing() {
+        let mut update = group("/subscribe SOL");
+        update["message"]["chat"]["type"] = json!("channel");
+        assert_eq!(read(&update), Intake::Nothing);
+        assert_eq!(read(&json!({ "update_id": 1, "channel_post": { "text": "/subscribe SOL" } })), Intake::Nothing);
+    }
+
+    #[test]
+    fn the_bots_own_place_is_followed() {
+        let change = |kind: &str, member: Value| {
+            let mut member = member;
+            member["user"] = json!({ "id": 1, "is_bot": true });
+            match read(
+                &json!({ "update_id": 1, "my_chat_member": { "date": 5, "chat": { "id": -9, "type": kind }, "from": { "id": 7 }, "new_chat_member": member } }),
+            ) {
+                Intake::Presence { news: Presence::Lost { reason, .. }, .. } => Some(reason),
+                Intake::Presence { news: Presence::Back { .. }, .. } => None,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(change("private", json!({ "status": "kicked" })), Some(QuarantineReason::Blocked));
+        assert_eq!(change("private", json!({ "status": "member" })), None);
+        assert_eq!(change("supergroup", json!({ "status": "left" })), Some(QuarantineReason::Removed));
+        assert_eq!(change("supergroup", json!({ "status": "administrator" })), None);
+        assert_eq!(
+            change("supergroup", json!({ "status": "restricted", "is_member": true, "can_send_messages": false })),
+            Some(QuarantineReason::Forbidden)
+        );
+        assert_eq!(change("channel", json!({ "status": "administrator", "can_post_messages": false })), Some(QuarantineReason::Forbidden));
+    }
+
+    #[test]
+    fn a_move_is_understood_from_either_side() {
+        let expected = Presence::Moved { from: telegram(-5), to: telegram(-1005) };
+        for (chat, field, other) in [(-5, "migrate_to_chat_id", -1005), (-1005, "migrate_from_chat_id", -5)] {
+            let update = json!({ "update_id": 1, "message": { "date": 5, "chat": { "id": chat, "type": "group" }, field: other } });
+            assert!(matches!(read(&update), Intake::Presence { news, .. } if news == expected));
+        }
+    }
+}

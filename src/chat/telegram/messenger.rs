@@ -1,0 +1,169 @@
+//! Sending: one `sendMessage` per attempt, within the pace, its end classified.
+
+use super::{
+    api::{Api, ApiError, CALL_TIMEOUT},
+    errors,
+    limits::{Limits, Wait},
+    render,
+};
+use crate::{
+    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError},
+    clock::SharedClock,
+    domain::{Address, Platform, QuarantineReason, Timestamp, wording::Card},
+};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::OnceCell, time::Instant};
+
+/// What a second request of the same attempt has at least.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the adapter needs to know.
+#[derive(Clone, Debug)]
+pub struct TelegramSettings {
+    /// `TELEGRAM_API_URL`: what stands in front of `/bot<token>/<method>`.
+    pub api_url: String,
+    /// `TELEGRAM_BOT_TOKEN`.
+    pub token: SecretString,
+}
+
+/// A bot on Telegram. Cheap to clone; all clones share one pace.
+#[derive(Clone)]
+pub struct Telegram(Arc<Inner>);
+
+struct Inner {
+    api: Api,
+    clock: SharedClock,
+    limits: Mutex<Limits>,
+    me: OnceCell<super::Me>,
+}
+
+impl fmt::Debug for Telegram {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Telegram").finish_non_exhaustive()
+    }
+}
+
+/// A request under way: its place is given back however it ends, also when nobody waits for it any more.
+struct UnderWay<'a> {
+    telegram: &'a Telegram,
+    chat: i64,
+    is_reply: bool,
+    ended: bool,
+}
+
+impl UnderWay<'_> {
+    fn end(mut self) -> Timestamp {
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Timestamp {
+        self.ended = true;
+        let now = self.telegram.now();
+        self.telegram.limits().end(self.chat, self.is_reply, now)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.settle();
+        }
+    }
+}
+
+impl Telegram {
+    /// A bot that paces itself by `clock`.
+    pub fn new(settings: TelegramSettings, clock: SharedClock) -> Self {
+        let limits = Mutex::new(Limits::new(clock.now()));
+        Self(Arc::new(Inner { api: Api::new(&settings.api_url, settings.token), clock, limits, me: OnceCell::new() }))
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.0.api
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(super) fn known_me(&self) -> &OnceCell<super::Me> {
+        &self.0.me
+    }
+
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.0.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn deliver(&self, to: &Address, chat: i64, card: &Card) -> Result<String, SendError> {
+        let began = Instant::now();
+        let html = message(chat, to.topic.as_deref(), &render::html(card), true);
+        let mut end = self.call_send(&html, CALL_TIMEOUT).await;
+        if end.as_ref().is_err_and(errors::is_bad_markup) {
+            tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
+            let plain = message(chat, to.topic.as_deref(), &render::plain(card), false);
+            end = self.call_send(&plain, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+        }
+        match end {
+            Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
+            // The answer broke, but it had said that the message was sent.
+            Err(ApiError::Unreadable { message_id: Some(id), .. }) => Ok(id.to_string()),
+            Err(error) => Err(errors::classify(&error)),
+        }
+    }
+
+    async fn call_send(&self, parameters: &Value, timeout: Duration) -> Result<Value, ApiError> {
+        self.0.api.call("sendMessage", parameters, timeout).await
+    }
+}
+
+#[async_trait]
+impl Messenger for Telegram {
+    fn platform(&self) -> Platform {
+        Platform::Telegram
+    }
+
+    fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
+        self.limits().admit(now)
+    }
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
+        let to = &outgoing.to;
+        let Ok(chat) = to.chat.parse::<i64>() else {
+            return Err(SendError::Gone { reason: QuarantineReason::WrongKind, why: format!("{to} is no Telegram chat") });
+        };
+        let now = self.now();
+        self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
+        let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
+        let sent = self.deliver(to, chat, &outgoing.body.to_card()).await;
+        let rest_until = under_way.end();
+        sent.map(|platform_id| Receipt { platform_id, rest_until: Some(rest_until), route: None })
+    }
+}
+
+/// The chat's own pace (another topic of the same group used it up) is a wait like Telegram's own, without having asked.
+fn paced(wait: Wait, now: Timestamp) -> SendError {
+    let (until, scope, why) = match wait {
+        Wait::Chat(until) => (until, Scope::Destination, "this chat has had its share of messages"),
+        Wait::Reply(until) => (until, Scope::Message, "this group has had its share of replies"),
+    };
+    SendError::Retry { after: Some(until.since(now)), scope, end: End::NotDelivered, why: why.to_owned() }
+}
+
+fn message(chat: i64, topic: Option<&str>, text: &str, is_html: bool) -> Value {
+    let mut parameters = json!({ "chat_id": chat, "text": text, "link_preview_options": { "is_disabled": true } });
+    if is_html {
+        parameters["parse_mode"] = "HTML".into();
+    }
+    // The General topic is the chat without a topic: named, it is "not found".
+    if let Some(topic) = topic.and_then(|topic| topic.parse::<i64>().ok()).filter(|topic| *topic != 1) {
+        parameters["message_thread_id"] = topic.into();
+    }
+    parameters
+}

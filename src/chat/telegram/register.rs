@@ -1,0 +1,90 @@
+//! Who the bot is, and the lists of commands that Telegram's clients offer.
+
+use super::{
+    Telegram,
+    api::{ApiError, CALL_TIMEOUT},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Personal commands that a plain member of a group is only pointed elsewhere with (`rules.md` 5.9): not offered to members there.
+const NOT_FOR_MEMBERS: &[&str] = &["subscribe", "unsubscribe", "subscriptions", "settings", "mute", "privacy", "channel"];
+/// What makes no sense in a group at all.
+const NOT_FOR_GROUPS: &[&str] = &["privacy", "channel"];
+
+/// The bot itself, as `getMe` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Me {
+    /// Its number.
+    pub id: i64,
+    /// Its name without `@`.
+    pub username: String,
+}
+
+impl Telegram {
+    /// Asks who the bot is: also shows whether the token works.
+    ///
+    /// # Errors
+    /// Where Telegram refuses the token or cannot be reached.
+    pub async fn me(&self) -> Result<Me, ApiError> {
+        let result = self.api().call("getMe", &json!({}), CALL_TIMEOUT).await?;
+        serde_json::from_value(result).map_err(|error| ApiError::Unreadable { raw: error.to_string(), message_id: None })
+    }
+
+    /// The same, asked once.
+    pub(super) async fn me_once(&self) -> Result<&Me, ApiError> {
+        self.known_me().get_or_try_init(|| self.me()).await
+    }
+
+    /// Registers these commands (name, description) in private chats, groups and for administrators, where they differ from what is
+    /// registered. Gives the scopes that were written.
+    ///
+    /// # Errors
+    /// Where Telegram refuses or cannot be reached; some scopes may be written.
+    pub async fn register(&self, commands: &[(&str, &str)]) -> Result<Vec<&'static str>, ApiError> {
+        let mut written = Vec::new();
+        for (scope, list) in lists(commands) {
+            if !self.is_registered(scope, &list).await? {
+                self.api().call("setMyCommands", &json!({ "commands": list, "scope": { "type": scope } }), CALL_TIMEOUT).await?;
+                written.push(scope);
+            }
+        }
+        Ok(written)
+    }
+
+    /// The scopes whose list differs from these commands: what `check` warns of.
+    ///
+    /// # Errors
+    /// Where Telegram refuses or cannot be reached.
+    pub async fn unregistered(&self, commands: &[(&str, &str)]) -> Result<Vec<&'static str>, ApiError> {
+        let mut differing = Vec::new();
+        for (scope, list) in lists(commands) {
+            if !self.is_registered(scope, &list).await? {
+                differing.push(scope);
+            }
+        }
+        Ok(differing)
+    }
+
+    async fn is_registered(&self, scope: &str, list: &[Value]) -> Result<bool, ApiError> {
+        let registered = self.api().call("getMyCommands", &json!({ "scope": { "type": scope } }), CALL_TIMEOUT).await?;
+        let pairs = |commands: &[Value]| -> Vec<(String, String)> {
+            let text = |command: &Value, key: &str| command.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            commands.iter().map(|command| (text(command, "command"), text(command, "description"))).collect()
+        };
+        Ok(registered.as_array().is_some_and(|registered| pairs(registered) == pairs(list)))
+    }
+}
+
+/// The list of each scope. Telegram takes the narrowest scope that applies, so that each list is whole.
+fn lists(commands: &[(&str, &str)]) -> [(&'static str, Vec<Value>); 3] {
+    let without = |left_out: &[&str]| {
+        let kept = commands.iter().filter(|(name, _)| !left_out.contains(name));
+        kept.map(|(name, description)| json!({ "command": name, "description": description })).collect()
+    };
+    [
+        ("all_private_chats", without(&[])),
+        ("all_group_chats", without(NOT_FOR_MEMBERS)),
+        ("all_chat_administrators", without(NOT_FOR_GROUPS)),
+    ]
+}

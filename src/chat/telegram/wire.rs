@@ -1,0 +1,79 @@
+//! What is read of an update: a few fields, everything else ignored. teloxide's own types lose the text of a message with an entity that
+//! they do not know, so that a command would be lost silently.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Update {
+    pub(super) message: Option<Message>,
+    pub(super) my_chat_member: Option<MemberChange>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Message {
+    pub(super) chat: Chat,
+    /// Unix seconds.
+    pub(super) date: i64,
+    pub(super) from: Option<User>,
+    pub(super) sender_chat: Option<Chat>,
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) entities: Vec<Entity>,
+    #[serde(default)]
+    pub(super) is_topic_message: bool,
+    pub(super) message_thread_id: Option<i64>,
+    /// Present on forwarded messages, whatever it holds.
+    pub(super) forward_origin: Option<serde::de::IgnoredAny>,
+    pub(super) migrate_to_chat_id: Option<i64>,
+    pub(super) migrate_from_chat_id: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Chat {
+    pub(super) id: i64,
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+    pub(super) title: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) id: i64,
+    #[serde(default)]
+    pub(super) is_bot: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Entity {
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) offset: i64,
+}
+
+/// Somebody's place in a chat: of `my_chat_member`, `getChatMember` and `getChatAdministrators`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Member {
+    pub(super) user: User,
+    pub(super) status: String,
+    /// Restricted members alone.
+    pub(super) is_member: Option<bool>,
+    pub(super) can_send_messages: Option<bool>,
+    /// Administrators of channels alone.
+    pub(super) can_post_messages: Option<bool>,
+}
+
+impl Member {
+    /// Creator or administrator.
+    pub(super) fn is_admin(&self) -> bool {
+        matches!(self.status.as_str(), "creator" | "administrator")
+    }
+}
+
+/// The bot's own place in a chat changed.
+#[derive(Debug, Deserialize)]
+pub(super) struct MemberChange {
+    pub(super) chat: Chat,
+    pub(super) date: i64,
+    pub(super) new_chat_member: Member,
+}

@@ -1,0 +1,208 @@
+//! THE table of commands: what is registered on Discord, listed on Telegram, shown by `/help` and offered as choices.
+//!
+//! Only what works is in it; words of later versions are answered "not available yet" (`desk`).
+
+use super::Command;
+use crate::domain::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
+
+/// One command, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// What is typed after the slash.
+    pub name: &'static str,
+    /// What it does, at most 100 characters.
+    pub description: &'static str,
+    /// Its options, the required ones first.
+    pub options: &'static [OptionSpec],
+    /// Its subcommands; a command has either these or options.
+    pub subcommands: &'static [CommandSpec],
+    /// Where it is offered.
+    pub scope: Scope,
+    /// What it means; nothing for a command that only holds subcommands.
+    pub command: Option<Command>,
+}
+
+/// Where a command is offered, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere, to everyone.
+    Everywhere,
+    /// In Discord servers, to those who manage them (`rules.md` 5.6).
+    ServerAdmins,
+}
+
+/// One option of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionSpec {
+    /// Its name, under which a request carries it.
+    pub name: &'static str,
+    /// What it is, at most 100 characters.
+    pub description: &'static str,
+    /// What it takes.
+    pub kind: OptionKind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Whether it is completed while it is typed.
+    pub autocomplete: bool,
+}
+
+/// What an option takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Words.
+    Text,
+    /// A whole number.
+    Integer {
+        /// The least that is taken.
+        min: u32,
+        /// The most that is taken.
+        max: u32,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A channel of the server.
+    Channel,
+    /// A role of the server.
+    Role,
+}
+
+const KINDS: &[&str] = &["daily", "hourly"];
+const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
+const DELIVERIES: &[&str] = &["instant"];
+
+const fn option(name: &'static str, description: &'static str, kind: OptionKind) -> OptionSpec {
+    OptionSpec { name, description, kind, required: false, autocomplete: false }
+}
+
+const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
+    OptionSpec { name, description, kind: OptionKind::Text, required: true, autocomplete: true }
+}
+
+const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
+const KIND: OptionSpec = option("kind", "Which signal: daily (if you choose none) or hourly", OptionKind::Choice(KINDS));
+const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
+const DIRECTION: OptionSpec =
+    option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
+const DELIVERY: OptionSpec = option("delivery", "When: instant", OptionKind::Choice(DELIVERIES));
+const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
+const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
+const PER_HOUR: OptionSpec =
+    option("max_per_hour", "Alert messages in any 60 minutes, 1 to 60; 0 is no limit", OptionKind::Integer { min: 0, max: MAX_PER_HOUR });
+const COOLDOWN: OptionSpec =
+    option("cooldown", "Minutes of quiet per token after an alert; 0 is none", OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES });
+
+const fn everywhere(name: &'static str, description: &'static str, options: &'static [OptionSpec], command: Command) -> CommandSpec {
+    CommandSpec { name, description, options, subcommands: &[], scope: Scope::Everywhere, command: Some(command) }
+}
+
+const fn of_channel(name: &'static str, description: &'static str, options: &'static [OptionSpec], command: Command) -> CommandSpec {
+    CommandSpec { name, description, options, subcommands: &[], scope: Scope::ServerAdmins, command: Some(command) }
+}
+
+/// Every command that works.
+pub const CATALOG: &[CommandSpec] = &[
+    everywhere("subscribe", "Get alerts when the call of a token turns", &[TOKENS, KIND, DIRECTION, DELIVERY], Command::Subscribe),
+    everywhere("unsubscribe", "End alerts for tokens, or for all", &[TOKENS, KIND_OR_EVERY], Command::Unsubscribe),
+    everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
+    everywhere("signal", "Show the latest call of a token", &[tokens("token", "A symbol or #id, such as SOL"), KIND], Command::Signal),
+    everywhere("settings", "Show or change how often you are told", &[PER_HOUR, COOLDOWN], Command::Settings),
+    everywhere("status", "Show what is polled, how often, and how delivery goes", &[], Command::Status),
+    everywhere("help", "Show what I can do", &[], Command::Help),
+    CommandSpec {
+        name: "channel",
+        description: "Set up alerts for a channel of this server",
+        options: &[],
+        subcommands: CHANNEL_COMMANDS,
+        scope: Scope::ServerAdmins,
+        command: None,
+    },
+];
+
+const CHANNEL_COMMANDS: &[CommandSpec] = &[
+    of_channel(
+        "subscribe",
+        "Post alerts in a channel when the call of a token turns",
+        &[TOKENS, KIND, DIRECTION, DELIVERY, CHANNEL, MENTION],
+        Command::ChannelSubscribe,
+    ),
+    of_channel(
+        "unsubscribe",
+        "End alerts in a channel for tokens, or for all",
+        &[TOKENS, KIND_OR_EVERY, CHANNEL],
+        Command::ChannelUnsubscribe,
+    ),
+    of_channel("list", "List what the channels of this server are subscribed to", &[], Command::ChannelList),
+    of_channel("settings", "Show or change how often a channel is told", &[PER_HOUR, COOLDOWN, CHANNEL], Command::ChannelSettings),
+    of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),
+];
+
+/// Telegram's command list: name and description. `/channel` is Discord's alone for now.
+pub fn telegram_commands() -> Vec<(&'static str, &'static str)> {
+    CATALOG.iter().filter(|spec| spec.scope == Scope::Everywhere).map(|spec| (spec.name, spec.description)).collect()
+}
+
+/// Every command with what is typed for it, subcommands by their full words: `channel subscribe`.
+pub(super) fn flat() -> impl Iterator<Item = (String, &'static CommandSpec)> {
+    CATALOG.iter().flat_map(|spec| {
+        let own = spec.command.map(|_| (spec.name.to_owned(), spec));
+        own.into_iter().chain(spec.subcommands.iter().map(|sub| (format!("{} {}", spec.name, sub.name), sub)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Direction, Kind};
+    use std::collections::BTreeSet;
+
+    fn is_name(name: &str) -> bool {
+        (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    }
+
+    fn every_spec() -> impl Iterator<Item = &'static CommandSpec> {
+        CATALOG.iter().chain(CATALOG.iter().flat_map(|spec| spec.subcommands))
+    }
+
+    #[test]
+    fn both_platforms_would_take_the_table() {
+        for spec in every_spec() {
+            assert!(is_name(spec.name), "{}", spec.name);
+            assert!((3..=100).contains(&spec.description.chars().count()), "{}", spec.name);
+            assert!(spec.options.len() <= 25 && spec.subcommands.len() <= 25);
+            assert!(spec.options.is_empty() || spec.subcommands.is_empty(), "{} has either", spec.name);
+            assert_eq!(spec.command.is_none(), !spec.subcommands.is_empty(), "{}", spec.name);
+            let names: BTreeSet<_> = spec.options.iter().map(|option| option.name).collect();
+            assert_eq!(names.len(), spec.options.len(), "{}: option names are unique", spec.name);
+            let required: Vec<_> = spec.options.iter().map(|option| option.required).collect();
+            assert!(required.is_sorted_by(|a, b| a >= b), "{}: required options come first", spec.name);
+            for option in spec.options {
+                assert!(is_name(option.name), "{}", option.name);
+                assert!((1..=100).contains(&option.description.chars().count()), "{}", option.name);
+                assert!(!option.autocomplete || option.kind == OptionKind::Text, "only text is completed");
+                if let OptionKind::Choice(words) = option.kind {
+                    assert!((1..=25).contains(&words.len()), "{}", option.name);
+                }
+            }
+        }
+        for (name, description) in telegram_commands() {
+            assert!(name.len() <= 32 && !name.contains('-') && description.len() <= 256);
+        }
+    }
+
+    #[test]
+    fn names_and_meanings_are_unique() {
+        let names: BTreeSet<_> = flat().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), flat().count());
+        let meanings: BTreeSet<_> = flat().filter_map(|(_, spec)| spec.command).collect();
+        assert_eq!(meanings.len(), flat().count());
+    }
+
+    #[test]
+    fn what_is_offered_is_what_is_understood_and_works() {
+        assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+        assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
+        for later in [Command::History, Command::Mute, Command::Privacy] {
+            assert!(flat().all(|(_, spec)| spec.command != Some(later)));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Reading a command's options: by name as Discord sends them, or as free words as Telegram does.
+
+use super::{
+    Request,
+    desk::{Stop, not_available},
+    tokens::{self, Words, once},
+};
+use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, wording::RefusalPhrase};
+
+/// Under which name Telegram's free words stand.
+const FREE_WORDS: &str = "words";
+
+/// The tokens and keywords of a command: those of the option `list`, the named options, and free words.
+pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Words, Stop> {
+    let option = |name: &str| request.invocation.options.get(name).map(String::as_str);
+    let text = [option(list), option(FREE_WORDS)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let refused = |phrase| Stop::with_example(phrase, example);
+    let mut words = tokens::parse(&text).map_err(refused)?;
+    if let Some(word) = option("kind") {
+        let kind = Kind::parse(word).ok_or_else(|| refused(bad_word("kind", word, Kind::AVAILABLE, Kind::as_str)))?;
+        once(&mut words.kind, kind, "kind", Kind::as_str).map_err(refused)?;
+    }
+    if let Some(word) = option("direction") {
+        let direction = Direction::parse(word).ok_or_else(|| refused(bad_word("direction", word, Direction::ALL, Direction::as_str)))?;
+        once(&mut words.direction, direction, "direction", Direction::as_str).map_err(refused)?;
+    }
+    if let Some(word) = option("delivery") {
+        let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, &[Delivery::Instant], Delivery::as_str)))?;
+        once(&mut words.delivery, delivery, "delivery", Delivery::as_str).map_err(refused)?;
+    }
+    match (words.kind, words.delivery) {
+        (Some(kind), _) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),
+        (_, Some(delivery)) if delivery != Delivery::Instant => Err(not_available(delivery.as_str())),
+        _ => Ok(words),
+    }
+}
+
+fn bad_word<T: Copy>(option: &str, word: &str, choices: &[T], name: fn(T) -> &'static str) -> RefusalPhrase {
+    let choices = choices.iter().map(|choice| name(*choice).to_owned()).collect();
+    RefusalPhrase::BadWord { option: option.to_owned(), word: short(word), choices }
+}
+
+/// The settings that are to be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SettingsWords {
+    pub(super) max_per_hour: Option<u32>,
+    pub(super) cooldown: Option<u32>,
+}
+
+/// Settings of later versions.
+const LATER_SETTINGS: &[&str] = &["timezone", "quiet_hours", "digest_time", "language"];
+
+/// Reads settings, named or as `name=value`.
+pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
+    const EXAMPLE: &str = "/settings max_per_hour=5 cooldown=30";
+    let mut found = SettingsWords::default();
+    let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
+    let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let free = request.invocation.options.get(FREE_WORDS).map(String::as_str).unwrap_or_default();
+    for word in free.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        pairs.push((name.to_ascii_lowercase(), value.to_owned()));
+    }
+    for (name, value) in pairs {
+        let (slot, most) = match name.as_str() {
+            "max_per_hour" => (&mut found.max_per_hour, MAX_PER_HOUR),
+            "cooldown" => (&mut found.cooldown, MAX_COOLDOWN_MINUTES),
+            later if LATER_SETTINGS.contains(&later) => return Err(not_available(later)),
+            _ => return Err(Stop::with_example(RefusalPhrase::UnknownOption { word: short(&name) }, EXAMPLE)),
+        };
+        let number = value.trim().parse().ok().filter(|number| *number <= most);
+        let bad = || RefusalPhrase::BadNumber { option: name.clone(), word: short(&value), least: 0, most };
+        *slot = Some(number.ok_or_else(|| Stop::with_example(bad(), EXAMPLE))?);
+    }
+    Ok(found)
+}
+
+/// What was typed, short enough to be said again.
+pub(super) fn short(word: &str) -> String {
+    let cleaned = crate::domain::clean_name(word);
+    if cleaned.is_empty() { "(nothing)".to_owned() } else { cleaned }
+}

@@ -1,0 +1,60 @@
+//! What a platform tells of the bot's own presence: out of reach, back, moved; and how opening direct messages went.
+
+use super::{Presence, desk::Desk};
+use crate::{
+    domain::{Address, DestinationId, QuarantineReason},
+    store::StoreResult,
+};
+use std::time::Duration;
+
+/// When a destination that was lost is tried again for the first time.
+const FIRST_PROBE: Duration = Duration::from_secs(3600);
+
+impl Desk {
+    /// Takes note of what a platform says of the bot's own presence. Internal errors are logged here.
+    pub async fn presence(&self, presence: &Presence) {
+        let noted = match presence {
+            Presence::Lost { chat, reason } => self.lost(chat, *reason).await,
+            Presence::Back { chat } => self.back(chat).await,
+            Presence::Moved { from, to } => self.store.move_destination(from, to).await,
+        };
+        if let Err(error) = noted {
+            tracing::error!(%error, ?presence, "a platform's word of the bot's presence could not be stored");
+        }
+    }
+
+    /// Takes note of how opening someone's direct messages went: the channel's id, or why not (`rules.md` 5.7).
+    pub async fn direct_messages_opened(&self, destination: DestinationId, outcome: Result<String, QuarantineReason>) {
+        let noted = match outcome {
+            Ok(route) => self.opened(destination, &route).await,
+            Err(reason) => self.set_aside(destination, reason).await,
+        };
+        if let Err(error) = noted {
+            tracing::error!(%error, %destination, "how opening direct messages went could not be stored");
+        }
+    }
+
+    async fn opened(&self, destination: DestinationId, route: &str) -> StoreResult<()> {
+        self.store.set_route(destination, route).await?;
+        self.store.restore(destination).await.map(drop)
+    }
+
+    async fn lost(&self, chat: &Address, reason: QuarantineReason) -> StoreResult<()> {
+        for destination in self.store.destinations_of_chat(chat).await? {
+            self.set_aside(destination.id, reason).await?;
+        }
+        Ok(())
+    }
+
+    async fn back(&self, chat: &Address) -> StoreResult<()> {
+        for destination in self.store.destinations_of_chat(chat).await? {
+            self.store.restore(destination.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&self, destination: DestinationId, reason: QuarantineReason) -> StoreResult<()> {
+        let now = self.now();
+        self.store.quarantine(destination, reason, now, now + FIRST_PROBE).await
+    }
+}

@@ -1,0 +1,32 @@
+//! `/settings` and `/channel settings`: how much and how often a destination is told.
+
+use super::{
+    Action, Request,
+    desk::{Desk, Outcome, Stop},
+    options,
+    place::{self, Place},
+};
+use crate::domain::wording::{Card, SubscribingPhrase, Tone};
+
+impl Desk {
+    pub(super) async fn settings_own(&self, request: &Request) -> Outcome {
+        self.require(request, Action::ManageOwn)?;
+        Ok(self.settings_of(request, &place::own(request, "settings")).await?.into())
+    }
+
+    /// Changes what is given and shows the result; with nothing given, shows what is.
+    pub(super) async fn settings_of(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
+        let wanted = options::settings(request)?;
+        let saved = wanted != options::SettingsWords::default();
+        let settings = if saved {
+            self.store.change_settings(&place.destination, wanted.max_per_hour, wanted.cooldown, place.audit.as_ref(), self.now()).await?
+        } else {
+            self.store.destination_at(&place.destination.address).await?.map(|destination| destination.settings).unwrap_or_default()
+        };
+        let tone = if saved { Tone::Success } else { Tone::Neutral };
+        let mut card = Card::new(tone, SubscribingPhrase::SettingsTitle { label: place.label.clone(), saved }.into());
+        card.lines.push(SubscribingPhrase::MaxPerHour { settings }.into());
+        card.lines.push(SubscribingPhrase::Cooldown { settings }.into());
+        Ok(card)
+    }
+}

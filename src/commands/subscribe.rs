@@ -1,0 +1,159 @@
+//! `/subscribe` and `/channel subscribe` (`rules.md` 3.1, 5.4).
+
+use super::{
+    Action, FollowUp, Reply, Request,
+    desk::{Desk, Outcome, SOURCE, Stop},
+    options,
+    place::{self, Place},
+};
+use crate::{
+    domain::{
+        Delivery, Destination, DestinationId, Direction, Feed, Kind, Place as PlaceKind, Target, Token,
+        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, SubscribingPhrase, TokenLabel, Tone},
+    },
+    store::{CurrentCall, SubscribeOrder, Subscribed},
+};
+use std::collections::BTreeMap;
+
+/// Up to so many tokens have a line each in the answer; more are grouped by their call.
+const LINES: usize = 10;
+
+impl Desk {
+    pub(super) async fn subscribe_own(&self, request: &Request) -> Outcome {
+        self.require(request, Action::ManageOwn)?;
+        let place = place::own(request, "subscribe");
+        let (destination, card) = self.subscribe(request, &place, None).await?;
+        Ok(Reply { card, follow_up: self.direct_messages(destination, request).await? })
+    }
+
+    /// Subscribes a place and says what it will be told of.
+    pub(super) async fn subscribe(&self, request: &Request, place: &Place, mention: Option<String>) -> Result<(DestinationId, Card), Stop> {
+        let example = if place.destination.place == PlaceKind::Channel { "/channel subscribe SOL,ETH" } else { "/subscribe SOL,ETH" };
+        let words = options::words(request, "tokens", example)?;
+        let kind = words.kind.unwrap_or(Kind::Daily);
+        if self.settings.off.contains(&kind) {
+            return Err(RefusalPhrase::KindOff { kind }.into());
+        }
+        if !words.all && words.tokens.is_empty() {
+            return Err(Stop::with_example(RefusalPhrase::NoTokens, example));
+        }
+        let tokens = self.resolve(&words.tokens, &request.person()).await?;
+        let targets: Vec<Target> =
+            words.all.then_some(Target::All).into_iter().chain(tokens.iter().map(|token| Target::Token(token.id))).collect();
+        let order = SubscribeOrder {
+            destination: place.destination.clone(),
+            source: SOURCE,
+            targets,
+            kind,
+            direction: words.direction.unwrap_or(Direction::Any),
+            delivery: words.delivery.unwrap_or(Delivery::Instant),
+            mention,
+            creator: request.person(),
+            limit: place.limit,
+            audit: place.audit.clone(),
+        };
+        match self.store.subscribe(&order, self.now()).await? {
+            Subscribed::OverLimit { present, wanted } => {
+                Err(RefusalPhrase::SubscriptionLimit { limit: place.limit, present, wanted }.into())
+            }
+            Subscribed::Done { destination, replaced, first } => {
+                let card = self.subscribed_card(&order, place, &tokens, destination, &replaced, first).await?;
+                Ok((destination, card))
+            }
+        }
+    }
+
+    async fn subscribed_card(
+        &self,
+        order: &SubscribeOrder,
+        place: &Place,
+        tokens: &[Token],
+        destination: DestinationId,
+        replaced: &[Target],
+        first: bool,
+    ) -> Result<Card, Stop> {
+        let kind = order.kind;
+        let mut card = Card::new(Tone::Success, SubscribingPhrase::Subscribed { kind, direction: order.direction }.into());
+        if order.targets.contains(&Target::All) {
+            card.lines.push(SubscribingPhrase::AllTokens { limit: self.settings.all_tokens }.into());
+            card.lines.extend(self.left_out(destination, kind).await?);
+        }
+        let labels = self.labels(tokens).await?;
+        let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
+        let calls = self.store.current_calls(SOURCE, kind, &ids).await?;
+        let pairs = labels.iter().zip(tokens).map(|(label, token)| (label, calls.get(&token.id)));
+        if tokens.len() <= LINES {
+            card.lines.extend(pairs.map(|(label, call)| token_line(label, kind, call)));
+        } else {
+            card.lines.extend(token_groups(pairs));
+        }
+        let words: Vec<_> = replaced.iter().map(|target| target_words(*target, tokens, &labels)).collect();
+        if !words.is_empty() {
+            card.lines.push(SubscribingPhrase::Replaced { words }.into());
+        }
+        card.lines.push(place.told.clone().into());
+        if order.mention.is_some() {
+            card.lines.push(SubscribingPhrase::MentionsRole.into());
+        }
+        card.lines.extend(self.plan_lines(kind).await?);
+        card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
+        Ok(card)
+    }
+
+    /// What stays left out of `all`, if anything does.
+    async fn left_out(&self, destination: DestinationId, kind: Kind) -> Result<Option<Phrase>, Stop> {
+        const MOST: usize = 20;
+        let excluded = self.store.exclusions_of(destination, SOURCE).await?;
+        let tokens: Vec<Token> = excluded.into_iter().filter(|(of, _)| *of == kind).map(|(_, token)| token).collect();
+        let more = u64::try_from(tokens.len().saturating_sub(MOST)).unwrap_or_default();
+        let labels = self.labels(&tokens[..tokens.len().min(MOST)]).await?;
+        Ok((!labels.is_empty()).then(|| SubscribingPhrase::LeftOut { tokens: labels, more }.into()))
+    }
+
+    /// Cadence, next poll and calls left (`rules.md` 1.5).
+    async fn plan_lines(&self, kind: Kind) -> Result<Vec<Phrase>, Stop> {
+        let statuses = self.store.feed_statuses(SOURCE).await?;
+        let status = statuses.into_iter().find(|status| status.feed == Feed::Signals(kind));
+        let mut lines = vec![Phrase::from(match status {
+            Some(status) => SubscribingPhrase::NextPoll { kind, cadence: status.cadence, next: status.next_poll_at },
+            None => SubscribingPhrase::NotPlannedYet { kind },
+        })];
+        let budget = self.settings.calls_per_month;
+        if budget > 0 {
+            let used = self.store.calls_since(SOURCE, self.now().day().month_start().start()).await?;
+            lines.push(SubscribingPhrase::CallsLeft { left: budget.saturating_sub(used), budget }.into());
+        }
+        Ok(lines)
+    }
+
+    /// Whether the person's direct messages have to be opened (Discord): the first time, and where they could not be reached (5.7).
+    async fn direct_messages(&self, id: DestinationId, request: &Request) -> Result<Option<FollowUp>, Stop> {
+        let destination = self.store.destination(id).await?;
+        let unopened = |destination: &Destination| destination.route.is_none() || destination.quarantine.is_some();
+        let user = destination.filter(unopened).and_then(|destination| destination.address.direct_user());
+        Ok(user.filter(|user| *user == request.actor.user).map(|user| FollowUp::OpenDirectMessages { destination: id, user }))
+    }
+}
+
+fn token_line(label: &TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Phrase {
+    let stance = call.and_then(|call| call.stance);
+    SubscribingPhrase::TokenNow { token: label.clone(), kind, stance, since: call.and_then(|call| call.since) }.into()
+}
+
+fn token_groups<'a>(pairs: impl Iterator<Item = (&'a TokenLabel, Option<&'a CurrentCall>)>) -> Vec<Phrase> {
+    let mut groups: BTreeMap<_, Vec<TokenLabel>> = BTreeMap::new();
+    for (label, call) in pairs {
+        let stance = call.and_then(|call| call.stance);
+        groups.entry((stance.is_none(), stance)).or_default().push(label.clone());
+    }
+    groups.into_iter().map(|((_, stance), tokens)| SubscribingPhrase::TokensNow { tokens, stance }.into()).collect()
+}
+
+fn target_words(target: Target, tokens: &[Token], labels: &[TokenLabel]) -> String {
+    match target {
+        Target::All => "all".to_owned(),
+        Target::Token(id) => {
+            tokens.iter().zip(labels).find(|(token, _)| token.id == id).map_or_else(|| format!("#{id}"), |(_, label)| label.short())
+        }
+    }
+}

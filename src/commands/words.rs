@@ -1,0 +1,152 @@
+//! Free words after a command, as on Telegram, become its options: in any order, keywords before symbols (`rules.md` 5.1). What the options
+//! mean is judged by the command itself, so that nothing is dropped here: what fits nowhere stands under `words`.
+
+use super::Command;
+use crate::domain::{Delivery, Direction, Kind};
+use std::collections::BTreeMap;
+
+/// The options that `text` spells for `command`.
+pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
+    let mut options = Options::default();
+    match command {
+        Command::Subscribe | Command::Unsubscribe | Command::ChannelSubscribe | Command::ChannelUnsubscribe => {
+            options.tokens(text, "tokens");
+        }
+        Command::Signal | Command::History => options.tokens(text, "token"),
+        Command::Settings | Command::ChannelSettings => options.assignments(text),
+        Command::Mute => options.mute(text),
+        Command::Privacy => options.first_as("action", text),
+        Command::Subscriptions | Command::Status | Command::Help | Command::ChannelList | Command::ChannelTest => options.left_over(text),
+    }
+    options.0
+}
+
+/// Commas and spaces separate.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| letter == ',' || letter.is_whitespace()).filter(|item| !item.is_empty())
+}
+
+#[derive(Default)]
+struct Options(BTreeMap<String, String>);
+
+impl Options {
+    /// One more value of an option: several stand in a row, so that the command sees a contradiction and can refuse it.
+    fn add(&mut self, name: &str, value: &str) {
+        let values = self.0.entry(name.to_owned()).or_default();
+        if values.split(',').any(|known| known == value) {
+            return;
+        }
+        if !values.is_empty() {
+            values.push(',');
+        }
+        values.push_str(value);
+    }
+
+    fn tokens(&mut self, text: &str, name: &str) {
+        for item in items(text) {
+            if let Some(kind) = Kind::parse(item) {
+                self.add("kind", kind.as_str());
+            } else if let Some(direction) = Direction::parse(item) {
+                self.add("direction", direction.as_str());
+            } else if let Some(delivery) = Delivery::parse(item) {
+                self.add("delivery", delivery.as_str());
+            } else if item.eq_ignore_ascii_case("all") {
+                self.add(name, "all");
+            } else {
+                self.add(name, item);
+            }
+        }
+    }
+
+    /// `name=value …`; white space around the sign does not matter.
+    fn assignments(&mut self, text: &str) {
+        let joined = text.split('=').map(str::trim).collect::<Vec<_>>().join("=");
+        for item in joined.split_whitespace() {
+            match item.split_once('=') {
+                Some((name, value)) if !name.is_empty() => {
+                    self.add(&name.to_ascii_lowercase().replace('-', "_"), value.trim_end_matches(','));
+                }
+                _ => self.left_over(item),
+            }
+        }
+    }
+
+    fn mute(&mut self, text: &str) {
+        for item in items(text) {
+            let is_length =
+                item.strip_suffix(['h', 'H', 'd', 'D', 'm', 'M']).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+            if is_length || item.eq_ignore_ascii_case("off") {
+                self.add("for", &item.to_ascii_lowercase());
+            } else {
+                self.add("token", item);
+            }
+        }
+    }
+
+    fn first_as(&mut self, name: &str, text: &str) {
+        let mut items = items(text);
+        if let Some(first) = items.next() {
+            self.add(name, &first.to_ascii_lowercase());
+        }
+        for item in items {
+            self.left_over(item);
+        }
+    }
+
+    fn left_over(&mut self, text: &str) {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !words.is_empty() {
+            let before = self.0.remove("words").map(|before| before + " ").unwrap_or_default();
+            self.0.insert("words".to_owned(), before + &words);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(command: Command, text: &str) -> String {
+        let options: Vec<_> = parse(command, text).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        options.join(" ")
+    }
+
+    #[test]
+    fn words_come_in_any_order_and_keywords_win() {
+        for text in ["SOL,ETH hourly bullish instant", "instant Bullish HOURLY SOL, ETH", " SOL\tbullish ,, ETH  hourly instant "] {
+            assert_eq!(said(Command::Subscribe, text), "delivery=instant direction=bullish kind=hourly tokens=SOL,ETH", "{text}");
+        }
+        assert_eq!(said(Command::Subscribe, "$sol #3375 digest-daily"), "delivery=digest-daily tokens=$sol,#3375");
+        assert_eq!(said(Command::Unsubscribe, "ALL daily"), "kind=daily tokens=all");
+        assert_eq!(said(Command::ChannelSubscribe, "any all"), "direction=any tokens=all");
+        assert_eq!(said(Command::Subscribe, ""), "");
+    }
+
+    #[test]
+    fn a_contradiction_reaches_the_command() {
+        assert_eq!(said(Command::Subscribe, "SOL hourly daily hourly"), "kind=hourly,daily tokens=SOL");
+        assert_eq!(said(Command::Subscribe, "SOL SOL all"), "tokens=SOL,all");
+    }
+
+    #[test]
+    fn one_token_and_a_kind() {
+        assert_eq!(said(Command::Signal, "SOL hourly"), "kind=hourly token=SOL");
+        assert_eq!(said(Command::History, "#1"), "token=#1");
+    }
+
+    #[test]
+    fn settings_are_names_with_values() {
+        assert_eq!(said(Command::Settings, "max_per_hour=5 Cool-Down = 30"), "cool_down=30 max_per_hour=5");
+        assert_eq!(said(Command::ChannelSettings, "quiet_hours=22:00-07:00 please now"), "quiet_hours=22:00-07:00 words=please now");
+        assert_eq!(said(Command::Settings, "max_per_hour=5, =3"), "max_per_hour=5,=3");
+        assert_eq!(said(Command::Settings, "=3"), "words==3");
+    }
+
+    #[test]
+    fn what_fits_nowhere_is_kept() {
+        assert_eq!(said(Command::Mute, "8h SOL"), "for=8h token=SOL");
+        assert_eq!(said(Command::Mute, "OFF"), "for=off");
+        assert_eq!(said(Command::Privacy, "Export now"), "action=export words=now");
+        assert_eq!(said(Command::Status, " a  b "), "words=a b");
+    }
+}

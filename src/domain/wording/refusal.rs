@@ -1,0 +1,209 @@
+//! Why a command was refused, and what to do instead. A refused command changed nothing.
+#![expect(missing_docs, reason = "the sentence names its arguments")]
+
+use super::{Spans, TokenLabel};
+use crate::domain::{Kind, QuarantineReason};
+use serde::{Deserialize, Serialize};
+
+/// A sentence of a refusal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalPhrase {
+    /// The title of every refusal of something that was typed.
+    NotDone,
+    /// A right way to type it.
+    Example {
+        text: String,
+    },
+    /// A word of a later version.
+    NotAvailable {
+        word: String,
+    },
+    /// No token was named.
+    NoTokens,
+    /// More than one where one is meant.
+    OneTokenOnly,
+    TooManyTokens {
+        most: usize,
+    },
+    TooLong {
+        most: usize,
+    },
+    BadId {
+        word: String,
+    },
+    /// Two words for one thing, such as two kinds.
+    Twice {
+        what: String,
+        first: String,
+        second: String,
+    },
+    BadWord {
+        option: String,
+        word: String,
+        choices: Vec<String>,
+    },
+    BadNumber {
+        option: String,
+        word: String,
+        least: u32,
+        most: u32,
+    },
+    UnknownOption {
+        word: String,
+    },
+    UnknownToken {
+        word: String,
+    },
+    /// Up to three that are written alike.
+    NearMatches {
+        tokens: Vec<TokenLabel>,
+    },
+    /// Several tokens of this symbol, none of them ranked (`rules.md` 5.2).
+    Ambiguous {
+        word: String,
+        tokens: Vec<TokenLabel>,
+    },
+    StillLoading,
+    LookupOverLimit {
+        word: String,
+    },
+    LookupUnavailable {
+        word: String,
+    },
+    KindOff {
+        kind: Kind,
+    },
+    /// 200 a person, 500 a channel or group.
+    SubscriptionLimit {
+        limit: u32,
+        present: u32,
+        wanted: u32,
+    },
+    OnlyInServer,
+    BotNotInServer,
+    Invite {
+        url: String,
+    },
+    NeedsManageServer,
+    StandingUnknown,
+    NeedsGroupAdmin,
+    ChannelNotHere,
+    ChannelNotVisible {
+        label: String,
+    },
+    ChannelWrongKind {
+        label: String,
+    },
+    ChannelMissing {
+        label: String,
+        permissions: Vec<String>,
+    },
+    ChannelUnknown,
+    MentionsEveryone,
+    RoleUnknown,
+    RoleInvokerMay,
+    RoleBotMay,
+    /// Nothing can be sent there at present.
+    OutOfReach {
+        reason: QuarantineReason,
+    },
+}
+
+impl RefusalPhrase {
+    pub(super) fn english(&self, out: &mut Spans) {
+        match self {
+            Self::NotDone => out.text("That did not work; nothing was changed"),
+            Self::Example { text } => out.text("For example: ").code(text),
+            Self::NotAvailable { word } => out.code(word).text(" is not available yet."),
+            Self::NoTokens => out.text("Name at least one token, by symbol or #id."),
+            Self::OneTokenOnly => out.text("Name one token at a time, by symbol or #id."),
+            Self::TooManyTokens { most } => out.text(format!("At most {most} tokens fit one command. Split the list.")),
+            Self::TooLong { most } => out.text(format!("That is longer than {most} characters. Split the list.")),
+            Self::BadId { word } => out.code(word).text(" is not a token id: after # come digits alone."),
+            Self::Twice { what, first, second } => {
+                out.code(first).text(" and ").code(second).text(format!(": name one {what} at a time."))
+            }
+            Self::BadWord { option, word, choices } => {
+                out.code(word).text(format!(" is not a {option}. Choose one of: {}.", choices.join(", ")))
+            }
+            Self::BadNumber { option, word, least, most } => {
+                out.code(word).text(format!(" does not fit {option}: give a whole number from {least} to {most}."))
+            }
+            Self::UnknownOption { word } => out.code(word).text(" is not a setting. There are: max_per_hour, cooldown."),
+            Self::UnknownToken { word } => out.text("I know no token ").code(word).text("."),
+            Self::NearMatches { tokens } => {
+                let words: Vec<_> = tokens.iter().map(TokenLabel::words).collect();
+                out.text(format!("Did you mean {}?", words.join(", ")))
+            }
+            Self::Ambiguous { word, tokens } => {
+                out.text("Several tokens are called ").code(word).text(". Say which one by its id:");
+                for token in tokens {
+                    let id = token.id.map(|id| format!("#{id}")).unwrap_or_default();
+                    out.text(" ").code(id).text(format!(" {};", token.name));
+                }
+                out
+            }
+            Self::StillLoading => out.text("I am still loading the list of tokens. Please try again in a minute."),
+            Self::LookupOverLimit { word } => {
+                out.code(word).text(" is not in my list of tokens, and today's look-ups are used up. Please try again tomorrow.")
+            }
+            Self::LookupUnavailable { word } => {
+                out.code(word).text(" is not in my list of tokens, and I cannot look it up at the moment. Please try again later.")
+            }
+            Self::KindOff { kind } => out.text(format!("The operator has switched {kind} calls off, so there is nothing to subscribe to.")),
+            Self::SubscriptionLimit { limit, present, wanted } => out.text(format!(
+                "That would be {} subscriptions, and at most {limit} are possible here; {present} are in use. Make room with ",
+                u64::from(*present) + u64::from(*wanted)
+            ))
+            .code("/unsubscribe")
+            .text(", or subscribe to ")
+            .code("all")
+            .text("."),
+            Self::OnlyInServer => out.text("This works only in a Discord server."),
+            Self::BotNotInServer => out.text("I am not a member of this server, so I cannot post here. Someone who manages it can invite me."),
+            Self::Invite { url } => out.link("Invite me", url),
+            Self::NeedsManageServer => out.text(
+                "This needs the permission Manage Server (or Administrator). An override in the server's Integrations settings does not replace it.",
+            ),
+            Self::StandingUnknown => {
+                out.text("I could not find out whether you are an administrator here. Please try again in a minute.")
+            }
+            Self::NeedsGroupAdmin => {
+                out.text("In a group only its administrators can do this. For alerts of your own, write to me in a private chat.")
+            }
+            Self::ChannelNotHere => out.text("There is no such channel in this server."),
+            Self::ChannelNotVisible { label } => out.text(format!("You cannot see {label} yourself, so you cannot set it up.")),
+            Self::ChannelWrongKind { label } => {
+                out.text(format!("I cannot post in {label}: choose a text channel, an announcement channel or a thread."))
+            }
+            Self::ChannelMissing { label, permissions } => {
+                out.text(format!("In {label} I lack: {}. Grant that to me there, then try again.", permissions.join(", ")))
+            }
+            Self::ChannelUnknown => out.text("Discord did not tell me about that channel. Please try again in a minute."),
+            Self::MentionsEveryone => out.text("I do not mention @everyone. Choose a role of its own, which members can take or leave."),
+            Self::RoleUnknown => out.text("I could not read that role. Choose one from the list."),
+            Self::RoleInvokerMay => out.text(
+                "That role is not mentionable, and you lack Mention Everyone. Make the role mentionable, or ask someone who has that permission.",
+            ),
+            Self::RoleBotMay => out.text(
+                "That role is not mentionable, and I lack Mention Everyone in that channel. Make the role mentionable, or grant me that permission.",
+            ),
+            Self::OutOfReach { reason } => out.text(reason_words(*reason)),
+        };
+    }
+}
+
+fn reason_words(reason: QuarantineReason) -> &'static str {
+    match reason {
+        QuarantineReason::Deleted => "The chat is gone, so alerts are held.",
+        QuarantineReason::Removed => "I was removed there, so alerts are held until I am added again.",
+        QuarantineReason::Blocked => {
+            "Direct messages do not get through, so alerts are held. Allow direct messages from me (or unblock me), then send me any command."
+        }
+        QuarantineReason::Deactivated => "The account is gone, so alerts are held.",
+        QuarantineReason::Forbidden => "I lack a permission there, so alerts are held until I have it again.",
+        QuarantineReason::Closed => "The topic or thread is closed, so alerts are held until it is open again.",
+        QuarantineReason::WrongKind => "Messages cannot be sent to a place of this kind, so alerts are held.",
+    }
+}

@@ -1,0 +1,160 @@
+//! What `/signal`, `/status` and `/help` say.
+#![expect(missing_docs, reason = "the sentence names its arguments")]
+
+use super::{
+    Spans, TimeStyle, TokenLabel,
+    call::{capital, data_time_words},
+    reply::counted,
+    subscribing::{cadence_words, call_now},
+};
+use crate::domain::{Cadence, Feed, Kind, Since, Stance, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A sentence of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportPhrase {
+    /// The latest call of a token.
+    Latest {
+        token: TokenLabel,
+        kind: Kind,
+        stance: Option<Stance>,
+        since: Option<Since>,
+    },
+    /// The row that says so, and when it was seen.
+    AsOf {
+        kind: Kind,
+        data_time: Timestamp,
+        seen_at: Timestamp,
+    },
+    /// Nobody asked for this token yet.
+    NobodyFollows {
+        example: String,
+    },
+    StatusTitle,
+    Feed {
+        feed: Feed,
+        cadence: Cadence,
+        tokens: u32,
+        last: Option<Timestamp>,
+        next: Option<Timestamp>,
+    },
+    FeedFailing {
+        feed: Feed,
+        failures: u32,
+        last_success: Option<Timestamp>,
+    },
+    FeedStopped {
+        feed: Feed,
+    },
+    FeedEmpty {
+        feed: Feed,
+        since: Timestamp,
+    },
+    NoFeeds,
+    Calls {
+        used: u32,
+        budget: u32,
+    },
+    CallsUnlimited {
+        used: u32,
+    },
+    Delivery {
+        queued: u64,
+        held: u64,
+        dead: u64,
+        quarantined: u64,
+    },
+    HelpTitle,
+    HelpLine {
+        command: String,
+        description: String,
+    },
+    HelpTokens,
+}
+
+impl ReportPhrase {
+    pub(super) fn english(&self, out: &mut Spans) {
+        match self {
+            Self::Latest { token, kind, stance, since } => {
+                out.text(format!("{} {kind}: ", token.words()));
+                call_now(out, *kind, *stance, *since);
+            }
+            Self::AsOf { kind, data_time, seen_at } => {
+                out.text("As of the ");
+                if *kind != Kind::Hourly {
+                    out.text("call of ");
+                }
+                data_time_words(out, *kind, *data_time);
+                out.text(if *kind == Kind::Hourly { " call, seen " } else { ", seen " }).time(*seen_at, TimeStyle::Relative);
+            }
+            Self::NobodyFollows { example } => {
+                out.text("Nobody follows this token here yet, so its call is not known. Follow it with ").code(example).text(".");
+            }
+            Self::StatusTitle => {
+                out.text("Status");
+            }
+            Self::Feed { feed, cadence, tokens, last, next } => {
+                out.strong(capital(feed.as_str())).text(": checked ");
+                cadence_words(out, cadence);
+                if *tokens > 0 {
+                    out.text(format!(", {}", counted(u64::from(*tokens), "token")));
+                }
+                when(out, "; last ", *last);
+                when(out, "; next ", *next);
+            }
+            Self::FeedFailing { feed, failures, last_success } => {
+                out.text(format!(
+                    "{}: the last {} failed",
+                    capital(feed.as_str()),
+                    if *failures == 1 { "poll".to_owned() } else { format!("{failures} polls") }
+                ));
+                when(out, "; last good one ", *last_success);
+            }
+            Self::FeedStopped { feed } => {
+                out.text(format!(
+                    "{}: stopped, because the source refuses the API key. The operator has been told.",
+                    capital(feed.as_str())
+                ));
+            }
+            Self::FeedEmpty { feed, since } => {
+                out.text(format!("{}: the API key's plan seems to hold no current data, since ", capital(feed.as_str())))
+                    .time(*since, TimeStyle::DateTime);
+            }
+            Self::NoFeeds => {
+                out.text("Nothing is polled yet: it begins with the first subscription.");
+            }
+            Self::Calls { used, budget } => {
+                let left = budget.saturating_sub(*used);
+                out.text(format!("API calls this month: {used} of {budget} used, {left} left"));
+            }
+            Self::CallsUnlimited { used } => {
+                out.text(format!("API calls this month: {used}, no limit set"));
+            }
+            Self::Delivery { queued, held, dead, quarantined } => {
+                out.text(format!(
+                    "Delivery: {} waiting, {} held, {} undeliverable, {} out of reach",
+                    counted(*queued, "message"),
+                    counted(*held, "alert"),
+                    dead,
+                    counted(*quarantined, "chat")
+                ));
+            }
+            Self::HelpTitle => {
+                out.text("What I can do");
+            }
+            Self::HelpLine { command, description } => {
+                out.code(command).text(format!(" {description}"));
+            }
+            Self::HelpTokens => {
+                out.text("Tokens are symbols or ids, separated by commas: ").code("SOL,ETH,#3375").text(", or ").code("all").text(".");
+            }
+        }
+    }
+}
+
+fn when(out: &mut Spans, words: &str, at: Option<Timestamp>) {
+    if let Some(at) = at {
+        out.text(words).time(at, TimeStyle::Relative);
+    }
+}

@@ -1,0 +1,221 @@
+//! How often what is polled: the plan that fits the month's budget, and the pace that keeps to it (`rules.md` 1.4 and 1.5).
+//!
+//! A plan reckons with a month of 31 days, so that it is the same in every month; the pace reckons with the real one. Months are UTC.
+
+use crate::domain::{Cadence, Kind, Timestamp};
+use std::time::Duration;
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+/// Days of a month in plans.
+const MONTH_DAYS: u32 = 31;
+/// Rows on a page.
+const PAGE_ROWS: u32 = 100;
+/// From this budget on the full list of tokens is read weekly.
+const FULL_LIST_FROM: u32 = 5_000;
+/// What daily calls can be polled at, in seconds, shortest first.
+const DAILY_CADENCES: [u64; 8] = [HOUR / 4, HOUR / 2, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
+/// What hourly calls can be polled at, in seconds, shortest first.
+const HOURLY_CADENCES: [u64; 3] = [HOUR, 3 * HOUR, 6 * HOUR];
+/// Hourly calls get so much of what is left, in percent.
+const HOURLY_SHARE: u32 = 60;
+/// People's look-ups get so much of the budget, in percent.
+const RESERVE: u32 = 10;
+
+/// What the operator says of one kind's schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing: chosen here.
+    #[default]
+    Auto,
+    /// A cron expression that fires so often in 31 days. It is kept exactly, but the budget wins.
+    Given {
+        /// As it was written.
+        expression: String,
+        /// How often it fires.
+        runs: u32,
+    },
+    /// Not at all.
+    Off,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// The month's budget; 0 is no limit.
+    pub calls_per_month: u32,
+    /// How many tokens `all` means: so many ranks are read.
+    pub all_tokens: u32,
+    /// How many pages the full list of tokens has.
+    pub list_pages: u32,
+    /// Tokens with a subscription to daily calls.
+    pub daily_tokens: u32,
+    /// Tokens with a subscription to hourly calls.
+    pub hourly_tokens: u32,
+    /// The schedule of daily calls.
+    pub daily: Wish,
+    /// The schedule of hourly calls.
+    pub hourly: Wish,
+}
+
+/// How often what is polled, and what that costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Daily calls.
+    pub daily: Cadence,
+    /// Hourly calls.
+    pub hourly: Cadence,
+    /// Ranks.
+    pub ranks: Cadence,
+    /// The full list of tokens; off where the budget is too small for it.
+    pub directory: Cadence,
+    /// Calls in a month of 31 days, the reserve for look-ups included: the PLANNED of `check`.
+    pub planned: u32,
+}
+
+impl Plan {
+    /// How often this kind is polled.
+    pub fn of(&self, kind: Kind) -> &Cadence {
+        match kind {
+            Kind::Daily => &self.daily,
+            Kind::Hourly => &self.hourly,
+            Kind::Grade | Kind::Fundamental | Kind::Levels => &Cadence::Off,
+        }
+    }
+
+    /// Whether a subscription of this kind can be carried: polled at all.
+    ///
+    /// # Errors
+    /// The calls a month that it would need at least.
+    pub fn carries(&self, kind: Kind) -> Result<(), u32> {
+        match self.of(kind) {
+            Cadence::DoesNotFit { needed } => Err(*needed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Calls that one poll of `tokens` takes: all of them with today's row stored already, or with yesterday's only.
+fn daily_calls(tokens: u32, days: u32) -> u32 {
+    tokens.div_ceil(PAGE_ROWS / days.max(1))
+}
+
+/// Calls of daily polls in a month, `runs` of them. The day's row appears at an hour nobody knows; until then the window reaches back to
+/// yesterday, and batches are half as large: that is reckoned for every other poll.
+fn daily_month(tokens: u32, runs: u32) -> u32 {
+    let wide = runs / 2;
+    (runs - wide).saturating_mul(daily_calls(tokens, 1)).saturating_add(wide.saturating_mul(daily_calls(tokens, 2)))
+}
+
+/// As [`daily_month`], at an even cadence: every other poll *of a day*, so that a poll once a day finds the day's row.
+fn daily_month_every(tokens: u32, cadence: u64) -> u32 {
+    let runs = u32::try_from(DAY / cadence).unwrap_or(1);
+    MONTH_DAYS.saturating_mul(daily_month(tokens, runs))
+}
+
+/// Calls of hourly polls in a month. A poll every `hours` finds so many rows a token, and the stored one.
+fn hourly_month(tokens: u32, runs: u32, hours: u32) -> u32 {
+    runs.saturating_mul(tokens.div_ceil(PAGE_ROWS / (hours + 1).clamp(2, 25)))
+}
+
+fn hourly_month_every(tokens: u32, cadence: u64) -> u32 {
+    let runs = MONTH_DAYS.saturating_mul(u32::try_from(DAY / cadence).unwrap_or(1));
+    hourly_month(tokens, runs, u32::try_from(cadence / HOUR).unwrap_or(1))
+}
+
+/// Chooses how often what is polled.
+pub fn plan(demand: &Demand) -> Plan {
+    let unlimited = demand.calls_per_month == 0;
+    let (ranks, ranks_cost) = ranks(demand);
+    let (directory, directory_cost) = if unlimited || demand.calls_per_month >= FULL_LIST_FROM {
+        (Cadence::Every(Duration::from_secs(7 * DAY)), demand.list_pages.saturating_mul(MONTH_DAYS.div_ceil(7)))
+    } else {
+        (Cadence::Off, 0)
+    };
+    let reserve = demand.calls_per_month / (100 / RESERVE);
+    let fixed = reserve.saturating_add(ranks_cost).saturating_add(directory_cost);
+    let budget = if unlimited { u32::MAX } else { demand.calls_per_month };
+    let mut left = budget.saturating_sub(fixed);
+    // Given schedules are kept: what they cost is gone before anything is chosen.
+    let given_hourly = given(&demand.hourly, demand.hourly_tokens, |runs| hourly_month(demand.hourly_tokens, runs, hours_between(runs)));
+    let given_daily = given(&demand.daily, demand.daily_tokens, |runs| daily_month(demand.daily_tokens, runs));
+    for (_, cost) in given_hourly.iter().chain(&given_daily) {
+        left = left.saturating_sub(*cost);
+    }
+    let (hourly, hourly_cost) = given_hourly.unwrap_or_else(|| {
+        let share = u32::try_from(u64::from(left) * u64::from(HOURLY_SHARE) / 100).unwrap_or(left);
+        let chosen = choose(&HOURLY_CADENCES, share, |cadence| hourly_month_every(demand.hourly_tokens, cadence));
+        left = left.saturating_sub(chosen.1);
+        chosen
+    });
+    let (daily, daily_cost) =
+        given_daily.unwrap_or_else(|| choose(&DAILY_CADENCES, left, |cadence| daily_month_every(demand.daily_tokens, cadence)));
+    Plan { daily, hourly, ranks, directory, planned: fixed.saturating_add(hourly_cost).saturating_add(daily_cost) }
+}
+
+/// Ranks are read whatever schedules are given: daily up to 100, weekly beyond.
+fn ranks(demand: &Demand) -> (Cadence, u32) {
+    let pages = demand.all_tokens.div_ceil(PAGE_ROWS).max(1);
+    let days: u32 = if demand.all_tokens <= PAGE_ROWS { 1 } else { 7 };
+    (Cadence::Every(Duration::from_secs(u64::from(days) * DAY)), MONTH_DAYS.div_ceil(days).saturating_mul(pages))
+}
+
+/// The cadence and its cost where nothing is to be chosen.
+fn given(wish: &Wish, tokens: u32, cost: impl Fn(u32) -> u32) -> Option<(Cadence, u32)> {
+    match wish {
+        Wish::Off => Some((Cadence::Off, 0)),
+        _ if tokens == 0 => Some((Cadence::Idle, 0)),
+        Wish::Given { expression, runs } => Some((Cadence::Cron(expression.clone()), cost(*runs))),
+        Wish::Auto => None,
+    }
+}
+
+/// The shortest that fits; else what the longest would need.
+fn choose(cadences: &[u64], left: u32, cost: impl Fn(u64) -> u32) -> (Cadence, u32) {
+    let fitting = cadences.iter().map(|cadence| (*cadence, cost(*cadence))).find(|(_, cost)| *cost <= left);
+    match fitting {
+        Some((cadence, cost)) => (Cadence::Every(Duration::from_secs(cadence)), cost),
+        None => (Cadence::DoesNotFit { needed: cadences.last().map_or(0, |cadence| cost(*cadence)) }, 0),
+    }
+}
+
+/// Hours between two of so many runs in a month.
+fn hours_between(runs: u32) -> u32 {
+    (MONTH_DAYS * 24).checked_div(runs).unwrap_or(24)
+}
+
+/// Whether the month's budget has room for `cost` more calls; polls, look-ups and retries alike.
+pub fn has_room(calls_per_month: u32, used: u32, cost: u32) -> bool {
+    calls_per_month == 0 || used.saturating_add(cost) <= calls_per_month
+}
+
+/// Whether a poll of `cost` calls keeps the pace: `used + cost` is not more than the elapsed share of the month and one day's share.
+pub fn keeps_pace(calls_per_month: u32, used: u32, cost: u32, now: Timestamp) -> bool {
+    if calls_per_month == 0 {
+        return true;
+    }
+    let month = now.day().month_start();
+    let days = now.day().next_month_start().days_since(month);
+    let month_millis = i128::from(days) * i128::from(DAY) * 1000;
+    let elapsed = i128::from(now.as_millis() - month.start().as_millis()) + i128::from(DAY) * 1000;
+    let wanted = i128::from(used.saturating_add(cost));
+    has_room(calls_per_month, used, cost) && wanted * month_millis <= i128::from(calls_per_month) * elapsed
+}
+
+/// The first moment at which a poll of `cost` calls keeps the pace, if nothing else is called until then: at most the next month's start.
+pub fn pace_regained(calls_per_month: u32, used: u32, cost: u32, now: Timestamp) -> Timestamp {
+    let month = now.day().month_start();
+    let next_month = now.day().next_month_start();
+    let month_millis = i128::from(next_month.days_since(month)) * i128::from(DAY) * 1000;
+    let wanted = i128::from(used.saturating_add(cost));
+    if calls_per_month == 0 || !has_room(calls_per_month, used, cost) {
+        return next_month.start();
+    }
+    let budget = i128::from(calls_per_month);
+    let elapsed = (wanted * month_millis + budget - 1) / budget - i128::from(DAY) * 1000;
+    let at = month.start().as_millis().saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX));
+    Timestamp::from_millis(at).clamp(now, next_month.start())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Every call to a source goes through here: into the ledger first, within month and minute, its end counted (`rules.md` 1.4).
+
+use crate::{
+    clock::SharedClock,
+    domain::{SourceId, Timestamp},
+    sources::{Call, Page, Source, SourceError},
+    store::{CallLimits, CallPermit, Store, StoreResult},
+    telemetry::Metrics,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long everything rests after a 429 that does not say how long.
+const REST: Duration = Duration::from_secs(60);
+
+/// Makes calls for polls, look-ups and `check`. Cheap to clone; all clones rest together when the API asks to slow down.
+#[derive(Clone)]
+pub struct Caller {
+    source: Arc<dyn Source>,
+    store: Store,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    limits: CallLimits,
+    rest_until: Arc<AtomicI64>,
+}
+
+/// What a call is for, as the ledger notes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A poll of a feed, retries included.
+    Poll,
+    /// Ranks or the full list.
+    Directory,
+    /// Someone's look-up.
+    Lookup,
+    /// `bellwether check`.
+    Check,
+}
+
+/// How a call ended, or why it was not made.
+#[derive(Clone, Debug)]
+pub enum CallEnd {
+    /// With an answer.
+    Came(Page),
+    /// Without one.
+    Failed(SourceError),
+    /// Not made: the minute's calls are used up, or the API asked to slow down.
+    NotBefore(Timestamp),
+    /// Not made: the month's calls are used up.
+    MonthUsedUp,
+}
+
+impl Purpose {
+    /// The word in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Directory => "directory",
+            Self::Lookup => "lookup",
+            Self::Check => "check",
+        }
+    }
+}
+
+impl Caller {
+    /// Makes calls to `source` within `limits`.
+    pub fn new(source: Arc<dyn Source>, store: Store, clock: SharedClock, metrics: Arc<Metrics>, limits: CallLimits) -> Self {
+        Self { source, store, clock, metrics, limits, rest_until: Arc::new(AtomicI64::new(i64::MIN)) }
+    }
+
+    /// Which source is asked.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// The source's name in the database.
+    pub fn source_id(&self) -> SourceId {
+        self.source.id()
+    }
+
+    /// The limits that are kept.
+    pub fn limits(&self) -> CallLimits {
+        self.limits
+    }
+
+    /// How many calls were made this month.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn used(&self) -> StoreResult<u32> {
+        let month = self.clock.now().day().month_start().start();
+        let used = self.store.calls_since(self.source_id(), month).await?;
+        if self.limits.per_month > 0 {
+            self.metrics.calls_left(self.limits.per_month.saturating_sub(used));
+        }
+        Ok(used)
+    }
+
+    /// Makes the call, if it may be made now. Waits for nothing but the answer.
+    ///
+    /// # Errors
+    /// Where the database fails before the call: it was not made.
+    pub async fn call(&self, call: &Call, purpose: Purpose) -> StoreResult<CallEnd> {
+        let now = self.clock.now();
+        let rest_until = Timestamp::from_millis(self.rest_until.load(Ordering::Relaxed));
+        if rest_until > now {
+            return Ok(CallEnd::NotBefore(rest_until));
+        }
+        let permit = self.store.permit_call(self.source_id(), call.endpoint, purpose.as_str(), self.limits, now).await?;
+        let id = match permit {
+            CallPermit::Granted(id) => id,
+            CallPermit::NotBefore(at) => return Ok(CallEnd::NotBefore(at)),
+            CallPermit::MonthUsedUp => return Ok(CallEnd::MonthUsedUp),
+        };
+        let begun = Instant::now();
+        let end = self.source.call(call).await;
+        let status = end.as_ref().map_or_else(SourceError::status, |page| Some(page.status()));
+        self.metrics.source_call(call.endpoint, status, begun.elapsed());
+        // The answer is worth more than the note of its status.
+        if let Err(error) = self.store.settle_call(id, status).await {
+            tracing::error!(%error, call = id, "the status of a call could not be noted");
+        }
+        Ok(match end {
+            Ok(page) => {
+                let request_id = page.request_id.as_deref().unwrap_or("none");
+                tracing::debug!(call = id, endpoint = call.endpoint, rows = page.rows.len(), request_id, "the source answered");
+                CallEnd::Came(page)
+            }
+            Err(error) => {
+                tracing::warn!(call = id, endpoint = call.endpoint, purpose = purpose.as_str(), %error, "a call to the source failed");
+                if let SourceError::RateLimited { after } = &error {
+                    let until = self.clock.now() + after.unwrap_or(REST);
+                    self.rest_until.store(until.as_millis(), Ordering::Relaxed);
+                }
+                CallEnd::Failed(error)
+            }
+        })
+    }
+}

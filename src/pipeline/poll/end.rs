@@ -1,0 +1,208 @@
+//! How a poll ends: its snapshot is ingested, its outcome counted, its next one set, its outage told of once (`rules.md` 1.3, 1.9, 2.10).
+
+use super::{
+    super::{ingest::ingest, schedule::jitter},
+    Poller,
+    feed::Job,
+};
+use crate::{
+    domain::{Cadence, Feed, FeedStatus, Kind, Snapshot, Timestamp, wording::NoticePhrase},
+    store::{PollRecord, StoreResult},
+    telemetry::PollOutcome,
+};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// The longest wait after a failed poll, where its slot is not sooner.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2 * 3600);
+/// Without any data for so long operators are told (1.9).
+const NO_DATA: Duration = Duration::from_secs(24 * 3600);
+/// A poll ends some seconds after its slot: that much early still counts as the whole time.
+const SLACK: Duration = Duration::from_secs(300);
+
+/// What a poll came to.
+struct Ending {
+    outcome: PollOutcome,
+    /// Changes that it brought.
+    changes: usize,
+    /// Whether any row came.
+    found: bool,
+    problem: Option<String>,
+    month_used_up: bool,
+}
+
+impl Poller {
+    /// Ends a feed's poll: everything was asked, or it was broken off.
+    pub(super) async fn end(&mut self, feed: Feed) -> StoreResult<()> {
+        self.collect(feed);
+        let Some(active) = self.feeds.get(&feed).and_then(|state| state.active.as_ref()) else { return Ok(()) };
+        let (started_at, answered) = (active.started_at, active.answered);
+        let mut ending = Ending {
+            outcome: PollOutcome::Failed,
+            changes: 0,
+            found: active.found,
+            problem: active.problem.clone(),
+            month_used_up: active.month_used_up,
+        };
+        // Whatever fails below leaves the poll as it is, and the next step ends it again.
+        match &active.job {
+            Job::Collected(snapshot) => {
+                if !active.linked.is_empty() {
+                    let tokens: Vec<_> = active.linked.values().cloned().collect();
+                    self.store.learn_links(snapshot.source, &tokens).await?;
+                }
+                (ending.outcome, ending.changes) = self.hand_over(snapshot, answered > 0).await?;
+            }
+            Job::Refresh(refresh) => {
+                let now = self.clock.now();
+                if refresh.is_whole() {
+                    refresh.write(&self.store, self.caller.source().as_ref(), self.settings.all_tokens, now).await?;
+                    ending.outcome = PollOutcome::Complete;
+                    if feed == Feed::Directory
+                        && let Some(count) = u32::try_from(refresh.len()).ok()
+                    {
+                        self.feeds.entry(feed).and_modify(|state| state.status.tokens = count);
+                    }
+                } else if answered > 0 {
+                    ending.problem.get_or_insert_with(|| "the API lists no tokens".to_owned());
+                }
+            }
+            Job::Signals(_) => {}
+        }
+        if ending.outcome == PollOutcome::Failed && ending.month_used_up {
+            ending.outcome = PollOutcome::Skipped;
+        }
+        if !matches!(feed, Feed::Signals(_)) {
+            self.record(feed, started_at, ending.outcome).await?;
+        }
+        self.settle(feed, started_at, ending).await
+    }
+
+    /// Turns what was collected into one snapshot that waits for the database.
+    fn collect(&mut self, feed: Feed) {
+        let Some(state) = self.feeds.get_mut(&feed) else { return };
+        let Some(mut active) = state.active.take() else { return };
+        if let Job::Signals(collector) = active.job {
+            let snapshot = collector.finish();
+            if snapshot.complete {
+                state.silent.learn(&snapshot);
+            }
+            active.job = Job::Collected(snapshot);
+        }
+        state.active = Some(active);
+    }
+
+    /// Ingests a snapshot, which also records the poll and notes that its tokens were asked for, whether anything came or not.
+    async fn hand_over(&self, snapshot: &Snapshot, answered: bool) -> StoreResult<(PollOutcome, usize)> {
+        let ingested = ingest(&self.store, snapshot, self.clock.now()).await?;
+        if !answered {
+            return Ok((PollOutcome::Failed, 0));
+        }
+        for (_, change) in &ingested.changes {
+            self.metrics.change(change.kind, change.to);
+        }
+        let (kind, rows, changes) = (snapshot.kind, snapshot.observations.len(), ingested.changes.len());
+        let set_aside = ingested.set_aside;
+        tracing::info!(%kind, asked = snapshot.asked.len(), rows, set_aside, changes, complete = snapshot.complete, "a poll was ingested");
+        if changes > 0 {
+            self.wake.notify_one();
+        }
+        Ok((if snapshot.complete { PollOutcome::Complete } else { PollOutcome::Partial }, changes))
+    }
+
+    /// Records a poll that no ingest records.
+    async fn record(&self, feed: Feed, started_at: Timestamp, outcome: PollOutcome) -> StoreResult<()> {
+        let Some(state) = self.feeds.get(&feed) else { return Ok(()) };
+        let taken = if outcome == PollOutcome::Complete { state.status.tokens } else { 0 };
+        let (source, finished_at) = (self.caller.source_id(), self.clock.now());
+        self.store.record_poll(&PollRecord { source, feed, started_at, finished_at, outcome: outcome.as_str(), asked: 0, taken }).await
+    }
+
+    /// Writes down how the feed is doing, and tells operators what they have to know.
+    async fn settle(&mut self, feed: Feed, started_at: Timestamp, ending: Ending) -> StoreResult<()> {
+        let now = self.clock.now();
+        self.metrics.poll(feed, ending.outcome);
+        self.caller.used().await?;
+        let Some(state) = self.feeds.get_mut(&feed) else { return Ok(()) };
+        state.active = None;
+        state.status.last_poll_at = Some(started_at);
+        state.status.problem = ending.problem.clone();
+        match ending.outcome {
+            PollOutcome::Complete => {
+                state.status.failures = 0;
+                state.status.last_success_at = Some(now);
+                state.down_since = None;
+            }
+            PollOutcome::Failed => {
+                state.status.failures = state.status.failures.saturating_add(1);
+                state.down_since.get_or_insert(started_at);
+            }
+            PollOutcome::Partial | PollOutcome::Skipped => {}
+        }
+        self.set_next(feed, now);
+        self.hasten_or_hold(feed, &ending, now);
+        if matches!(feed, Feed::Signals(_)) && ending.outcome == PollOutcome::Complete {
+            self.watch_for_data(feed, ending.found, now).await;
+        }
+        self.tell_outage(feed, &ending, now).await;
+        self.save(feed).await
+    }
+
+    /// After a failure the next try comes before the slot where that was chosen here; without calls left, with the next month.
+    fn hasten_or_hold(&mut self, feed: Feed, ending: &Ending, now: Timestamp) {
+        if ending.month_used_up {
+            let at = now.day().next_month_start().start();
+            self.set_next(feed, at - Duration::from_millis(1));
+            self.feeds.entry(feed).and_modify(|state| state.status.next_poll_at = state.status.next_poll_at.max(Some(at)));
+            return;
+        }
+        let Some(state) = self.feeds.get_mut(&feed) else { return };
+        let chosen = matches!(state.status.cadence, Cadence::Every(_));
+        if state.status.stopped {
+            state.status.next_poll_at = None;
+        } else if ending.outcome == PollOutcome::Failed && chosen {
+            let backoff = (MINUTE * 2_u32.pow(state.status.failures.saturating_sub(1).min(10))).min(LONGEST_BACKOFF);
+            let again = now + backoff + jitter();
+            state.status.next_poll_at = Some(state.status.next_poll_at.map_or(again, |slot| slot.min(again)));
+        }
+    }
+
+    /// Whether the key's plan seems to hold no current data (1.9).
+    async fn watch_for_data(&mut self, feed: Feed, found: bool, now: Timestamp) {
+        let Some(state) = self.feeds.get_mut(&feed) else { return };
+        let name = format!("no-data:{feed}");
+        if found {
+            if state.status.empty_since.take().is_some() {
+                self.operators.clear(&name, None).await;
+            }
+        } else {
+            let since = *state.status.empty_since.get_or_insert(now);
+            if now.since(since) >= NO_DATA {
+                self.operators.tell_once(&name, NoticePhrase::NoCurrentData { feed }).await;
+            }
+        }
+    }
+
+    /// One notice of an outage, one of its end (2.10). A refusal has a notice of its own.
+    async fn tell_outage(&self, feed: Feed, ending: &Ending, now: Timestamp) {
+        let Some(state) = self.feeds.get(&feed) else { return };
+        let name = format!("feed-down:{feed}");
+        if ending.outcome == PollOutcome::Complete {
+            self.operators.clear(&name, Some(NoticePhrase::FeedBack { feed, changes: ending.changes })).await;
+        } else if ending.outcome == PollOutcome::Failed && !state.status.stopped {
+            let since = state.status.last_success_at.or(state.down_since).unwrap_or(now);
+            if is_outage(&state.status, since, now) {
+                let problem = ending.problem.clone().unwrap_or_else(|| "no answer".to_owned());
+                self.operators.tell_once(&name, NoticePhrase::FeedDown { feed, since, problem }).await;
+            }
+        }
+    }
+}
+
+/// Two polls were missed, and at least an hour of hourly calls or six of the others.
+fn is_outage(status: &FeedStatus, since: Timestamp, now: Timestamp) -> bool {
+    let least = if status.feed == Feed::Signals(Kind::Hourly) { HOUR } else { 6 * HOUR };
+    let two_polls = if let Cadence::Every(period) = &status.cadence { *period * 2 } else { Duration::ZERO };
+    status.failures >= 2 && now.since(since) + SLACK >= least.max(two_polls)
+}

@@ -1,0 +1,183 @@
+//! How often each feed is polled: looked at again now and then, written down so that `/status` shows it (`rules.md` 1.5 and 1.6).
+
+use super::{
+    super::schedule::{Schedule, jitter},
+    Poller,
+    feed::FeedState,
+    refused_notice,
+};
+use crate::{
+    domain::{Cadence, Feed, Kind, Timestamp},
+    engine::budget::{self, Demand, Plan},
+    store::StoreResult,
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// Who wants what is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// A look that takes longer is not repeated every second.
+const COSTLY: Duration = Duration::from_millis(100);
+/// Pages of the full list before it was ever read.
+const LIKELY_LIST_PAGES: u32 = 70;
+/// Beyond a cadence and its jitter no slot can lie: the clock was stepped back.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// What the plan was last made of.
+#[derive(Default)]
+pub(super) struct Planner {
+    started: bool,
+    looked_at: Option<Timestamp>,
+    last: Option<(Demand, Plan)>,
+    /// Looking takes long: so many subscriptions are there that nobody waits for the first.
+    costly: bool,
+}
+
+impl Planner {
+    /// When it is time to look again who wants what.
+    pub(super) fn look_again_at(&self, feeds: &BTreeMap<Feed, FeedState>) -> Timestamp {
+        // Whoever waits for the first subscription comes back soon; it is all that can happen to a feed that nobody wants.
+        let idle = feeds.values().any(|state| state.status.cadence == Cadence::Idle);
+        let every = if idle { Duration::from_secs(1) } else { LOOK_EVERY };
+        self.looked_at.map_or(Timestamp::EPOCH, |at| at + every)
+    }
+}
+
+/// The demand on the source as the database knows it, for the plan (`check` and `/subscribe` ask with changed numbers).
+///
+/// # Errors
+/// Where the database fails.
+pub async fn demand(
+    store: &crate::store::Store,
+    source: crate::domain::SourceId,
+    settings: &super::PollSettings,
+    now: Timestamp,
+) -> StoreResult<Demand> {
+    let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let pages = store.count_tokens(source).await?.div_ceil(100);
+    let wish = |kind: Kind| settings.schedules.get(&kind).unwrap_or(&Schedule::Auto).wish(now);
+    Ok(Demand {
+        calls_per_month: settings.calls_per_month,
+        all_tokens: settings.all_tokens,
+        list_pages: pages.max(LIKELY_LIST_PAGES),
+        daily_tokens: count(store.wanted_tokens(source, Kind::Daily).await?.len()),
+        hourly_tokens: count(store.wanted_tokens(source, Kind::Hourly).await?.len()),
+        daily: wish(Kind::Daily),
+        hourly: wish(Kind::Hourly),
+    })
+}
+
+impl Poller {
+    /// Looks again who wants what, where it is time for it, and plans anew where that changes anything.
+    pub(super) async fn look_again(&mut self) -> StoreResult<()> {
+        let now = self.clock.now();
+        if !self.planner.started {
+            self.start().await?;
+        }
+        let waits = self.planner.looked_at.is_some_and(|at| at <= now) && self.planner.look_again_at(&self.feeds) > now;
+        let due = self.feeds.values().any(|state| state.is_due(now));
+        let idle = self.feeds.values().any(|state| state.status.cadence == Cadence::Idle);
+        if waits && !due && (!idle || self.planner.costly) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let demand = demand(&self.store, self.caller.source_id(), &self.settings, now).await?;
+        self.planner.costly = begun.elapsed() > COSTLY;
+        self.planner.looked_at = Some(now);
+        let plan = match &self.planner.last {
+            Some((last, plan)) if *last == demand => plan.clone(),
+            _ => budget::plan(&demand),
+        };
+        self.apply(&demand, &plan, now).await?;
+        self.planner.last = Some((demand, plan));
+        Ok(())
+    }
+
+    /// Takes up what the last run left. A refusal ends with a restart: perhaps the key was changed.
+    async fn start(&mut self) -> StoreResult<()> {
+        for mut status in self.store.feed_statuses(self.caller.source_id()).await? {
+            let Some(state) = self.feeds.get_mut(&status.feed) else { continue };
+            if status.stopped {
+                self.operators.clear(&refused_notice(status.feed), None).await;
+            }
+            status.stopped = false;
+            state.status = status;
+        }
+        self.planner.started = true;
+        Ok(())
+    }
+
+    async fn apply(&mut self, demand: &Demand, plan: &Plan, now: Timestamp) -> StoreResult<()> {
+        for feed in Feed::POLLED {
+            let (cadence, tokens) = match feed {
+                Feed::Signals(Kind::Daily) => (&plan.daily, demand.daily_tokens),
+                Feed::Signals(kind) => (plan.of(*kind), demand.hourly_tokens),
+                Feed::Ranks => (&plan.ranks, demand.all_tokens),
+                Feed::Directory => (&plan.directory, self.feeds.get(feed).map_or(0, |state| state.status.tokens)),
+            };
+            let Some(state) = self.feeds.get_mut(feed) else { continue };
+            let same_cadence = state.status.cadence == *cadence;
+            let same = same_cadence && state.status.tokens == tokens;
+            state.status.cadence = cadence.clone();
+            state.status.tokens = tokens;
+            let moved = self.replace_slot(*feed, same_cadence, now);
+            if !same || moved || self.planner.last.is_none() {
+                self.save(*feed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next slot where there is none yet or the cadence has changed; says whether it is another one.
+    fn replace_slot(&mut self, feed: Feed, same_cadence: bool, now: Timestamp) -> bool {
+        let Some(state) = self.feeds.get_mut(&feed) else { return false };
+        let before = state.status.next_poll_at;
+        let at_start = self.planner.last.is_none();
+        let auto = Schedule::Auto;
+        let schedule = if let Feed::Signals(kind) = feed { self.settings.schedules.get(&kind).unwrap_or(&auto) } else { &auto };
+        // A slot further away than any can be; one that waits for the budget or after a failure says so in its problem.
+        let stepped_back = state.status.problem.is_none()
+            && match &state.status.cadence {
+                Cadence::Every(period) => before.is_some_and(|at| at > now + *period + SLACK),
+                cadence => schedule.slot_after(feed, cadence, now).is_some_and(|slot| before.is_some_and(|at| at > slot)),
+            };
+        match &state.status.cadence {
+            Cadence::Idle | Cadence::Off | Cadence::DoesNotFit { .. } => state.status.next_poll_at = None,
+            _ if state.status.stopped => state.status.next_poll_at = None,
+            // At a start only a missed slot is taken over (caught up once): budget, key and schedule may be others now.
+            _ if same_cadence && before.is_some_and(|at| !at_start || at <= now) && !stepped_back => {}
+            // Never polled, longer ago than the cadence, or failing before a restart: at once, without jitter.
+            Cadence::Every(period)
+                if state.status.last_poll_at.is_none_or(|last| last + *period <= now) || (at_start && state.status.failures > 0) =>
+            {
+                state.status.next_poll_at = Some(now);
+            }
+            _ => self.set_next(feed, now),
+        }
+        self.feeds.get(&feed).is_some_and(|state| state.status.next_poll_at != before)
+    }
+
+    /// The first slot after `after`. Ranks and the full list have no slots but a distance.
+    pub(super) fn set_next(&mut self, feed: Feed, after: Timestamp) {
+        let auto = Schedule::Auto;
+        let schedule = if let Feed::Signals(kind) = feed { self.settings.schedules.get(&kind).unwrap_or(&auto) } else { &auto };
+        let Some(state) = self.feeds.get_mut(&feed) else { return };
+        let chosen = matches!(state.status.cadence, Cadence::Every(_));
+        let slot = match (feed, &state.status.cadence) {
+            (Feed::Ranks | Feed::Directory, Cadence::Every(period)) => {
+                Some(state.status.last_poll_at.map_or(after, |last| last.min(after)) + *period)
+            }
+            (_, cadence) => schedule.slot_after(feed, cadence, after),
+        };
+        state.status.next_poll_at = slot.map(|slot| if chosen { slot + jitter() } else { slot });
+    }
+
+    pub(super) async fn save(&self, feed: Feed) -> StoreResult<()> {
+        match self.feeds.get(&feed) {
+            Some(state) => self.store.save_feed(self.caller.source_id(), &state.status).await,
+            None => Ok(()),
+        }
+    }
+}

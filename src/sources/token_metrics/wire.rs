@@ -1,0 +1,268 @@
+//! From JSON to our own words, forgiving in form and strict in meaning.
+//!
+//! Numbers come as numbers, as numeric strings, as `""` and as null. Keys are mapped exactly: `tm_link` (a slug) and `TM_LINK` (a URL)
+//! stand side by side in one row and are two things. A row that cannot be read is set aside; the others go on.
+
+use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Timestamp, Token, TokenId, Values, clean_name};
+use chrono::NaiveDateTime;
+use serde_json::{Map, Value};
+
+/// An answer of the API as it is packed: `{"success", "message", "length", "data"}`. Nothing but `data` is relied on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Body {
+    /// Whether the API calls it a success; so where it does not say.
+    pub success: bool,
+    /// The API's words.
+    pub message: String,
+    /// The rows.
+    pub rows: Vec<Value>,
+}
+
+impl Body {
+    /// Whether it says that there is no data, which is not an error (`rules.md` 2.7).
+    pub fn is_not_found(&self) -> bool {
+        !self.success && self.rows.is_empty() && self.message.trim().eq_ignore_ascii_case("data not found")
+    }
+}
+
+/// Unpacks an answer.
+///
+/// # Errors
+/// Where it is not JSON or not packed like that, in words.
+pub fn read_body(bytes: &[u8]) -> Result<Body, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
+        if start.starts_with('<') { "it is an HTML page, not JSON".to_owned() } else { format!("it is not JSON: {error}") }
+    })?;
+    let Value::Object(mut object) = value else { return Err("it is JSON, but not an object".to_owned()) };
+    let success = object.get("success").is_none_or(|value| value != &Value::Bool(false));
+    let message = message(&object).unwrap_or_default();
+    let rows = match object.remove("data") {
+        Some(Value::Array(rows)) => rows,
+        // One row that was not wrapped.
+        Some(row @ Value::Object(_)) => vec![row],
+        None | Some(Value::Null) if !success => Vec::new(),
+        _ => return Err("it has no list of rows under \"data\"".to_owned()),
+    };
+    Ok(Body { success, message, rows })
+}
+
+/// The API's words in an answer that is a failure, however it is packed.
+pub(super) fn words(bytes: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    message(value.as_object()?)
+}
+
+fn message(object: &Map<String, Value>) -> Option<String> {
+    ["message", "error"].iter().find_map(|key| object.get(*key)?.as_str()).map(str::to_owned).filter(|message| !message.is_empty())
+}
+
+/// Which kind of signal a row holds, by its keys.
+pub fn guess_kind(row: &Value) -> Option<Kind> {
+    let row = row.as_object()?;
+    // The history of grades carries a signal beside them and is no list of calls.
+    if row.contains_key("TM_GRADE") {
+        None
+    } else if row.contains_key("TRADING_SIGNAL") || row.contains_key("TOKEN_TREND") {
+        Some(Kind::Daily)
+    } else if row.contains_key("SIGNAL") || row.contains_key("POSITION") {
+        Some(Kind::Hourly)
+    } else {
+        None
+    }
+}
+
+/// Reads rows of one kind: those that could be read, and the others with their reasons.
+pub fn read_rows(kind: Kind, rows: &[Value]) -> (Vec<Observation>, Vec<SetAside>) {
+    let (mut read, mut aside) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match observation(kind, row) {
+            Ok(observation) => read.push(observation),
+            Err(unreadable) => aside.push(unreadable),
+        }
+    }
+    (read, aside)
+}
+
+/// One row of a signal endpoint.
+fn observation(kind: Kind, row: &Value) -> Result<Observation, SetAside> {
+    let empty = Map::new();
+    let row = row.as_object().unwrap_or(&empty);
+    let token = token_id(row);
+    let data_time = data_time(kind, row);
+    let unreadable = || SetAside { token, data_time, reason: SetAsideReason::Unreadable };
+    let (Some(token), Some(data_time)) = (token, data_time) else { return Err(unreadable()) };
+    let meaning = |key| number(row.get(key)).map_err(|Unreadable| unreadable());
+    let (signal, trend, position) = match kind {
+        Kind::Hourly => (meaning("SIGNAL")?, None, meaning("POSITION")?),
+        _ => (meaning("TRADING_SIGNAL")?, meaning("TOKEN_TREND")?, None),
+    };
+    // What history keeps besides never costs a row its meaning.
+    let value = |key| number(row.get(key)).unwrap_or_default();
+    let values = Values {
+        trader_grade: value("TM_TRADER_GRADE"),
+        investor_grade: value("TM_INVESTOR_GRADE"),
+        signal_returns: value("TRADING_SIGNALS_RETURNS"),
+        holding_returns: value("HOLDING_RETURNS"),
+        close: value("CLOSE"),
+    };
+    Ok(Observation { token, data_time, signal, trend, position, values })
+}
+
+/// One row of a list of tokens, or the token that a signal row is about.
+pub(super) fn token(row: &Value) -> Option<Token> {
+    let row = row.as_object()?;
+    let id = token_id(row)?;
+    let text = |keys: [&str; 2]| keys.iter().find_map(|key| row.get(*key)?.as_str()).map(clean_name).filter(|text| !text.is_empty());
+    let symbol = text(["TOKEN_SYMBOL", "SYMBOL"])?;
+    let name = text(["TOKEN_NAME", "NAME"]).unwrap_or_else(|| symbol.clone());
+    let link = link(row.get("TM_LINK").and_then(Value::as_str), row.get("tm_link").and_then(Value::as_str));
+    Some(Token { id, symbol, name, rank: None, link })
+}
+
+/// Where to read more (`rules.md` 3.10): the API's own link where it leads somewhere, else one made of the slug.
+fn link(url: Option<&str>, slug: Option<&str>) -> Option<String> {
+    let own = url.and_then(|url| {
+        let parsed = reqwest::Url::parse(url.trim()).ok()?;
+        let host = parsed.host_str()?;
+        let theirs = host == "tokenmetrics.com" || host.ends_with(".tokenmetrics.com");
+        let plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.port().is_none();
+        let leads_somewhere = !parsed.path().trim_end_matches('/').ends_with("/undefined");
+        (parsed.scheme() == "https" && theirs && plain && leads_somewhere && url.len() <= 500).then(|| parsed.to_string())
+    });
+    let safe = |slug: &&str| {
+        !slug.is_empty()
+            && slug.len() <= 100
+            && *slug != "undefined"
+            && slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    own.or_else(|| slug.map(str::trim).filter(safe).map(|slug| format!("https://app.tokenmetrics.com/en/{slug}")))
+}
+
+fn token_id(row: &Map<String, Value>) -> Option<TokenId> {
+    let id = match row.get("TOKEN_ID")? {
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Number(number) => match number.as_i64() {
+            Some(id) => id,
+            // 3375.0 is still 3375.
+            None => number.as_f64().filter(|id| id.fract() == 0.0 && id.abs() < 9e15).map(|id| id as i64)?,
+        },
+        _ => return None,
+    };
+    (id > 0).then_some(TokenId(id))
+}
+
+/// Both spellings of the key, with and without a zone (UTC is meant): the row's day, or its hour.
+fn data_time(kind: Kind, row: &Map<String, Value>) -> Option<Timestamp> {
+    let keys = if kind == Kind::Hourly { ["TIMESTAMP", "DATE"] } else { ["DATE", "TIMESTAMP"] };
+    let text = keys.iter().find_map(|key| row.get(*key)?.as_str())?.trim();
+    let at = Timestamp::parse(text).or_else(|| {
+        let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).map(|at| Timestamp::from(at.and_utc()))
+    })?;
+    const HOUR: i64 = 3_600_000;
+    Some(if kind == Kind::Hourly { Timestamp::from_millis(at.as_millis().div_euclid(HOUR) * HOUR) } else { at.day().start() })
+}
+
+/// Neither a number nor nothing.
+struct Unreadable;
+
+/// A number, a numeric string, or nothing (absent, null, empty).
+fn number(value: Option<&Value>) -> Result<Option<f64>, Unreadable> {
+    let number = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(_) => None,
+    };
+    // "NaN" and "inf" are numbers to the parser, not to us.
+    number.filter(|number: &f64| number.is_finite()).map(Some).ok_or(Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_come_in_every_guise() {
+        let read = |value: Value| number(Some(&value)).map_err(|Unreadable| ());
+        assert_eq!(read(json!(-1)), Ok(Some(-1.0)));
+        assert_eq!(read(json!("1")), Ok(Some(1.0)));
+        assert_eq!(read(json!(" 96849.12000000 ")), Ok(Some(96849.12)));
+        assert_eq!(read(json!("")), Ok(None));
+        assert_eq!(read(Value::Null), Ok(None));
+        for odd in [json!("bullish"), json!("NaN"), json!("inf"), json!(true), json!([1])] {
+            assert_eq!(read(odd.clone()), Err(()), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_read_by_either_spelling_of_its_time() {
+        let daily = |row: Value| observation(Kind::Daily, &row).unwrap().data_time.to_string();
+        assert_eq!(daily(json!({"TOKEN_ID": 1, "DATE": "2026-11-21T00:00:00.000Z"})), "2026-11-21T00:00:00Z");
+        assert_eq!(daily(json!({"TOKEN_ID": "1", "TIMESTAMP": "2026-11-21"})), "2026-11-21T00:00:00Z");
+        assert_eq!(daily(json!({"TOKEN_ID": 1.0, "DATE": "2026-11-21 13:00:00"})), "2026-11-21T00:00:00Z");
+        let hourly = observation(Kind::Hourly, &json!({"TOKEN_ID": 1, "TIMESTAMP": "2026-11-21T22:59:59+01:00"})).unwrap();
+        assert_eq!(hourly.data_time.to_string(), "2026-11-21T21:00:00Z");
+    }
+
+    #[test]
+    fn an_unreadable_row_is_set_aside_and_the_others_go_on() {
+        let rows = [
+            json!({"TOKEN_ID": 1, "DATE": "2026-11-21", "TRADING_SIGNAL": "up"}),
+            json!({"TOKEN_ID": 2, "DATE": "yesterday"}),
+            json!({"TOKEN_ID": null, "DATE": "2026-11-21"}),
+            json!("a string"),
+            json!({"TOKEN_ID": 5, "DATE": "2026-11-21", "TRADING_SIGNAL": 1, "TM_TRADER_GRADE": "n/a"}),
+        ];
+        let (read, aside) = read_rows(Kind::Daily, &rows);
+        assert_eq!(read.iter().map(|row| row.token.0).collect::<Vec<_>>(), [5]);
+        assert_eq!(read[0].values.trader_grade, None);
+        assert_eq!(aside.iter().map(|row| row.token.map(|id| id.0)).collect::<Vec<_>>(), [Some(1), Some(2), None, None]);
+        assert!(aside.iter().all(|row| row.reason == SetAsideReason::Unreadable));
+        assert_eq!(aside[0].data_time, Timestamp::parse("2026-11-21"));
+    }
+
+    #[test]
+    fn a_link_leads_to_the_source_or_nowhere() {
+        let app = "https://app.tokenmetrics.com";
+        let table = [
+            (Some("https://app.tokenmetrics.com/en/solana"), None, Some(format!("{app}/en/solana"))),
+            (Some("https://app.tokenmetrics.com/undefined"), Some("bitcoin"), Some(format!("{app}/en/bitcoin"))),
+            (Some("https://tokenmetrics.com/x"), Some("bitcoin"), Some("https://tokenmetrics.com/x".to_owned())),
+            (Some("http://app.tokenmetrics.com/en/solana"), Some("sol"), Some(format!("{app}/en/sol"))),
+            (Some("https://eviltokenmetrics.com/x"), None, None),
+            (Some("https://tokenmetrics.com.evil.example/x"), None, None),
+            (Some("https://tokenmetrics.com@evil.example/x"), None, None),
+            (Some("https://user@app.tokenmetrics.com/x"), None, None),
+            (Some("javascript:alert(1)"), Some("a/../b"), None),
+            (None, Some("undefined"), None),
+            (None, Some(""), None),
+            (None, None, None),
+        ];
+        for (url, slug, expected) in table {
+            assert_eq!(link(url, slug), expected, "{url:?} {slug:?}");
+        }
+    }
+
+    #[test]
+    fn link_and_slug_are_two_things() {
+        let text = r#"{"TOKEN_ID": 3375, "TOKEN_SYMBOL": "B\u202eTC", "TOKEN_NAME": " Bit\ncoin ", "tm_link": "bitcoin", "TM_LINK": "https://app.tokenmetrics.com/undefined"}"#;
+        let token = token(&serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!((token.symbol.as_str(), token.name.as_str()), ("BTC", "Bit coin"));
+        assert_eq!(token.link.as_deref(), Some("https://app.tokenmetrics.com/en/bitcoin"));
+    }
+
+    #[test]
+    fn bodies_that_are_not_answers_say_what_they_are() {
+        let message = |text: &str| read_body(text.as_bytes()).unwrap_err();
+        assert_eq!(message("<!DOCTYPE html><html>"), "it is an HTML page, not JSON");
+        assert!(message("{\"success\": true, \"da").starts_with("it is not JSON"));
+        assert_eq!(message("[1]"), "it is JSON, but not an object");
+        assert_eq!(message("{\"success\": true}"), "it has no list of rows under \"data\"");
+        let refused = read_body(br#"{"success": false, "message": "no"}"#).unwrap();
+        assert!(!refused.success && !refused.is_not_found());
+    }
+}

@@ -1,0 +1,181 @@
+//! What could not be delivered: dead letters, and what waits for destinations in quarantine. Listed, tried again or given up by hand.
+
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{in_transaction, on_db},
+};
+use crate::domain::{Address, AlertId, MessageId, Platform, Timestamp};
+use std::{fmt, str::FromStr};
+
+const MESSAGES: &str = "SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at
+    FROM messages m JOIN destinations d ON d.id = m.destination_id
+    WHERE m.state = 'dead' OR (m.state = 'queued' AND d.quarantine_reason IS NOT NULL) ORDER BY m.id";
+const ALERTS: &str = "SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quarantine_reason, d.quarantine_reason, a.created_at
+    FROM alerts a JOIN destinations d ON d.id = a.destination_id
+    WHERE a.state = 'pending' AND d.quarantine_reason IS NOT NULL ORDER BY a.id";
+
+const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND created_at <= $2 AND id IN
+    (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead')";
+const REVIVE: &str = "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, finished_at = NULL, problem = NULL
+    WHERE id = $1 AND state = 'dead'";
+const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
+    (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
+const PROBE_OF_MESSAGE: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
+    (SELECT destination_id FROM messages WHERE id = $1)";
+const PROBE_OF_ALERT: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
+    (SELECT destination_id FROM alerts WHERE id = $1 AND state = 'pending')";
+
+const DROP: &str = "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id = $1 AND (state = 'dead'
+    OR (state = 'queued' AND (lease_until IS NULL OR lease_until < $2)
+        AND destination_id IN (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)))";
+const DROP_ALERTS: &str = "UPDATE alerts SET state = 'dead' WHERE state = 'composed' AND id IN
+    (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
+const DROP_ALERT: &str = "UPDATE alerts SET state = 'dead' WHERE id = $1 AND state = 'pending' AND destination_id IN
+    (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
+
+pub(super) const STATEMENTS: &[&str] =
+    &[MESSAGES, ALERTS, REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE, PROBE_OF_ALERT, DROP, DROP_ALERTS, DROP_ALERT];
+
+/// What names an entry: `17` is a message, `alert:17` an alert that is not part of a message yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UndeliveredId {
+    /// A message.
+    Message(MessageId),
+    /// An alert that waits.
+    Alert(AlertId),
+}
+
+/// Why an entry stands in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndeliveredState {
+    /// Given up: the platform refuses it.
+    Dead,
+    /// Waits until its destination can be reached again.
+    Quarantined,
+}
+
+/// One thing that could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Its name for `retry` and `drop`.
+    pub id: UndeliveredId,
+    /// Given up or waiting.
+    pub state: UndeliveredState,
+    /// Where it was to go.
+    pub destination: Address,
+    /// Why it is not there.
+    pub reason: String,
+    /// Since when it is under way.
+    pub created_at: Timestamp,
+}
+
+impl UndeliveredState {
+    /// The word in `outbox list`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+impl fmt::Display for UndeliveredId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(id) => id.fmt(out),
+            Self::Alert(id) => write!(out, "alert:{id}"),
+        }
+    }
+}
+
+impl FromStr for UndeliveredId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = match text.strip_prefix("alert:") {
+            Some(id) => id.parse().map(|id| Self::Alert(AlertId(id))),
+            None => text.parse().map(|id| Self::Message(MessageId(id))),
+        };
+        parsed.map_err(|_| "an id is a number or alert:NUMBER, as `bellwether outbox list` shows it".to_owned())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row(i64, String, String, String, String, Option<String>, Option<String>, i64);
+
+impl Row {
+    fn read(self, id: impl Fn(i64) -> UndeliveredId) -> StoreResult<Undelivered> {
+        let Self(row, state, platform, chat, topic, problem, quarantine, created_at) = self;
+        let platform = Platform::parse(&platform).ok_or_else(|| StoreError::corrupt("a platform", &platform))?;
+        let (state, reason) =
+            if state == "dead" { (UndeliveredState::Dead, problem) } else { (UndeliveredState::Quarantined, quarantine.or(problem)) };
+        Ok(Undelivered {
+            id: id(row),
+            state,
+            destination: Address { platform, chat, topic: (!topic.is_empty()).then_some(topic) },
+            reason: reason.unwrap_or_default(),
+            created_at: Timestamp::from_millis(created_at),
+        })
+    }
+}
+
+impl Store {
+    /// Everything that could not be delivered, the oldest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn undelivered(&self) -> StoreResult<Vec<Undelivered>> {
+        let messages: Vec<Row> = on_db!(self.db, pool => sqlx::query_as(MESSAGES).fetch_all(pool).await)?;
+        let alerts: Vec<Row> = on_db!(self.db, pool => sqlx::query_as(ALERTS).fetch_all(pool).await)?;
+        let messages = messages.into_iter().map(|row| row.read(|id| UndeliveredId::Message(MessageId(id))));
+        messages.chain(alerts.into_iter().map(|row| row.read(|id| UndeliveredId::Alert(AlertId(id))))).collect()
+    }
+
+    /// Tries an entry again: a dead letter is queued again, a destination in quarantine is probed at `now`. Says whether there was one.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn retry_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<bool> {
+        let statements: &[&'static str] = match id {
+            // The alerts first: they are found by the state that their message is about to lose.
+            UndeliveredId::Message(_) => &[REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE],
+            UndeliveredId::Alert(_) => &[PROBE_OF_ALERT],
+        };
+        let id = number(id);
+        in_transaction!(self.db, tx => {
+            let mut touched = 0;
+            for statement in statements {
+                touched += sqlx::query(*statement).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
+            }
+            touched > 0
+        })
+    }
+
+    /// Gives an entry up for good. Says whether there was one; a message that is being sent at this moment is left alone.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn drop_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<bool> {
+        match id {
+            UndeliveredId::Message(id) => in_transaction!(self.db, tx => {
+                let dropped = sqlx::query(DROP).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected() > 0;
+                if dropped {
+                    sqlx::query(DROP_ALERTS).bind(id.0).execute(&mut *tx).await?;
+                }
+                dropped
+            }),
+            UndeliveredId::Alert(id) => {
+                let done =
+                    on_db!(self.db, pool => sqlx::query(DROP_ALERT).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
+                Ok(done > 0)
+            }
+        }
+    }
+}
+
+fn number(id: UndeliveredId) -> i64 {
+    match id {
+        UndeliveredId::Message(id) => id.0,
+        UndeliveredId::Alert(id) => id.0,
+    }
+}

@@ -1,0 +1,131 @@
+//! A chat that has another address now: what it had goes along, and onto an existing destination it is merged (`rules.md` 4.3).
+
+use super::{
+    Store, StoreResult,
+    destinations::{self, DestinationRow, settings_json, topic_of},
+    dialect::in_transaction,
+};
+use crate::domain::{Address, Destination, Timestamp};
+
+const READDRESS: &str = "UPDATE destinations SET platform = $2, chat = $3, topic = $4, route = NULL,
+    tenant = CASE WHEN tenant = chat THEN $3 ELSE tenant END,
+    quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
+/// The union of the wishes: where both had the token, both directions unless they agree; told since the earlier of the two.
+const JOIN_SUBSCRIPTIONS: &str = "UPDATE subscriptions SET
+    direction = CASE WHEN direction = (SELECT o.direction FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind) THEN direction ELSE 'any' END,
+    mention = COALESCE(mention, (SELECT o.mention FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind)),
+    created_at = (SELECT MIN(o.created_at) FROM subscriptions o WHERE o.destination_id IN ($1, $2) AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind)
+    WHERE destination_id = $2 AND EXISTS (SELECT 1 FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind)";
+const DROP_JOINED: &str = "DELETE FROM subscriptions WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM subscriptions o
+    WHERE o.destination_id = $2 AND o.target = subscriptions.target AND o.kind = subscriptions.kind)";
+const MOVE_SUBSCRIPTIONS: &str = "UPDATE subscriptions SET destination_id = $2 WHERE destination_id = $1";
+/// What $1 leaves out of its `all` stays out only if $2 has no `all` of that kind, or leaves it out too.
+const WANTED_BY_OTHER: &str = "DELETE FROM exclusions WHERE destination_id = $1
+    AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.destination_id = $2 AND s.target = 'all' AND s.kind = exclusions.kind)
+    AND NOT EXISTS (SELECT 1 FROM exclusions o WHERE o.destination_id = $2 AND o.source = exclusions.source AND o.kind = exclusions.kind
+        AND o.token_id = exclusions.token_id)";
+const MOVE_EXCLUSIONS: &str = "INSERT INTO exclusions (destination_id, source, kind, token_id, created_at)
+    SELECT CAST($2 AS BIGINT), source, kind, token_id, created_at FROM exclusions WHERE destination_id = $1
+    ON CONFLICT (destination_id, source, kind, token_id) DO NOTHING";
+const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
+/// A change that both would tell is told once.
+const SKIP_DOUBLE_ALERTS: &str = "UPDATE alerts SET state = 'skipped' WHERE destination_id = $1 AND state = 'pending'
+    AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
+const MOVE_ALERTS: &str = "UPDATE alerts SET destination_id = $2 WHERE destination_id = $1
+    AND NOT EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
+const MOVE_MESSAGES: &str = "UPDATE messages SET destination_id = $2 WHERE destination_id = $1";
+/// What was told later counts.
+const DROP_OLDER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
+    AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id AND o.told_at > told.told_at)";
+const DROP_OTHER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
+    AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id)";
+const MOVE_TOLD: &str = "UPDATE told SET destination_id = $2 WHERE destination_id = $1";
+const MOVE_BUTTONS: &str = "UPDATE buttons SET destination_id = $2 WHERE destination_id = $1";
+const JOIN_DESTINATION: &str = "UPDATE destinations SET settings = $2, muted_until = $3, mentioned_at = $4,
+    quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
+
+/// What merges one destination into another, in this order. Its two arguments are the old destination and the one that stays, or the
+/// other way round where `true` stands.
+const MERGE: &[(&str, bool)] = &[
+    (WANTED_BY_OTHER, true),
+    (WANTED_BY_OTHER, false),
+    (JOIN_SUBSCRIPTIONS, false),
+    (DROP_JOINED, false),
+    (MOVE_SUBSCRIPTIONS, false),
+    (MOVE_EXCLUSIONS, false),
+    (DROP_EXCLUSIONS, false),
+    (SKIP_DOUBLE_ALERTS, false),
+    (MOVE_ALERTS, false),
+    (MOVE_MESSAGES, false),
+    (DROP_OLDER_TOLD, true),
+    (DROP_OTHER_TOLD, false),
+    (MOVE_TOLD, false),
+    (MOVE_BUTTONS, false),
+];
+
+pub(super) const STATEMENTS: &[&str] = &[
+    READDRESS,
+    JOIN_SUBSCRIPTIONS,
+    DROP_JOINED,
+    MOVE_SUBSCRIPTIONS,
+    WANTED_BY_OTHER,
+    MOVE_EXCLUSIONS,
+    DROP_EXCLUSIONS,
+    SKIP_DOUBLE_ALERTS,
+    MOVE_ALERTS,
+    MOVE_MESSAGES,
+    DROP_OLDER_TOLD,
+    DROP_OTHER_TOLD,
+    MOVE_TOLD,
+    MOVE_BUTTONS,
+    JOIN_DESTINATION,
+];
+
+impl Store {
+    /// Gives every destination of the chat `from` (or, where it names a topic, that one) its place in `to`. Quarantine ends: the platform
+    /// has just named the new address. The rows of a destination that was merged stay as an empty shell, for its history.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was changed.
+    pub async fn move_destination(&self, from: &Address, to: &Address) -> StoreResult<()> {
+        in_transaction!(self.db, tx => {
+            let rows: Vec<DestinationRow> = sqlx::query_as(destinations::BY_CHAT)
+                .bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
+            for row in rows {
+                let old = Destination::try_from(row)?;
+                if from.topic.is_some() && from.topic != old.address.topic {
+                    continue;
+                }
+                let topic = if from.topic.is_some() { to.topic.clone() } else { old.address.topic.clone() };
+                let new = Address { platform: to.platform, chat: to.chat.clone(), topic };
+                if new == old.address {
+                    continue;
+                }
+                let there: Option<DestinationRow> = sqlx::query_as(destinations::BY_ADDRESS)
+                    .bind(new.platform.as_str()).bind(&new.chat).bind(topic_of(&new)).fetch_optional(&mut *tx).await?;
+                let Some(there) = there else {
+                    sqlx::query(READDRESS)
+                        .bind(old.id.0).bind(new.platform.as_str()).bind(&new.chat).bind(topic_of(&new)).execute(&mut *tx).await?;
+                    continue;
+                };
+                let stays = Destination::try_from(there)?;
+                for (sql, flipped) in MERGE {
+                    let (first, second) = if *flipped { (stays.id, old.id) } else { (old.id, stays.id) };
+                    sqlx::query(*sql).bind(first.0).bind(second.0).execute(&mut *tx).await?;
+                }
+                let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+                sqlx::query(JOIN_DESTINATION)
+                    .bind(stays.id.0)
+                    .bind(settings_json(stays.settings.stricter(old.settings)))
+                    .bind(millis(stays.muted_until.max(old.muted_until)))
+                    .bind(millis(stays.mentioned_at.max(old.mentioned_at)))
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        })
+    }
+}

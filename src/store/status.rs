@@ -1,0 +1,55 @@
+//! How delivery is doing, in numbers: what `status` and the gauges show.
+
+use super::{Store, StoreError, StoreResult, dialect::on_db, open::sqlite_path};
+use crate::domain::{Lane, Platform};
+use std::path::PathBuf;
+
+const QUEUED: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m JOIN destinations d ON d.id = m.destination_id
+    WHERE m.state = 'queued' GROUP BY d.platform, m.lane ORDER BY d.platform, m.lane";
+const HELD: &str = "SELECT COUNT(*) FROM alerts WHERE state = 'pending'";
+const QUARANTINED: &str = "SELECT COUNT(*) FROM destinations WHERE quarantine_reason IS NOT NULL";
+const DEAD: &str = "SELECT COUNT(*) FROM messages WHERE state = 'dead'";
+
+pub(super) const STATEMENTS: &[&str] = &[QUEUED, HELD, QUARANTINED, DEAD];
+
+/// How delivery is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryStatus {
+    /// How many messages wait on each platform and lane; only where any do.
+    pub queued: Vec<(Platform, Lane, i64)>,
+    /// Alerts that wait for their release.
+    pub held_alerts: i64,
+    /// Destinations that are kept aside.
+    pub quarantined: i64,
+    /// Messages that could not be delivered.
+    pub dead_letters: i64,
+}
+
+impl Store {
+    /// The file of a SQLite URL; none for PostgreSQL and for a database in memory.
+    pub fn file_of(url: &str) -> Option<PathBuf> {
+        sqlite_path(url)
+    }
+
+    /// How delivery is doing.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delivery_status(&self) -> StoreResult<DeliveryStatus> {
+        let rows: Vec<(String, i64, i64)> = on_db!(self.db, pool => sqlx::query_as(QUEUED).fetch_all(pool).await)?;
+        let queued = rows.into_iter().map(|(platform, lane, count)| {
+            let platform = Platform::parse(&platform).ok_or_else(|| StoreError::corrupt("a platform", &platform))?;
+            Ok((platform, Lane::from_i64(lane), count))
+        });
+        Ok(DeliveryStatus {
+            queued: queued.collect::<StoreResult<_>>()?,
+            held_alerts: self.count(HELD).await?,
+            quarantined: self.count(QUARANTINED).await?,
+            dead_letters: self.count(DEAD).await?,
+        })
+    }
+
+    async fn count(&self, statement: &'static str) -> StoreResult<i64> {
+        Ok(on_db!(self.db, pool => sqlx::query_scalar(statement).fetch_one(pool).await)?)
+    }
+}

@@ -1,0 +1,159 @@
+//! The directory as it is asked: by symbol, by id, by how a symbol or name begins.
+
+use super::{
+    Store, StoreResult,
+    dialect::{on_db, per_db},
+};
+use crate::domain::{SourceId, Token, TokenId};
+
+macro_rules! token_columns {
+    () => {
+        "t.token_id, t.symbol, t.name, t.market_rank, t.link"
+    };
+}
+
+/// The largest first, what is unranked last.
+macro_rules! best_first {
+    () => {
+        " ORDER BY CASE WHEN t.market_rank IS NULL THEN 1 ELSE 0 END, t.market_rank, t.symbol_key, t.token_id"
+    };
+}
+
+const LOADED: &str = "SELECT COUNT(*) FROM (SELECT token_id FROM tokens WHERE source = $1 LIMIT 1) AS found";
+const BY_SYMBOL_PREFIX: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.symbol_key >= $2 AND t.symbol_key < $3",
+    best_first!(),
+    " LIMIT $4"
+);
+const BY_NAME_PREFIX: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.name_key >= $2 AND t.name_key < $3",
+    best_first!(),
+    " LIMIT $4"
+);
+const BEST: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.market_rank IS NOT NULL ORDER BY t.market_rank LIMIT $2"
+);
+
+const BY_SYMBOLS_SQLITE: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.symbol_key IN (SELECT value FROM json_each($2)) ORDER BY t.token_id"
+);
+const BY_SYMBOLS_POSTGRES: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.symbol_key IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))) ORDER BY t.token_id"
+);
+const BY_IDS_SQLITE: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.token_id IN (SELECT value FROM json_each($2)) ORDER BY t.token_id"
+);
+const BY_IDS_POSTGRES: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.source = $1 AND t.token_id IN (SELECT CAST(jsonb_array_elements_text(CAST($2 AS jsonb)) AS BIGINT)) ORDER BY t.token_id"
+);
+
+pub(super) const STATEMENTS: &[&str] = &[LOADED, BY_SYMBOL_PREFIX, BY_NAME_PREFIX, BEST];
+pub(super) const PAIRS: &[(&str, &str)] = &[(BY_SYMBOLS_SQLITE, BY_SYMBOLS_POSTGRES), (BY_IDS_SQLITE, BY_IDS_POSTGRES)];
+
+#[derive(sqlx::FromRow)]
+struct TokenRow {
+    token_id: i64,
+    symbol: String,
+    name: String,
+    market_rank: Option<i64>,
+    link: Option<String>,
+}
+
+impl From<TokenRow> for Token {
+    fn from(row: TokenRow) -> Self {
+        Self {
+            id: TokenId(row.token_id),
+            symbol: row.symbol,
+            name: row.name,
+            rank: row.market_rank.and_then(|rank| u32::try_from(rank).ok()),
+            link: row.link,
+        }
+    }
+}
+
+/// What a prefix is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenField {
+    /// The symbol.
+    Symbol,
+    /// The name.
+    Name,
+}
+
+/// Ids as the one JSON text that a statement takes.
+pub(super) fn ids_json(ids: &[TokenId]) -> String {
+    serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned())
+}
+
+impl Store {
+    /// Whether the directory was ever loaded.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn directory_loaded(&self, source: SourceId) -> StoreResult<bool> {
+        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(LOADED).bind(source.as_str()).fetch_one(pool).await)?;
+        Ok(count > 0)
+    }
+
+    /// Every token with one of these symbols (upper case).
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tokens_by_symbols(&self, source: SourceId, symbols: &[String]) -> StoreResult<Vec<Token>> {
+        let sql = per_db!(self.db, sqlite: BY_SYMBOLS_SQLITE, postgres: BY_SYMBOLS_POSTGRES);
+        self.listed(sql, source, &serde_json::to_string(symbols).unwrap_or_else(|_| "[]".to_owned())).await
+    }
+
+    /// The tokens with these ids.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tokens_by_ids(&self, source: SourceId, ids: &[TokenId]) -> StoreResult<Vec<Token>> {
+        let sql = per_db!(self.db, sqlite: BY_IDS_SQLITE, postgres: BY_IDS_POSTGRES);
+        self.listed(sql, source, &ids_json(ids)).await
+    }
+
+    async fn listed(&self, sql: &'static str, source: SourceId, list: &str) -> StoreResult<Vec<Token>> {
+        let rows: Vec<TokenRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(source.as_str()).bind(list).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(Token::from).collect())
+    }
+
+    /// The best ranked tokens whose symbol or name begins so (upper case), at most `limit`. Every character means itself.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tokens_beginning(&self, source: SourceId, field: TokenField, prefix: &str, limit: u32) -> StoreResult<Vec<Token>> {
+        let sql = match field {
+            TokenField::Symbol => BY_SYMBOL_PREFIX,
+            TokenField::Name => BY_NAME_PREFIX,
+        };
+        let beyond = format!("{prefix}\u{10FFFF}");
+        let rows: Vec<TokenRow> = on_db!(self.db, pool => sqlx::query_as(sql)
+            .bind(source.as_str()).bind(prefix).bind(&beyond).bind(i64::from(limit)).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(Token::from).collect())
+    }
+
+    /// The largest tokens by market cap, at most `limit`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn best_tokens(&self, source: SourceId, limit: u32) -> StoreResult<Vec<Token>> {
+        let rows: Vec<TokenRow> =
+            on_db!(self.db, pool => sqlx::query_as(BEST).bind(source.as_str()).bind(i64::from(limit)).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(Token::from).collect())
+    }
+}

@@ -1,0 +1,113 @@
+//! `replay` prints the changes that a person would list who reads the bodies by hand.
+
+use bellwether::{
+    cli::replay::{ReplayError, ReplayOptions, replay},
+    domain::Kind,
+};
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from("tests/it/data").join(name)
+}
+
+/// Each line as "change kind symbol from>to at reason".
+fn lines(names: &[&str], options: ReplayOptions) -> Vec<String> {
+    let mut out = Vec::new();
+    let files: Vec<_> = names.iter().map(|name| file(name)).collect();
+    replay(&files, options, &mut out).unwrap();
+    let word = |line: &Value, key: &str| line[key].as_str().unwrap_or("-").to_owned();
+    let text = String::from_utf8(out).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let short = |line: Value| {
+        let w = |key| word(&line, key);
+        format!("{} {} {} {}>{} {} {}", w("change"), w("kind"), w("symbol"), w("from"), w("to"), w("at"), w("reason"))
+    };
+    lines.map(short).collect()
+}
+
+fn changes(names: &[&str]) -> Vec<String> {
+    lines(names, ReplayOptions::default())
+}
+
+#[test]
+fn a_line_has_the_fields_of_the_contract() {
+    let mut out = Vec::new();
+    replay(&[file("hourly-trading-signals.json")], ReplayOptions::default(), &mut out).unwrap();
+    let expected = concat!(
+        r#"{"change":"turned","kind":"hourly","token_id":3375,"symbol":"BTC","from":"bearish","to":"bullish","#,
+        r#""at":"2026-11-21T21:00:00Z","reason":"history"}"#,
+        "\n"
+    );
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn bodies_in_which_nothing_turns_print_nothing() {
+    for name in ["trading-signals.json", "trading-signals-nulls.json", "hourly-trading-signals-numbers.json", "data-not-found.json"] {
+        assert_eq!(changes(&[name]), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn bodies_that_hold_no_signals_print_nothing() {
+    let names = ["price.json", "trading-signals-v3.json", "grade-history.json"];
+    assert_eq!(lines(&names, ReplayOptions { all: true, kind: None }), Vec::<String>::new());
+}
+
+#[test]
+fn bodies_that_come_one_after_the_other_are_polls_one_after_the_other() {
+    let expected =
+        ["turned daily SOL bullish>bearish 2026-11-21T00:00:00Z fresh", "correction daily ETH bearish>bullish 2026-11-20T00:00:00Z late"];
+    assert_eq!(changes(&["three-days.jsonl"]), expected);
+}
+
+#[test]
+fn kinds_are_kept_apart_and_an_earlier_body_changes_nothing() {
+    let all = changes(&["three-days.jsonl", "hourly-trading-signals.json", "trading-signals.json", "three-days.jsonl"]);
+    let expected = [
+        "turned daily SOL bullish>bearish 2026-11-21T00:00:00Z fresh",
+        "correction daily ETH bearish>bullish 2026-11-20T00:00:00Z late",
+        "turned hourly BTC bearish>bullish 2026-11-21T21:00:00Z history",
+    ];
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn all_prints_what_was_ignored_and_why() {
+    let all = lines(&["hourly-trading-signals.json"], ReplayOptions { all: true, kind: None });
+    let expected = [
+        "turned hourly BTC bearish>bullish 2026-11-21T21:00:00Z history",
+        "ignored hourly BTC ->- 2026-11-21T19:00:00Z baseline",
+        "ignored hourly BTC ->- 2026-11-21T20:00:00Z unchanged",
+        "ignored hourly BTC ->- 2026-11-21T22:00:00Z unchanged",
+    ];
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn a_kind_that_is_given_is_not_guessed() {
+    let all = lines(&["hourly-trading-signals-numbers.json"], ReplayOptions { all: true, kind: Some(Kind::Daily) });
+    assert_eq!(all, ["ignored daily BTC ->- 2026-11-21T22:00:00Z empty"]);
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_named_by_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = r#"{"success":true,"data":[]}"#;
+    let cases = [
+        (format!("{good}\n\n{{\"success\":true,\"da"), 3),
+        (format!("{good}\n<html>"), 2),
+        (format!("{good}\n\n[1]\n"), 3),
+        (format!("{{\n  \"success\": true,\n  \"data\": [}}\n{good}"), 3),
+        ("\n{\"hello\": 1}".to_owned(), 2),
+    ];
+    for (text, expected) in cases {
+        let path = folder.path().join("body.json");
+        std::fs::write(&path, &text).unwrap();
+        let error = replay(std::slice::from_ref(&path), ReplayOptions::default(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{}:{expected}: ", path.display())), "{text}: {error}");
+    }
+    let absent = replay(&[folder.path().join("absent")], ReplayOptions::default(), &mut Vec::new());
+    assert!(matches!(absent, Err(ReplayError::File { .. })));
+}

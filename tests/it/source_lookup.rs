@@ -1,0 +1,115 @@
+//! Look-ups of what the directory lacks: counted, shared, remembered.
+
+use crate::support::{
+    database::{TestDb, on_both},
+    fake_token_metrics::Fault,
+    poller::Bench,
+};
+use bellwether::{
+    commands::{LookupRequest, LookupResult},
+    pipeline::lookup::Lookups,
+};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+struct Desk {
+    requests: mpsc::Sender<LookupRequest>,
+    lookups: Lookups,
+}
+
+impl Desk {
+    fn new(bench: &Bench) -> Self {
+        let (requests, receiver) = mpsc::channel(8);
+        let lookups = Lookups::new(bench.poller().caller(), bench.db.store.clone(), bench.clock.clone(), receiver);
+        Self { requests, lookups }
+    }
+
+    async fn ask(&mut self, person: &str, query: &str) -> LookupResult {
+        let (answer, result) = oneshot::channel();
+        self.requests.send(LookupRequest { person: person.to_owned(), query: query.to_owned(), answer }).await.unwrap();
+        self.lookups.answer_waiting().await;
+        result.await.unwrap()
+    }
+}
+
+fn ids(result: &LookupResult) -> Vec<i64> {
+    let LookupResult::Found(tokens) = result else { panic!("{result:?}") };
+    tokens.iter().map(|token| token.id.0).collect()
+}
+
+on_both!(a_symbol_is_found_shared_and_written, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.fake.add_unranked(45011, "NEW", "Newcomer");
+    bench.fake.add_unranked(45012, "NEW", "Newcomer Two");
+    let mut desk = Desk::new(&bench);
+    assert_eq!(ids(&desk.ask("telegram:1", "$new").await), [45011, 45012]);
+    assert_eq!(ids(&desk.ask("telegram:2", "NEW").await), [45011, 45012]);
+    assert_eq!(bench.fake.take_seen().len(), 1, "the answer is shared");
+    bench.advance(Duration::from_secs(15 * 60));
+    assert_eq!(ids(&desk.ask("telegram:2", "NEW").await).len(), 2);
+    let seen = bench.fake.take_seen();
+    assert_eq!((seen.len(), seen[0].query["symbol"].as_str(), seen[0].query["limit"].as_str()), (1, "NEW", "100"));
+    assert_eq!(ids(&desk.ask("telegram:3", "#45012").await), [45012]);
+    assert_eq!(bench.fake.take_seen()[0].query["token_id"], "45012");
+});
+
+on_both!(an_unknown_symbol_is_remembered_for_a_day, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    assert!(ids(&desk.ask("telegram:1", "NOPE").await).is_empty());
+    bench.advance(Duration::from_secs(23 * 3600));
+    assert!(ids(&desk.ask("telegram:2", "nope").await).is_empty());
+    assert_eq!(bench.fake.take_seen().len(), 1);
+    bench.advance(Duration::from_secs(3600));
+    desk.ask("telegram:2", "nope").await;
+    assert_eq!(bench.fake.take_seen().len(), 1);
+});
+
+on_both!(a_person_has_three_a_day_and_everybody_twenty, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    for number in 0..3 {
+        assert!(ids(&desk.ask("telegram:1", &format!("X{number}")).await).is_empty());
+    }
+    assert_eq!(desk.ask("telegram:1", "X9").await, LookupResult::OverLimit);
+    assert!(ids(&desk.ask("telegram:1", "X0").await).is_empty(), "what is known costs nothing");
+    for number in 3..20 {
+        ids(&desk.ask(&format!("discord:{number}"), &format!("X{number}")).await);
+    }
+    assert_eq!(desk.ask("discord:99", "X99").await, LookupResult::OverLimit);
+    assert_eq!(bench.fake.take_seen().len(), 20);
+    bench.advance(Duration::from_secs(15 * 3600));
+    assert!(ids(&desk.ask("telegram:1", "X9").await).is_empty(), "another day");
+});
+
+#[tokio::test]
+async fn without_a_budget_nobody_is_counted() {
+    let mut bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.settings.calls_per_month = 0;
+    let mut desk = Desk::new(&bench);
+    for number in 0..10 {
+        assert!(ids(&desk.ask("telegram:1", &format!("X{number}")).await).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_no_answer_and_is_not_remembered() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    bench.fake.add_unranked(45011, "NEW", "Newcomer");
+    bench.fake.fault("tokens", Fault::Html(502));
+    assert_eq!(desk.ask("telegram:1", "NEW").await, LookupResult::Unavailable);
+    assert_eq!(ids(&desk.ask("telegram:1", "NEW").await), [45011]);
+    assert!(ids(&desk.ask("telegram:1", "not,a,symbol").await).is_empty());
+    assert_eq!(bench.fake.take_seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_months_budget_binds_look_ups_too() {
+    let mut bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.settings.calls_per_month = 1;
+    let mut desk = Desk::new(&bench);
+    assert!(ids(&desk.ask("telegram:1", "A").await).is_empty());
+    assert_eq!(desk.ask("telegram:1", "B").await, LookupResult::Unavailable);
+    assert_eq!(bench.fake.take_seen().len(), 1);
+}

@@ -1,0 +1,244 @@
+//! The whole product before three fakes, with a clock that is moved by hand and parts that are stepped: nothing sleeps.
+
+use super::{
+    database::TestDb,
+    fake_discord::{self, FakeDiscord, interaction},
+    fake_telegram::{self, FakeTelegram},
+    fake_token_metrics::{self, FakeTokenMetrics},
+};
+use bellwether::{
+    app::Parts,
+    clock::{Clock, ManualClock, SharedClock},
+    config::{Config, Environment},
+    domain::Timestamp,
+};
+use serde_json::Value;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// When tests begin: a Saturday, a few hours into the day.
+pub(crate) const BEGIN: &str = "2026-11-21T06:00:00Z";
+
+/// A running product. Dropping it fails the test where a message was not read or a request was not what a platform takes.
+pub(crate) struct TestApp {
+    pub(crate) source: FakeTokenMetrics,
+    pub(crate) discord: FakeDiscord,
+    pub(crate) telegram: FakeTelegram,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) db: TestDb,
+    pub(crate) parts: Parts,
+    settings: Vec<(String, String)>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    lookups: JoinHandle<()>,
+    stop: CancellationToken,
+    interactions: u64,
+}
+
+/// What runs between a start and a stop.
+struct Running {
+    parts: Parts,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    lookups: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl TestApp {
+    /// Both platforms on, no call budget, four tokens in the directory, polled every 15 minutes.
+    pub(crate) async fn start(db: TestDb) -> Self {
+        Self::with(db, &[]).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(db: TestDb, settings: &[(&str, &str)]) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::parse(BEGIN).unwrap()));
+        let source = FakeTokenMetrics::start().await;
+        source.set_tokens([(3375, "BTC", "Bitcoin"), (3306, "ETH", "Ethereum"), (3988, "SOL", "Solana"), (3369, "XRP", "XRP")]);
+        let discord = FakeDiscord::start(clock.clone()).await;
+        let telegram = FakeTelegram::start_with(clock.clone()).await;
+        let mut all = vec![
+            ("TOKEN_METRICS_API_KEY", fake_token_metrics::API_KEY.to_owned()),
+            ("TOKEN_METRICS_API_URL", source.url.clone()),
+            ("TOKEN_METRICS_CALLS_PER_MONTH", "0".to_owned()),
+            ("TOKEN_METRICS_CALLS_PER_MINUTE", "0".to_owned()),
+            ("DISCORD_BOT_TOKEN", fake_discord::TOKEN.to_owned()),
+            ("DISCORD_APPLICATION_ID", fake_discord::APPLICATION.to_string()),
+            ("DISCORD_PUBLIC_KEY", interaction::public_key()),
+            ("DISCORD_API_URL", discord.url.clone()),
+            ("TELEGRAM_BOT_TOKEN", fake_telegram::TOKEN.to_owned()),
+            ("TELEGRAM_API_URL", telegram.url.clone()),
+        ];
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let settings: Vec<_> = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let running = Running::start(&db, &clock, &settings).await;
+        let Running { parts, address, server, lookups, stop } = running;
+        let mut app = Self {
+            source,
+            discord,
+            telegram,
+            clock,
+            db,
+            parts,
+            settings,
+            address,
+            server,
+            lookups,
+            stop,
+            interactions: 1_441_500_000_000_000,
+        };
+        app.step().await;
+        app
+    }
+
+    /// Stops without a word, as a crash does, and starts anew on the same database.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.halt();
+        let Running { parts, address, server, lookups, stop } = Running::start(&self.db, &self.clock, &self.settings).await;
+        let now = self.clock.now();
+        parts.store.recover_attempts(true, now).await.unwrap();
+        (self.parts, self.address, self.server, self.lookups, self.stop) = (parts, address, server, lookups, stop);
+        self
+    }
+
+    fn halt(&self) {
+        self.stop.cancel();
+        self.server.abort();
+        self.lookups.abort();
+    }
+
+    /// Does everything that is due, as often as that makes something else due. Platform paces of a few seconds pass on the clock.
+    pub(crate) async fn step(&mut self) {
+        for _ in 0..200 {
+            if let Some(updates) = &self.parts.updates {
+                updates.step().await.unwrap();
+            }
+            self.parts.poller.step().await.unwrap();
+            let composed = self.parts.flow.step().await.unwrap();
+            let (mut started, mut not_before) = (0, None);
+            for deliverer in &mut self.parts.deliverers {
+                let round = deliverer.drain().await.unwrap();
+                started += round.started;
+                let waits = self.parts.store.next_message_due(deliverer.platform()).await.unwrap();
+                not_before = [not_before, round.not_before, waits].into_iter().flatten().min();
+            }
+            self.parts.housekeeping.step().await.unwrap();
+            match not_before {
+                Some(at) if at <= self.clock.now() + Duration::from_secs(5) => self.clock.set(at.max(self.clock.now())),
+                _ if composed == 0 && started == 0 => return,
+                _ => {}
+            }
+        }
+        panic!("the product does not come to rest");
+    }
+
+    /// Time passes; whatever becomes due on the way is done.
+    pub(crate) async fn pass(&mut self, time: Duration) {
+        self.clock.advance(time);
+        self.step().await;
+    }
+
+    /// Time passes until the next poll is over: 16 minutes, more than a cadence of 15 with its jitter.
+    pub(crate) async fn next_poll(&mut self) {
+        self.pass(Duration::from_secs(16 * 60)).await;
+    }
+
+    /// Someone with these permissions types a command on Discord; what is answered, as plain text.
+    pub(crate) async fn on_server(&mut self, permissions: u64, data: Value) -> String {
+        let id = self.next_interaction();
+        self.interact(&interaction::in_server(id, permissions, data)).await
+    }
+
+    /// Someone types a command in the bot's direct messages on Discord.
+    pub(crate) async fn in_direct_messages(&mut self, data: Value) -> String {
+        let id = self.next_interaction();
+        self.interact(&interaction::in_private(id, data)).await
+    }
+
+    fn next_interaction(&mut self) -> u64 {
+        self.interactions += 1;
+        self.interactions
+    }
+
+    /// Sends an interaction signed as Discord does; the embed that is answered, whether at once or as an edit.
+    pub(crate) async fn interact(&mut self, interaction: &Value) -> String {
+        let body = interaction.to_string();
+        let at = self.clock.now().as_secs();
+        let response = reqwest::Client::new()
+            .post(format!("http://{}/discord/interactions", self.address))
+            .header("X-Signature-Ed25519", interaction::sign(body.as_bytes(), at))
+            .header("X-Signature-Timestamp", at.to_string())
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200);
+        let answer: Value = response.json().await.unwrap();
+        self.parts.tracker.close();
+        self.parts.tracker.wait().await;
+        self.parts.tracker.reopen();
+        let data = match answer["type"].as_u64() {
+            Some(5) => self.discord.answers().pop().expect("a deferred answer is edited").1,
+            _ => answer["data"].clone(),
+        };
+        embed_text(&data)
+    }
+
+    /// What arrived on Discord since the last look: channel and text.
+    pub(crate) fn discord_messages(&self) -> Vec<(String, String)> {
+        self.discord.unread().into_iter().map(|message| (message.channel, embed_text(&message.body))).collect()
+    }
+
+    /// What arrived on Telegram since the last look: chat, topic and text.
+    pub(crate) fn telegram_messages(&self) -> Vec<(i64, Option<i64>, String)> {
+        self.telegram.unread().into_iter().map(|sent| (sent.chat, sent.topic, sent.text)).collect()
+    }
+
+    /// Someone writes to the bot on Telegram; what is answered there.
+    pub(crate) async fn say(&mut self, chat: i64, user: i64, text: &str) -> String {
+        self.telegram.with(|world| world.say(chat, user, text));
+        self.step().await;
+        let texts: Vec<_> = self.telegram_messages().into_iter().filter(|(to, ..)| *to == chat).map(|(.., text)| text).collect();
+        texts.join("\n---\n")
+    }
+}
+
+impl Running {
+    async fn start(db: &TestDb, clock: &Arc<ManualClock>, settings: &[(String, String)]) -> Self {
+        let config = Config::load(&Environment::of(settings.to_vec()), |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let shared: SharedClock = clock.clone();
+        let mut parts = Parts::wire(&config, db.store.clone(), &shared).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = parts.router(&config, address);
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let server = tokio::spawn(async move { bellwether::web::serve(listener, router, until).await.unwrap() });
+        let lookups = tokio::spawn(parts.lookups.take().unwrap().run(stop.clone()));
+        Self { parts, address, server, lookups, stop }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// The words of an embed, a line each: title, description, fields, link.
+fn embed_text(data: &Value) -> String {
+    let mut lines = Vec::new();
+    lines.extend(data["content"].as_str().filter(|content| !content.is_empty()).map(str::to_owned));
+    for embed in data["embeds"].as_array().into_iter().flatten() {
+        lines.extend(["title", "description"].iter().filter_map(|part| Some(embed[part].as_str()?.to_owned())));
+        for field in embed["fields"].as_array().into_iter().flatten() {
+            lines.push(format!("{}: {}", field["name"].as_str().unwrap_or_default(), field["value"].as_str().unwrap_or_default()));
+        }
+        lines.extend(embed["footer"]["text"].as_str().map(str::to_owned));
+    }
+    for row in data["components"].as_array().into_iter().flatten() {
+        lines.extend(row["components"].as_array().into_iter().flatten().filter_map(|button| Some(button["url"].as_str()?.to_owned())));
+    }
+    lines.join("\n")
+}

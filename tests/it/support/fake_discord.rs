@@ -1,0 +1,402 @@
+//! A Discord that speaks real HTTP on loopback: stateful, as strict as its published document, with limits and faults.
+
+pub(crate) mod door;
+pub(crate) mod interaction;
+pub(crate) mod spec;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use bellwether::{clock::SharedClock, domain::Timestamp};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// The application, which is also the bot's account.
+pub(crate) const APPLICATION: u64 = 1_402_318_849_203_716_096;
+/// The server, and the channel where commands are typed.
+pub(crate) const GUILD: &str = "1180243561948524565";
+pub(crate) const HERE: &str = "1180243562783182920";
+/// The token that is accepted.
+pub(crate) const TOKEN: &str = "bot-token.very-secret.0123456789";
+
+/// Runs until it is dropped; dropping it fails the test where a request was wrong or a message was not read.
+pub(crate) struct FakeDiscord {
+    pub(crate) url: String,
+    world: Arc<Mutex<World>>,
+    server: JoinHandle<()>,
+}
+
+struct World {
+    clock: SharedClock,
+    channels: BTreeMap<String, Value>,
+    roles: BTreeMap<String, Value>,
+    own_roles: Vec<String>,
+    messages: Vec<Message>,
+    answers: Vec<(String, Value)>,
+    commands: Vec<Value>,
+    command_writes: usize,
+    requests: Vec<String>,
+    complaints: Vec<String>,
+    faults: Vec<Fault>,
+    closed_dms: BTreeSet<String>,
+    windows: BTreeMap<String, (Timestamp, u32)>,
+    sent: VecDeque<Timestamp>,
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) channel: String,
+    pub(crate) body: Value,
+    read: bool,
+}
+
+/// What goes wrong with the next requests of a kind.
+pub(crate) struct Fault {
+    /// `POST /channels/…`: how method and path begin.
+    pub(crate) on: String,
+    /// How often.
+    pub(crate) times: usize,
+    pub(crate) kind: FaultKind,
+}
+
+pub(crate) enum FaultKind {
+    /// This answer instead.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// The connection closes after the request was read; nothing is done.
+    HangUp,
+    /// It is carried out, but the connection closes without an answer.
+    LoseAnswer,
+    /// The answer takes this long.
+    Delay(Duration),
+}
+
+impl FakeDiscord {
+    pub(crate) async fn start(clock: SharedClock) -> Self {
+        let here = json!({"id": HERE, "type": 0, "guild_id": GUILD, "name": "alerts", "permission_overwrites": []});
+        let everyone = json!([{"id": GUILD, "name": "@everyone", "permissions": interaction::BOT.to_string(), "mentionable": false}]);
+        let world = Arc::new(Mutex::new(World {
+            clock,
+            channels: BTreeMap::from([(HERE.to_owned(), here)]),
+            roles: BTreeMap::from([(GUILD.to_owned(), everyone)]),
+            own_roles: Vec::new(),
+            messages: Vec::new(),
+            answers: Vec::new(),
+            commands: Vec::new(),
+            command_writes: 0,
+            requests: Vec::new(),
+            complaints: Vec::new(),
+            faults: Vec::new(),
+            closed_dms: BTreeSet::new(),
+            windows: BTreeMap::new(),
+            sent: VecDeque::new(),
+        }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&world));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, world, server }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Adds or changes a channel; fields as the API has them.
+    pub(crate) fn channel(&self, id: &str, fields: Value) {
+        let mut channel = json!({"id": id, "type": 0, "guild_id": GUILD, "name": "other", "permission_overwrites": []});
+        let Value::Object(fields) = fields else { panic!("fields are an object") };
+        channel.as_object_mut().unwrap().extend(fields);
+        self.world().channels.insert(id.to_owned(), channel);
+    }
+
+    /// This person takes no direct messages.
+    pub(crate) fn close_direct_messages(&self, user: &str) {
+        self.world().closed_dms.insert(user.to_owned());
+    }
+
+    pub(crate) fn fault(&self, on: &str, times: usize, kind: FaultKind) {
+        self.world().faults.push(Fault { on: on.to_owned(), times, kind });
+    }
+
+    /// An error of Discord's, `times` times.
+    pub(crate) fn refuse(&self, on: &str, times: usize, status: u16, code: u64) {
+        let body = json!({"message": format!("refused with {code}"), "code": code}).to_string();
+        self.fault(on, times, FaultKind::Answer(status, vec![("content-type", "application/json".into())], body));
+    }
+
+    /// The messages that were not read yet; they are now.
+    pub(crate) fn unread(&self) -> Vec<Message> {
+        let mut world = self.world();
+        let unread = world.messages.iter_mut().filter(|message| !message.read);
+        unread
+            .map(|message| {
+                message.read = true;
+                message.clone()
+            })
+            .collect()
+    }
+
+    /// The edits of "thinking…" so far: interaction token and body.
+    pub(crate) fn answers(&self) -> Vec<(String, Value)> {
+        self.world().answers.clone()
+    }
+
+    /// What was asked so far, as method and path.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.world().requests.clone()
+    }
+
+    pub(crate) fn commands(&self) -> Vec<Value> {
+        self.world().commands.clone()
+    }
+
+    /// How often commands were written.
+    pub(crate) fn command_writes(&self) -> usize {
+        self.world().command_writes
+    }
+
+    /// What was wrong with the requests; a test that provokes it takes it.
+    pub(crate) fn take_complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().complaints)
+    }
+}
+
+impl Drop for FakeDiscord {
+    fn drop(&mut self) {
+        self.server.abort();
+        if std::thread::panicking() {
+            return;
+        }
+        let world = self.world();
+        assert!(world.complaints.is_empty(), "Discord would refuse: {:#?}", world.complaints);
+        let unread: Vec<_> = world.messages.iter().filter(|message| !message.read).collect();
+        assert!(unread.is_empty(), "unread on Discord: {unread:#?}");
+    }
+}
+
+async fn handle(State(world): State<Arc<Mutex<World>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let asked = format!("{method} {}", uri.path().trim_start_matches("/api/v10"));
+    let fault = {
+        let mut world = world.lock().unwrap();
+        world.requests.push(asked.clone());
+        world.manners(&uri, &headers);
+        world.next_fault(&asked)
+    };
+    match fault {
+        None => {}
+        Some(FaultKind::Answer(status, headers, body)) => {
+            let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            return response;
+        }
+        Some(FaultKind::HangUp) => hang_up(),
+        Some(FaultKind::LoseAnswer) => {
+            world.lock().unwrap().respond(&asked, &headers, &body);
+            hang_up()
+        }
+        Some(FaultKind::Delay(time)) => tokio::time::sleep(time).await,
+    }
+    world.lock().unwrap().respond(&asked, &headers, &body)
+}
+
+/// Ends the connection without a word; unwinding this way prints nothing.
+fn hang_up() -> ! {
+    std::panic::resume_unwind(Box::new("hung up on purpose"))
+}
+
+impl World {
+    fn manners(&mut self, uri: &Uri, headers: &HeaderMap) {
+        if !uri.path().starts_with("/api/v10/") {
+            self.complaints.push(format!("{} lacks the version", uri.path()));
+        }
+        if !headers.get("user-agent").is_some_and(|agent| agent.as_bytes().starts_with(b"DiscordBot (")) {
+            self.complaints.push("User-Agent is not DiscordBot (url, version)".into());
+        }
+    }
+
+    fn next_fault(&mut self, asked: &str) -> Option<FaultKind> {
+        let index = self.faults.iter().position(|fault| fault.times > 0 && asked.starts_with(&fault.on))?;
+        let fault = &mut self.faults[index];
+        fault.times -= 1;
+        Some(match &fault.kind {
+            FaultKind::Answer(status, headers, body) => FaultKind::Answer(*status, headers.clone(), body.clone()),
+            FaultKind::HangUp => FaultKind::HangUp,
+            FaultKind::LoseAnswer => FaultKind::LoseAnswer,
+            FaultKind::Delay(time) => FaultKind::Delay(*time),
+        })
+    }
+
+    fn respond(&mut self, asked: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+        let (method, path) = asked.split_once(' ').unwrap();
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let is_webhook = parts[0] == "webhooks";
+        if !is_webhook {
+            if headers.get("authorization").is_none_or(|given| given.as_bytes() != format!("Bot {TOKEN}").as_bytes()) {
+                return error(401, 0, "401: Unauthorized");
+            }
+            if let Some(limited) = self.global_limit() {
+                return limited;
+            }
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        match (method, parts.as_slice()) {
+            ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body),
+            ("GET", ["channels", channel]) => match self.channels.get(*channel) {
+                Some(found) => found.clone().to_string().into_response(),
+                None => error(404, 10003, "Unknown Channel"),
+            },
+            ("PATCH", ["channels", channel]) => {
+                let Some(found) = self.channels.get_mut(*channel) else { return error(404, 10003, "Unknown Channel") };
+                found["thread_metadata"]["archived"] = body["archived"].clone();
+                self.checked("patch", "/channels/{channel_id}", &body).unwrap_or_else(|| json!({}).to_string().into_response())
+            }
+            ("GET", ["guilds", guild, "roles"]) => self.roles.get(*guild).cloned().unwrap_or(json!([])).to_string().into_response(),
+            ("GET", ["guilds", _, "members", user]) if *user == APPLICATION.to_string() => {
+                json!({"user": {"id": user}, "roles": self.own_roles}).to_string().into_response()
+            }
+            ("POST", ["users", "@me", "channels"]) => self.open_direct_messages(&body),
+            ("GET", ["users", "@me"]) => json!({"id": APPLICATION.to_string(), "username": "alertbot", "bot": true}).to_string().into_response(),
+            ("GET", ["applications", "@me"]) => json!({
+                "id": APPLICATION.to_string(), "name": "Alert Bot", "verify_key": interaction::public_key(), "interactions_endpoint_url": null,
+            })
+            .to_string()
+            .into_response(),
+            ("GET", ["applications", _, "commands"]) => json!(self.commands).to_string().into_response(),
+            ("PUT", ["applications", _, "commands"]) => self.write_commands(&body),
+            ("PATCH", ["webhooks", _, token, "messages", "@original"]) => {
+                let template = "/webhooks/{webhook_id}/{webhook_token}/messages/@original";
+                self.checked("patch", template, &body).unwrap_or_else(|| {
+                    self.answers.push(((*token).to_owned(), body.clone()));
+                    json!({"id": "5"}).to_string().into_response()
+                })
+            }
+            _ => {
+                self.complaints.push(format!("{asked} is not a route"));
+                error(404, 0, "404: Not Found")
+            }
+        }
+    }
+
+    /// Discord's refusal of a body, if it would refuse it; remembered for the end of the test.
+    fn checked(&mut self, method: &str, template: &str, body: &Value) -> Option<Response> {
+        let found = spec::complaints(method, template, body);
+        if found.is_empty() {
+            return None;
+        }
+        self.complaints.push(format!("{method} {template}: {found:?}\n{body:#}"));
+        Some(error(400, 50035, "Invalid Form Body"))
+    }
+
+    fn create_message(&mut self, channel: &str, body: &Value) -> Response {
+        if let Some(refusal) = self.checked("post", "/channels/{channel_id}/messages", body) {
+            return refusal;
+        }
+        let Some(found) = self.channels.get(channel) else { return error(404, 10003, "Unknown Channel") };
+        if found["thread_metadata"]["archived"] == json!(true) {
+            return error(400, 50083, "Thread is archived");
+        }
+        if found["recipient"].as_str().is_some_and(|user| self.closed_dms.contains(user)) {
+            return error(403, 50007, "Cannot send messages to this user");
+        }
+        let now = self.clock.now();
+        let window = self.windows.entry(channel.to_owned()).or_insert((now, 0));
+        if now >= window.0 + Duration::from_secs(5) {
+            *window = (now, 0);
+        }
+        let reset_after = (window.0 + Duration::from_secs(5)).since(now).as_secs_f64();
+        if window.1 >= 5 {
+            return limited(reset_after, "user", true);
+        }
+        window.1 += 1;
+        let remaining = 5 - window.1;
+        let earlier = self.messages.iter().find(|message| message.channel == channel && message.body["nonce"] == body["nonce"]);
+        let id = match earlier {
+            Some(message) => message.id.clone(),
+            None => {
+                let id = (9_000 + self.messages.len()).to_string();
+                self.messages.push(Message { id: id.clone(), channel: channel.to_owned(), body: body.clone(), read: false });
+                id
+            }
+        };
+        let mut response = json!({"id": id, "channel_id": channel, "nonce": body["nonce"]}).to_string().into_response();
+        bucket_headers(&mut response, remaining, reset_after);
+        response
+    }
+
+    fn open_direct_messages(&mut self, body: &Value) -> Response {
+        if let Some(refusal) = self.checked("post", "/users/@me/channels", body) {
+            return refusal;
+        }
+        let user = body["recipient_id"].as_str().unwrap().to_owned();
+        let id = direct_channel(&user);
+        self.channels.insert(id.clone(), json!({"id": id, "type": 1, "recipient": user}));
+        json!({"id": id, "type": 1}).to_string().into_response()
+    }
+
+    fn write_commands(&mut self, body: &Value) -> Response {
+        if let Some(refusal) = self.checked("put", "/applications/{application_id}/commands", body) {
+            return refusal;
+        }
+        self.command_writes += 1;
+        self.commands = body.as_array().unwrap().clone();
+        for (index, command) in self.commands.iter_mut().enumerate() {
+            command["id"] = json!(index.to_string());
+            command["version"] = json!("1441500000020971520");
+            command["name_localizations"] = Value::Null;
+        }
+        json!(self.commands).to_string().into_response()
+    }
+
+    fn global_limit(&mut self) -> Option<Response> {
+        let now = self.clock.now();
+        while self.sent.front().is_some_and(|at| *at + Duration::from_secs(1) <= now) {
+            self.sent.pop_front();
+        }
+        if self.sent.len() >= 50 {
+            return Some(limited(1.0, "global", false));
+        }
+        self.sent.push_back(now);
+        None
+    }
+}
+
+/// The channel of someone's direct messages with the bot.
+pub(crate) fn direct_channel(user: &str) -> String {
+    format!("7{}", user.trim_start_matches('2'))
+}
+
+fn error(status: u16, code: u64, message: &str) -> Response {
+    (StatusCode::from_u16(status).unwrap(), json!({"message": message, "code": code}).to_string()).into_response()
+}
+
+fn bucket_headers(response: &mut Response, remaining: u32, reset_after: f64) {
+    let headers = response.headers_mut();
+    headers.insert("x-ratelimit-limit", "5".parse().unwrap());
+    headers.insert("x-ratelimit-remaining", remaining.to_string().parse().unwrap());
+    headers.insert("x-ratelimit-reset-after", format!("{reset_after:.3}").parse().unwrap());
+    headers.insert("x-ratelimit-bucket", "80c17d2f203122d936070c88c8d10f33".parse().unwrap());
+}
+
+fn limited(after: f64, scope: &str, with_bucket: bool) -> Response {
+    let body = json!({"message": "You are being rate limited.", "retry_after": after, "global": scope == "global"});
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, body.to_string()).into_response();
+    if with_bucket {
+        bucket_headers(&mut response, 0, after);
+    }
+    response.headers_mut().insert("retry-after", after.ceil().to_string().parse().unwrap());
+    response.headers_mut().insert("x-ratelimit-scope", scope.parse().unwrap());
+    response
+}

@@ -1,0 +1,155 @@
+//! What each method does.
+
+use super::{
+    BOT_ID, BOT_NAME, Outcome, Refusal, Shared, markup,
+    world::{Chat, Sent, World},
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value) -> Outcome {
+    let mut world = match method {
+        "getupdates" => return get_updates(shared, parameters).await,
+        _ => shared.world(),
+    };
+    match method {
+        "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
+        "sendmessage" => send_message(shared, &mut world, parameters),
+        "getwebhookinfo" => {
+            Ok(json!({ "url": world.webhook, "has_custom_certificate": false, "pending_update_count": world.updates.len() }))
+        }
+        "deletewebhook" => {
+            world.webhook.clear();
+            if parameters.get("drop_pending_updates") == Some(&Value::Bool(true)) {
+                world.updates.clear();
+            }
+            Ok(Value::Bool(true))
+        }
+        "setmycommands" => {
+            world.commands.insert(scope(parameters), parameters["commands"].clone());
+            Ok(Value::Bool(true))
+        }
+        "getmycommands" => Ok(world.commands.get(&scope(parameters)).cloned().unwrap_or_else(|| json!([]))),
+        "getchat" => {
+            let id = find(&world, &parameters["chat_id"])?;
+            Ok(world.describe(id))
+        }
+        "getchatmember" => {
+            let id = find(&world, &parameters["chat_id"])?;
+            let user = parameters["user_id"].as_i64().unwrap();
+            Ok(member(user, world.chats[&id].members.get(&user).copied().unwrap_or("left")))
+        }
+        "getchatadministrators" => {
+            let id = find(&world, &parameters["chat_id"])?;
+            let chat = &world.chats[&id];
+            present(chat)?;
+            if chat.kind == "private" {
+                return Err(Refusal::new(400, "Bad Request: there are no administrators in the private chat"));
+            }
+            let admins = chat.members.iter().filter(|(_, status)| matches!(**status, "creator" | "administrator"));
+            Ok(admins.map(|(user, status)| member(*user, status)).collect())
+        }
+        _ => Err(Refusal::new(404, "Not Found: method not found")),
+    }
+}
+
+fn scope(parameters: &Value) -> String {
+    parameters["scope"]["type"].as_str().unwrap_or("default").to_owned()
+}
+
+fn member(user: i64, status: &str) -> Value {
+    let mut member = json!({ "user": { "id": user, "is_bot": user == BOT_ID, "first_name": format!("User {user}") }, "status": status });
+    if status == "administrator" {
+        member["can_post_messages"] = true.into();
+    }
+    member
+}
+
+fn find(world: &World, chat: &Value) -> Result<i64, Refusal> {
+    let by_name = |name: &str| world.chats.iter().find(|(_, chat)| chat.username.as_deref() == name.strip_prefix('@')).map(|(id, _)| *id);
+    let id = chat.as_i64().or_else(|| by_name(chat.as_str()?));
+    id.filter(|id| world.chats.contains_key(id)).ok_or_else(|| Refusal::new(400, "Bad Request: chat not found"))
+}
+
+fn present(chat: &Chat) -> Result<(), Refusal> {
+    match (chat.migrated_to, chat.without_bot, chat.kind) {
+        (Some(to), _, _) => {
+            let description = "Bad Request: group chat was upgraded to a supergroup chat";
+            Err(Refusal::with(400, description, json!({ "migrate_to_chat_id": to })))
+        }
+        (None, true, "private") => Err(Refusal::new(403, "Forbidden: bot was blocked by the user")),
+        (None, true, kind) => Err(Refusal::new(403, format!("Forbidden: bot was kicked from the {kind} chat"))),
+        (None, false, _) => Ok(()),
+    }
+}
+
+fn send_message(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
+    let now = shared.clock.now();
+    let chat = find(world, &parameters["chat_id"])?;
+    let topic = parameters.get("message_thread_id").and_then(Value::as_i64);
+    let known = &world.chats[&chat];
+    present(known)?;
+    match topic.map(|topic| known.topics.get(&topic)) {
+        // The General topic has the number 1 and cannot be named.
+        Some(None) => return Err(Refusal::new(400, "Bad Request: message thread not found")),
+        Some(Some(false)) => return Err(Refusal::new(400, "Bad Request: TOPIC_CLOSED")),
+        Some(Some(true)) | None => {}
+    }
+    let raw = parameters["text"].as_str().unwrap().to_owned();
+    let text = match parameters.get("parse_mode").and_then(Value::as_str) {
+        Some("HTML") => markup::visible(&raw).map_err(|why| Refusal::new(400, format!("Bad Request: can't parse entities: {why}")))?,
+        Some(other) => return Err(Refusal::new(400, format!("Bad Request: unsupported parse_mode {other}"))),
+        None => raw.clone(),
+    };
+    if text.trim().is_empty() {
+        return Err(Refusal::new(400, "Bad Request: message text is empty"));
+    }
+    if text.encode_utf16().count() > 4096 {
+        return Err(Refusal::new(400, "Bad Request: message is too long"));
+    }
+    world.limits.take(chat, now)?;
+    let id = i64::try_from(world.sent.len()).unwrap() + 100;
+    let date = now.as_secs();
+    world.sent.push(Sent { id, chat, topic, raw, text: text.clone(), at: now, arrived: std::time::Instant::now(), read: false });
+    Ok(json!({ "message_id": id, "date": date, "chat": world.describe(chat), "text": text }))
+}
+
+async fn get_updates(shared: &Arc<Shared>, parameters: &Value) -> Outcome {
+    let number = |name: &str| parameters.get(name).and_then(Value::as_i64);
+    let ours = {
+        let mut world = shared.world();
+        if !world.webhook.is_empty() {
+            let text = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+            return Err(Refusal::new(409, text));
+        }
+        if let Some(offset) = number("offset") {
+            world.updates.retain(|update| update["update_id"].as_i64().unwrap() >= offset);
+        }
+        world.polls += 1;
+        world.polls
+    };
+    shared.wake.notify_waiters();
+    let allowed: Vec<&str> = parameters["allowed_updates"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let limit = usize::try_from(number("limit").unwrap_or(100).clamp(1, 100)).unwrap();
+    let patience = Duration::from_secs(u64::try_from(number("timeout").unwrap_or(0).clamp(0, 50)).unwrap());
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        let woken = shared.wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        {
+            let world = shared.world();
+            if world.polls != ours {
+                let text = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+                return Err(Refusal::new(409, text));
+            }
+            let wanted =
+                |update: &&Value| allowed.is_empty() || update.as_object().unwrap().keys().any(|key| allowed.contains(&key.as_str()));
+            let found: Vec<Value> = world.updates.iter().filter(wanted).take(limit).cloned().collect();
+            if !found.is_empty() || tokio::time::Instant::now() >= deadline {
+                return Ok(Value::Array(found));
+            }
+        }
+        let _ = tokio::time::timeout_at(deadline, woken).await;
+    }
+}

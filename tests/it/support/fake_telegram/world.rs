@@ -1,0 +1,171 @@
+//! What the fake knows: chats, their people and topics, updates that wait, messages that came.
+
+use super::{BOT_ID, BOT_NAME, Fault, limits::Limits};
+use bellwether::domain::Timestamp;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// One chat.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chat {
+    pub(crate) kind: &'static str,
+    pub(crate) title: String,
+    /// Without `@`.
+    pub(crate) username: Option<String>,
+    /// Their standing by user; everybody else is a member.
+    pub(crate) members: BTreeMap<i64, &'static str>,
+    /// Topics and whether they are open.
+    pub(crate) topics: BTreeMap<i64, bool>,
+    /// Blocked by the person, or removed from the chat.
+    pub(crate) without_bot: bool,
+    pub(crate) migrated_to: Option<i64>,
+}
+
+/// A message that the bot sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sent {
+    pub(crate) id: i64,
+    pub(crate) chat: i64,
+    pub(crate) topic: Option<i64>,
+    /// As it was sent.
+    pub(crate) raw: String,
+    /// As a reader sees it.
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
+    /// When it arrived, for measuring.
+    pub(crate) arrived: std::time::Instant,
+    pub(crate) read: bool,
+}
+
+/// Everything.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) chats: BTreeMap<i64, Chat>,
+    /// Updates that were not confirmed, in order.
+    pub(crate) updates: Vec<Value>,
+    /// Every update that ever was.
+    pub(crate) told: Vec<Value>,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) webhook: String,
+    pub(crate) commands: HashMap<String, Value>,
+    /// Counts `getUpdates`: a later one ends an earlier one.
+    pub(crate) polls: u64,
+    /// The time of the messages that people write, in Unix seconds.
+    pub(crate) date: i64,
+    pub(super) faults: Vec<(String, Option<i64>, Fault)>,
+    pub(super) calls: Vec<(String, Value)>,
+    pub(super) problems: Vec<String>,
+    pub(super) limits: Limits,
+}
+
+impl World {
+    /// Someone who talked to the bot.
+    pub(crate) fn person(&mut self, id: i64) -> &mut Chat {
+        self.chats.entry(id).or_insert_with(|| Chat { kind: "private", ..Chat::default() })
+    }
+
+    /// A supergroup with an administrator.
+    pub(crate) fn group(&mut self, id: i64, title: &str, admin: i64) -> &mut Chat {
+        let members = BTreeMap::from([(admin, "administrator"), (BOT_ID, "member")]);
+        self.chats.entry(id).or_insert_with(|| Chat { kind: "supergroup", title: title.to_owned(), members, ..Chat::default() })
+    }
+
+    /// A channel where the bot may post.
+    pub(crate) fn channel(&mut self, id: i64, username: &str, admin: i64) -> &mut Chat {
+        let members = BTreeMap::from([(admin, "creator"), (BOT_ID, "administrator")]);
+        let chat = Chat { kind: "channel", title: username.to_owned(), username: Some(username.to_owned()), members, ..Chat::default() };
+        self.chats.entry(id).or_insert(chat)
+    }
+
+    /// Adds an update under the next number, unless it has one; gives the number.
+    pub(crate) fn push(&mut self, mut update: Value) -> i64 {
+        let next = self.told.iter().filter_map(|update| update["update_id"].as_i64()).max().unwrap_or(1000) + 1;
+        if update.get("update_id").is_none() {
+            update["update_id"] = next.into();
+        }
+        let id = update["update_id"].as_i64().unwrap();
+        self.told.push(update.clone());
+        self.updates.push(update);
+        id
+    }
+
+    /// The same update once more.
+    pub(crate) fn redeliver(&mut self, id: i64) {
+        let update = self.told.iter().find(|update| update["update_id"] == id).unwrap().clone();
+        self.updates.push(update);
+    }
+
+    /// Someone writes in a chat; `extra` is laid over the message.
+    pub(crate) fn say_with(&mut self, chat: i64, user: i64, text: &str, extra: &Value) -> i64 {
+        if chat > 0 {
+            self.person(chat);
+        }
+        let mut message = json!({
+            "message_id": self.told.len() + 1, "date": self.date, "chat": self.describe(chat), "text": text,
+            "from": { "id": user, "is_bot": false, "first_name": format!("User {user}") },
+        });
+        if let Some(length) = text.starts_with('/').then(|| text.split_whitespace().next().unwrap_or_default().len()) {
+            message["entities"] = json!([{ "type": "bot_command", "offset": 0, "length": length }]);
+        }
+        for (name, value) in extra.as_object().cloned().unwrap_or_default() {
+            message[name] = value;
+        }
+        self.push(json!({ "message": message }))
+    }
+
+    /// Someone writes in a chat.
+    pub(crate) fn say(&mut self, chat: i64, user: i64, text: &str) -> i64 {
+        self.say_with(chat, user, text, &json!({}))
+    }
+
+    /// Someone writes in a topic.
+    pub(crate) fn say_in_topic(&mut self, chat: i64, topic: i64, user: i64, text: &str) -> i64 {
+        self.say_with(chat, user, text, &json!({ "is_topic_message": true, "message_thread_id": topic }))
+    }
+
+    /// An administrator writes as the group itself.
+    pub(crate) fn say_as_group(&mut self, chat: i64, text: &str) -> i64 {
+        let from = json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot" });
+        let sender = self.describe(chat);
+        self.say_with(chat, 0, text, &json!({ "from": from, "sender_chat": sender }))
+    }
+
+    /// The bot's own place changes; without it nothing arrives there.
+    pub(crate) fn place(&mut self, chat: i64, status: &str) -> i64 {
+        self.chats.get_mut(&chat).unwrap().without_bot = matches!(status, "kicked" | "left");
+        let bot = json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME });
+        let change = json!({
+            "chat": self.describe(chat), "date": self.date, "from": { "id": 7, "is_bot": false, "first_name": "User 7" },
+            "old_chat_member": { "user": bot, "status": "member" }, "new_chat_member": { "user": bot, "status": status, "until_date": 0 },
+        });
+        self.push(json!({ "my_chat_member": change }))
+    }
+
+    /// A group becomes a supergroup: both chats say so.
+    pub(crate) fn migrate(&mut self, from: i64, to: i64) {
+        let chat = Chat { kind: "supergroup", ..self.chats[&from].clone() };
+        self.chats.insert(to, chat);
+        self.chats.get_mut(&from).unwrap().migrated_to = Some(to);
+        let (old, new) = (self.describe(from), self.describe(to));
+        self.push(json!({ "message": { "message_id": 1, "date": self.date, "chat": old, "migrate_to_chat_id": to } }));
+        self.push(json!({ "message": { "message_id": 1, "date": self.date, "chat": new, "migrate_from_chat_id": from } }));
+    }
+
+    pub(super) fn describe(&self, chat: i64) -> Value {
+        let known = self.chats.get(&chat).unwrap_or_else(|| panic!("chat {chat} was never made"));
+        let mut described = json!({ "id": chat, "type": known.kind });
+        if chat < 0 {
+            described["title"] = known.title.clone().into();
+        }
+        if let Some(username) = &known.username {
+            described["username"] = username.clone().into();
+        }
+        described
+    }
+
+    pub(super) fn take_fault(&mut self, method: &str, parameters: &Value) -> Option<Fault> {
+        let chat = parameters.get("chat_id").and_then(Value::as_i64);
+        let at = self.faults.iter().position(|(name, only, _)| name == method && (only.is_none() || *only == chat))?;
+        Some(self.faults.remove(at).2)
+    }
+}

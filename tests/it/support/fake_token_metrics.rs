@@ -1,0 +1,284 @@
+//! A Token Metrics API that lives in memory and speaks real HTTP, as strict as its reference says, with faults on request.
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use bellwether::domain::Timestamp;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// The one key that it takes.
+pub const API_KEY: &str = "tm-00000000-aaaa-bbbb-cccc-key-of-the-tests";
+
+/// What goes wrong with the next call of an endpoint.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This status with this body.
+    Status(u16, String),
+    /// This status with headers and the body of the samples.
+    WithHeaders(u16, Vec<(&'static str, String)>),
+    /// The rows of the real answer replaced by these.
+    Rows(Vec<Value>),
+    /// The real answer, cut in the middle.
+    Truncated,
+    /// A page for people.
+    Html(u16),
+    /// The real answer, so much later.
+    Delay(Duration),
+    /// The connection breaks before the promised length.
+    BrokenOff,
+    /// An answer that is larger than anybody reads.
+    Endless,
+}
+
+/// One call as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub endpoint: String,
+    pub query: BTreeMap<String, String>,
+    /// What it was answered with.
+    pub status: u16,
+}
+
+impl Seen {
+    /// The ids that were asked for.
+    pub fn ids(&self) -> Vec<i64> {
+        self.query.get("token_id").map(|ids| ids.split(',').map(|id| id.parse().unwrap()).collect()).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct TokenRow {
+    id: i64,
+    symbol: String,
+    name: String,
+}
+
+#[derive(Default)]
+struct Inner {
+    daily: BTreeMap<(Timestamp, i64), (i64, i64)>,
+    hourly: BTreeMap<(Timestamp, i64), (i64, i64)>,
+    tokens: Vec<TokenRow>,
+    unranked: Vec<TokenRow>,
+    faults: BTreeMap<String, VecDeque<Fault>>,
+    down: Option<Fault>,
+    seen: Vec<Seen>,
+}
+
+/// The fake. Cheap to clone; ends with the test.
+#[derive(Clone)]
+pub struct FakeTokenMetrics {
+    inner: Arc<Mutex<Inner>>,
+    /// Where it listens, `/v2` included: the API's base URL.
+    pub url: String,
+}
+
+impl FakeTokenMetrics {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v2", listener.local_addr().unwrap());
+        let inner = Arc::new(Mutex::new(Inner::default()));
+        let app = Router::new().fallback(answer).with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { inner, url }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// The daily row of a token: signal and trend.
+    pub fn set_daily(&self, token: i64, date: &str, signal: i64, trend: i64) {
+        self.inner().daily.insert((Timestamp::parse(date).unwrap(), token), (signal, trend));
+    }
+
+    /// The hourly row of a token: signal and position.
+    pub fn set_hourly(&self, token: i64, hour: &str, signal: i64, position: i64) {
+        self.inner().hourly.insert((Timestamp::parse(hour).unwrap(), token), (signal, position));
+    }
+
+    /// The tokens by market cap, the largest first.
+    pub fn set_tokens<'a>(&self, tokens: impl IntoIterator<Item = (i64, &'a str, &'a str)>) {
+        let row = |(id, symbol, name): (i64, &str, &str)| TokenRow { id, symbol: symbol.to_owned(), name: name.to_owned() };
+        self.inner().tokens = tokens.into_iter().map(row).collect();
+    }
+
+    /// A token that is in the full list alone.
+    pub fn add_unranked(&self, id: i64, symbol: &str, name: &str) {
+        self.inner().unranked.push(TokenRow { id, symbol: symbol.to_owned(), name: name.to_owned() });
+    }
+
+    /// The next call of this endpoint goes wrong like this; faults queue up.
+    pub fn fault(&self, endpoint: &str, fault: Fault) {
+        self.inner().faults.entry(endpoint.to_owned()).or_default().push_back(fault);
+    }
+
+    /// Every call goes wrong like this, until `None`.
+    pub fn set_down(&self, fault: Option<Fault>) {
+        self.inner().down = fault;
+    }
+
+    /// Every call since the last time this was asked.
+    pub fn take_seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.inner().seen)
+    }
+}
+
+type Query = BTreeMap<String, String>;
+/// A refusal: the status and the API's words.
+type Refusal = (u16, &'static str);
+
+async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Response {
+    let endpoint = request.uri().path().trim_start_matches("/v2/").to_owned();
+    let query: Query = axum::extract::Query::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
+    let (fault, result) = {
+        let mut inner = inner.lock().unwrap();
+        let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
+        let fault = queued.or_else(|| inner.down.clone());
+        let result = if request.uri().path().starts_with("/v2/") {
+            check(request.headers(), &query).and_then(|paging| rows(&inner, &endpoint, &query, paging))
+        } else {
+            Err((404, "Not found"))
+        };
+        (fault, result)
+    };
+    let (status, body) = match result {
+        Ok(rows) if rows.is_empty() => (404, json!({"success": false, "message": "Data not found", "length": 0, "data": []})),
+        Ok(rows) => (200, json!({"success": true, "message": "Data fetched successfully", "length": rows.len(), "data": rows})),
+        Err((status, message)) => (status, json!({"success": false, "message": message})),
+    };
+    let response = match fault {
+        None => reply(status, body.to_string()),
+        Some(fault) => faulty(fault, status, &body).await,
+    };
+    inner.lock().unwrap().seen.push(Seen { endpoint, query, status: response.status().as_u16() });
+    response
+}
+
+async fn faulty(fault: Fault, status: u16, body: &Value) -> Response {
+    let text = body.to_string();
+    match fault {
+        Fault::Status(status, body) => reply(status, body),
+        Fault::WithHeaders(status, headers) => {
+            let mut response = reply(status, json!({"success": false, "message": "Rate limit exceeded"}).to_string());
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
+        }
+        Fault::Rows(rows) => reply(200, json!({"success": true, "message": "", "length": rows.len(), "data": rows}).to_string()),
+        Fault::Truncated => reply(200, text[..text.len() / 2].to_owned()),
+        Fault::Html(status) => reply(status, "<!DOCTYPE html><html><body>Bad gateway</body></html>".to_owned()),
+        Fault::Delay(time) => {
+            tokio::time::sleep(time).await;
+            reply(status, text)
+        }
+        Fault::BrokenOff => {
+            let chunks = [Ok(Bytes::from("{\"success\": true, \"data\": [")), Err(std::io::Error::other("gone"))];
+            Body::from_stream(futures_util::stream::iter(chunks)).into_response()
+        }
+        Fault::Endless => {
+            let chunks = std::iter::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 65_536]))).take(200);
+            Body::from_stream(futures_util::stream::iter(chunks)).into_response()
+        }
+    }
+}
+
+fn reply(status: u16, body: String) -> Response {
+    (StatusCode::from_u16(status).unwrap(), [("content-type", "application/json"), ("x-request-id", "fake-1")], body).into_response()
+}
+
+/// What is the same for every endpoint: the key, and paging with `limit` up to 100 and `page` from 1.
+fn check(headers: &HeaderMap, query: &Query) -> Result<(usize, usize), Refusal> {
+    if headers.get("x-api-key").and_then(|key| key.to_str().ok()) != Some(API_KEY) {
+        return Err((401, "Invalid API key"));
+    }
+    let number = |names: [&str; 2], default: usize| match names.iter().find_map(|name| query.get(*name)) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| (400, "Invalid parameters")),
+    };
+    let (limit, page) = (number(["limit", "top_k"], 50)?, number(["page", "page"], 1)?);
+    if !(1..=100).contains(&limit) || page < 1 { Err((400, "Invalid parameters")) } else { Ok((limit, page)) }
+}
+
+fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usize)) -> Result<Vec<Value>, Refusal> {
+    let ids: Option<Vec<i64>> = match query.get("token_id") {
+        None => None,
+        Some(text) => Some(text.split(',').map(|id| id.parse().map_err(|_| (400, "Invalid parameters"))).collect::<Result<_, _>>()?),
+    };
+    let asked = |id: i64| ids.as_ref().is_none_or(|ids| ids.contains(&id));
+    let all: Vec<Value> = match endpoint {
+        "trading-signals" => {
+            let (start, end) = dates(query)?;
+            let rows = inner.daily.iter().rev().filter(|((date, id), _)| asked(*id) && (start..=end).contains(date));
+            rows.map(|((date, id), (signal, trend))| daily(inner, *id, *date, *signal, *trend)).collect()
+        }
+        "hourly-trading-signals" => {
+            if ids.is_none() {
+                return Err((400, "token_id is required"));
+            }
+            let rows = inner.hourly.iter().rev().filter(|((_, id), _)| asked(*id));
+            rows.map(|((hour, id), (signal, position))| hourly(inner, *id, *hour, *signal, *position)).collect()
+        }
+        "top-market-cap-tokens" => inner.tokens.iter().map(listed).collect(),
+        "tokens" => {
+            let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
+            let matches = |row: &&TokenRow| asked(row.id) && symbols.as_ref().is_none_or(|symbols| symbols.contains(&row.symbol.as_str()));
+            inner.tokens.iter().chain(&inner.unranked).filter(matches).map(listed).collect()
+        }
+        _ => return Err((404, "Not found")),
+    };
+    Ok(all.into_iter().skip((page - 1) * limit).take(limit).collect())
+}
+
+/// Both dates as `YYYY-MM-DD`, at most 29 days apart.
+fn dates(query: &Query) -> Result<(Timestamp, Timestamp), Refusal> {
+    let date = |name: &str| query.get(name).filter(|text| text.len() == 10).and_then(|text| Timestamp::parse(text));
+    match (date("startDate"), date("endDate")) {
+        (Some(start), Some(end)) if start <= end && end.day().days_since(start.day()) <= 29 => Ok((start, end)),
+        _ => Err((400, "Invalid parameters")),
+    }
+}
+
+fn token_of(inner: &Inner, id: i64) -> TokenRow {
+    let known = inner.tokens.iter().chain(&inner.unranked).find(|row| row.id == id).cloned();
+    known.unwrap_or_else(|| TokenRow { id, symbol: format!("T{id}"), name: format!("Token {id}") })
+}
+
+fn iso(at: Timestamp) -> String {
+    at.to_utc().format("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+fn daily(inner: &Inner, id: i64, date: Timestamp, signal: i64, trend: i64) -> Value {
+    let token = token_of(inner, id);
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "DATE": iso(date),
+        "TRADING_SIGNAL": signal, "TOKEN_TREND": trend, "TRADING_SIGNALS_RETURNS": 45098.7035, "HOLDING_RETURNS": 7559.6422,
+        "tm_link": token.name.to_lowercase().replace(' ', "-"), "TM_TRADER_GRADE": 26.48, "TM_INVESTOR_GRADE": 58.23,
+        "TM_LINK": "https://app.tokenmetrics.com/undefined",
+    })
+}
+
+fn hourly(inner: &Inner, id: i64, hour: Timestamp, signal: i64, position: i64) -> Value {
+    let token = token_of(inner, id);
+    json!({
+        "TIMESTAMP": iso(hour), "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol,
+        "CLOSE": 96849.12, "SIGNAL": signal.to_string(), "POSITION": position.to_string(),
+    })
+}
+
+fn listed(token: &TokenRow) -> Value {
+    json!({
+        "TOKEN_ID": token.id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol,
+        "EXCHANGE_LIST": [{"exchange_id": "binance", "exchange_name": "Binance"}], "CATEGORY_LIST": [],
+        "TM_LINK": format!("https://app.tokenmetrics.com/en/{}", token.name.to_lowercase().replace(' ', "-")),
+    })
+}
