@@ -38,9 +38,9 @@ const SKIP_DOUBLE_ALERTS: &str = "UPDATE alerts SET state = 'skipped' WHERE dest
 const MOVE_ALERTS: &str = "UPDATE alerts SET destination_id = $2 WHERE destination_id = $1
     AND NOT EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
 const MOVE_MESSAGES: &str = "UPDATE messages SET destination_id = $2 WHERE destination_id = $1";
-/// What was told later counts.
+/// What became known later counts.
 const DROP_OLDER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
-    AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id AND o.told_at > told.told_at)";
+    AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id AND o.known_at > told.known_at)";
 const DROP_OTHER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
     AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id)";
 const MOVE_TOLD: &str = "UPDATE told SET destination_id = $2 WHERE destination_id = $1";

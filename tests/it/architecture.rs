@@ -63,7 +63,7 @@ const ROOMS: &[Room] = &[
             "fastrand",
             "Utc::now",
             "SystemTime",
-            "Instant",
+            "time::Instant",
         ],
     },
     Room {
@@ -141,6 +141,21 @@ const ROOMS: &[Room] = &[
     },
     Room { path: "src/web", never: &["sqlx", "serenity", "teloxide", "crate::engine", "crate::pipeline", "crate::cli"] },
     Room { path: "src/cli", never: &["sqlx", "serenity", "teloxide"] },
+    Room { path: "src/app.rs", never: &["sqlx", "serenity", "teloxide", "crate::engine", "crate::cli"] },
+    Room {
+        path: "src/demo",
+        never: &[
+            "sqlx",
+            "serenity",
+            "teloxide",
+            "reqwest",
+            "crate::store",
+            "crate::chat",
+            "crate::engine",
+            "crate::pipeline",
+            "crate::sources",
+        ],
+    },
     Room {
         path: "src/config",
         never: &["sqlx", "serenity", "teloxide", "axum", "crate::store", "crate::chat", "crate::engine", "crate::pipeline"],
@@ -259,6 +274,9 @@ fn code_of(line: &str) -> String {
 
 /// The code of a folder; tests that have a file of their own may look further.
 fn rust_files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
     let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
     let mut files = Vec::new();
     for entry in entries {

@@ -159,8 +159,8 @@ on_both!(what_is_under_way_follows_a_merge, |db| async move {
     );
     let told = |destination: i64, stance: &str, at: i64| {
         format!(
-            "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, told_at)
-            VALUES ({destination}, 'token-metrics', 'daily', 3375, '{stance}', 0, {at})"
+            "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at, told_at)
+            VALUES ({destination}, 'token-metrics', 'daily', 3375, '{stance}', 0, {at}, {at})"
         )
     };
     let statements = [

@@ -44,11 +44,23 @@ on_both!(a_community_follows_solana, |db| async move {
     let discord = app.discord_messages();
     let channels: Vec<_> = discord.iter().map(|(channel, _)| channel.as_str()).collect();
     assert_eq!(channels, [HERE, &direct_channel(MEMBER)]);
-    assert_snapshot!(discord[0].1, @"");
+    assert_snapshot!(discord[0].1, @"
+    SOL turned bullish
+    Daily call of 21 Nov 2026, seen <t:1795243680:R>
+    Before: bearish since 20 Nov 2026
+    Trader grade 26.48
+    https://app.tokenmetrics.com/en/solana
+    ");
     assert_eq!(discord[0].1, discord[1].1);
     let telegram = app.telegram_messages();
     assert_eq!(telegram.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON, GROUP]);
-    assert_snapshot!(telegram[0].2, @"");
+    assert_snapshot!(telegram[0].2, @"
+    🟢 SOL turned bullish
+    Daily call of 21 Nov 2026, seen 21 Nov 2026 06:48 UTC
+    Before: bearish since 20 Nov 2026
+    Trader grade 26.48
+    Read more
+    ");
 
     // The next identical poll is silent, and so is a restart.
     app.next_poll().await;

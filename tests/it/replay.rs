@@ -88,7 +88,7 @@ fn all_prints_what_was_ignored_and_why() {
 #[test]
 fn a_kind_that_is_given_is_not_guessed() {
     let all = lines(&["hourly-trading-signals-numbers.json"], ReplayOptions { all: true, kind: Some(Kind::Daily) });
-    assert_eq!(all, ["ignored daily BTC ->- 2026-11-21T22:00:00Z empty"]);
+    assert_eq!(all, ["ignored daily BTC ->- 2026-11-21T00:00:00Z empty"]);
 }
 
 #[test]
