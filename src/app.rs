@@ -11,7 +11,7 @@ use crate::{
     config::{Config, ScheduleText},
     domain::{Kind, Platform},
     pipeline::{
-        deliver::{Deliverer, DelivererParts},
+        deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
         flow::Flow,
         housekeeping::Housekeeping,
         lookup::Lookups,
@@ -127,7 +127,7 @@ impl Parts {
         let platforms = wakes.iter().map(|(messenger, _)| messenger.platform()).collect();
         let deliverer = |(messenger, wake): (Arc<dyn Messenger>, Arc<Notify>)| {
             let (store, clock, metrics, operators) = (store.clone(), clock.clone(), metrics.clone(), operators.clone());
-            Deliverer::new(DelivererParts { store, clock, metrics, operators, wake, holder: holder() }, messenger)
+            Deliverer::new(DelivererParts { store, clock, metrics, operators, wake, holder: holder(), at_once: MOST_IN_FLIGHT }, messenger)
         };
         Ok(Self {
             lookups: Some(Lookups::new(poller.caller(), store.clone(), clock.clone(), requests)),

@@ -39,7 +39,7 @@ const START: &str = "2026-11-16T18:05:00Z";
 const POLLED_AT: &str = "0 5 * * * *";
 /// The pause between polls, so that a person can read along.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Steps of the clock within one poll, for retries that wait.
+/// Steps of the clock within one poll, for what waits: a retry, a platform's pace.
 const PATIENCE: u32 = 60;
 
 /// How the demo runs.
@@ -89,18 +89,17 @@ pub(super) async fn run(options: DemoOptions) -> CommandResult {
     ));
     let interrupted = stop_signal();
     tokio::pin!(interrupted);
-    for tick in 0.. {
-        if options.ticks == Some(tick) || demo.console.is_closed() {
-            break;
-        }
+    let mut ticks = 0;
+    while options.ticks.is_none_or(|most| ticks < most) && !demo.console.is_closed() {
         demo.tick().await.map_err(Failure::other)?;
+        ticks += 1;
         tokio::select! {
             () = &mut interrupted => break,
             () = tokio::time::sleep(PAUSE) => {}
         }
     }
     let activity = demo.store.activity().await.map_err(Failure::other)?;
-    output::result(&summary(&activity));
+    output::result(&summary(ticks, &activity));
     stop.cancel();
     tracker.close();
     tracker.wait().await;
@@ -142,6 +141,7 @@ impl Demo {
                 operators,
                 wake: messages.clone(),
                 holder: "demo".to_owned(),
+                at_once: 1,
             },
             console.clone() as Arc<dyn Messenger>,
         );
@@ -183,10 +183,10 @@ impl Demo {
             let next = self.poller.step().await?;
             self.flow.step().await?;
             let round = self.deliverer.drain().await?;
-            let soon = self.clock.now() + Duration::from_secs(60);
-            match round.not_before.into_iter().chain([next]).min() {
-                Some(at) if at < soon => self.clock.set(at.max(self.clock.now() + Duration::from_secs(1))),
-                _ => break,
+            let waiting = self.poller.is_polling().then_some(next);
+            match round.not_before.into_iter().chain(waiting).min() {
+                Some(at) => self.clock.set(at.max(self.clock.now() + Duration::from_secs(1))),
+                None => break,
             }
         }
         Ok(())
@@ -194,7 +194,7 @@ impl Demo {
 }
 
 /// What happened, in a few lines.
-fn summary(activity: &Activity) -> String {
+fn summary(ticks: u32, activity: &Activity) -> String {
     let count = |wanted: &dyn Fn(&AlertCount) -> bool| -> i64 {
         activity.alerts.iter().filter(|alert| wanted(alert)).map(|alert| alert.count).sum()
     };
@@ -210,8 +210,7 @@ fn summary(activity: &Activity) -> String {
     let waiting = |alert: &AlertCount| alert.state == AlertState::Pending;
     let skipped = |alert: &AlertCount| matches!(alert.state, AlertState::Skipped | AlertState::Superseded);
     format!(
-        "\npolls {} · changes {} · messages {}\nalerts told {}, of them held first {}{}\nalerts still held {}{} · not wanted {}{}",
-        activity.polls,
+        "\npolls {ticks} of each feed · changes {} · messages {}\nalerts told {}, of them held first {}{}\nalerts still held {}{} · not wanted {}{}",
         activity.changes,
         activity.messages,
         count(&|alert| alert.state == AlertState::Told),

@@ -115,7 +115,12 @@ pub fn main() -> ExitCode {
     };
     // Refused only where one is installed already, and then it is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (config, mistakes) = Config::read(&Environment::of_process(Path::new(".")), |path| std::fs::read_to_string(path));
+    let environment = Environment::of_process(Path::new("."));
+    let (mut config, mistakes) = Config::read(&environment, |path| std::fs::read_to_string(path));
+    if matches!(cli.command, Command::Demo(_)) && !environment.names().any(|name| name == "RUST_LOG") {
+        // Its alerts are the result; the log would stand between them.
+        "warn".clone_into(&mut config.log.filter);
+    }
     logging::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

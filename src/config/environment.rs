@@ -88,7 +88,7 @@ impl Environment {
     }
 
     /// Every name that is set in any layer.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 

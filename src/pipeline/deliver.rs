@@ -27,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
 const LEASE: Duration = Duration::from_secs(15);
-/// Attempts at once.
-const MOST_IN_FLIGHT: usize = 32;
+/// Attempts at once, where nothing else is asked for.
+pub const MOST_IN_FLIGHT: usize = 32;
 /// Claims at once: few, so that what is more urgent overtakes soon.
 const CLAIMS: usize = 8;
 /// The clock is read at least once a second, so that a stepped clock takes effect at once (6.7).
@@ -49,6 +49,8 @@ pub struct DelivererParts {
     pub wake: Arc<Notify>,
     /// Who claims: the name of this process.
     pub holder: String,
+    /// Attempts at once: [`MOST_IN_FLIGHT`], or 1 where the order between chats matters (`demo`).
+    pub at_once: usize,
 }
 
 /// Delivers the messages of one platform.
@@ -116,8 +118,8 @@ impl Deliverer {
                 () = shutdown.cancelled() => break,
                 () = self.shared.parts.wake.notified() => {}
                 Some(ended) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.shared.log_end(ended),
-                () = tokio::time::sleep(sleep), if !sleep.is_zero() || self.in_flight.len() >= MOST_IN_FLIGHT => {}
-                () = std::future::ready(()), if sleep.is_zero() && self.in_flight.len() < MOST_IN_FLIGHT => {}
+                () = tokio::time::sleep(sleep), if !sleep.is_zero() || self.in_flight.len() >= self.shared.parts.at_once => {}
+                () = std::future::ready(()), if sleep.is_zero() && self.in_flight.len() < self.shared.parts.at_once => {}
             }
         }
         while let Some(ended) = self.in_flight.join_next().await {
@@ -154,7 +156,7 @@ impl Deliverer {
         if paused_until > now {
             return Ok(Round { started: 0, not_before: Some(paused_until) });
         }
-        let room = MOST_IN_FLIGHT.saturating_sub(self.in_flight.len()).min(CLAIMS);
+        let room = self.shared.parts.at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {
             return Ok(Round::default());
         }

@@ -3,19 +3,16 @@
 use super::{Store, StoreError, StoreResult, dialect::on_db};
 use crate::domain::{AlertState, Reason};
 
-const POLLS: &str = "SELECT COUNT(*) FROM polls";
 const CHANGES: &str = "SELECT COUNT(*) FROM changes WHERE timing <> 'history'";
 const MESSAGES: &str = "SELECT COUNT(*) FROM messages WHERE state = 'sent'";
 const ALERTS: &str =
     "SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, reason, state";
 
-pub(super) const STATEMENTS: &[&str] = &[POLLS, CHANGES, MESSAGES, ALERTS];
+pub(super) const STATEMENTS: &[&str] = &[CHANGES, MESSAGES, ALERTS];
 
 /// Everything that happened, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// Polls of signals that were ingested.
-    pub polls: i64,
     /// Changes that somebody could be told of.
     pub changes: i64,
     /// Messages that a platform took.
@@ -55,7 +52,6 @@ impl Store {
             })
         };
         Ok(Activity {
-            polls: count(POLLS).await?,
             changes: count(CHANGES).await?,
             messages: count(MESSAGES).await?,
             alerts: rows.into_iter().map(alert).collect::<StoreResult<_>>()?,
