@@ -4,7 +4,7 @@
 use crate::http;
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Api {
     }
 
     /// Calls a method with its parameters as a JSON object, within `timeout`.
-    pub(super) async fn call(&self, method: &str, parameters: &Value, timeout: Duration) -> Result<Value, ApiError> {
+    pub(super) async fn call(&self, method: &str, parameters: &impl Serialize, timeout: Duration) -> Result<Value, ApiError> {
         let url = format!("{}/bot{}/{method}", self.base, self.token.expose_secret());
         let response = self.client.post(url).timeout(timeout).json(parameters).send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();

@@ -13,11 +13,15 @@ use crate::{
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
+};
+use teloxide::{
+    payloads::{SendMessage, SendMessageSetters},
+    types::{ChatId, LinkPreviewOptions, MessageId, ParseMode, ThreadId},
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -118,7 +122,7 @@ impl Telegram {
         }
     }
 
-    async fn call_send(&self, parameters: &Value, timeout: Duration) -> Result<Value, ApiError> {
+    async fn call_send(&self, parameters: &SendMessage, timeout: Duration) -> Result<Value, ApiError> {
         self.0.api.call("sendMessage", parameters, timeout).await
     }
 }
@@ -156,14 +160,18 @@ fn paced(wait: Wait, now: Timestamp) -> SendError {
     SendError::Retry { after: Some(until.since(now)), scope, end: End::NotDelivered, why: why.to_owned() }
 }
 
-fn message(chat: i64, topic: Option<&str>, text: &str, is_html: bool) -> Value {
-    let mut parameters = json!({ "chat_id": chat, "text": text, "link_preview_options": { "is_disabled": true } });
-    if is_html {
-        parameters["parse_mode"] = "HTML".into();
-    }
+/// The request as teloxide builds it; it goes out through our own transport, which keeps code, parameters and body of the answer.
+fn message(chat: i64, topic: Option<&str>, text: &str, is_html: bool) -> SendMessage {
+    let mut message = SendMessage::new(ChatId(chat), text).link_preview_options(LinkPreviewOptions {
+        is_disabled: true,
+        url: None,
+        prefer_small_media: false,
+        prefer_large_media: false,
+        show_above_text: false,
+    });
+    message.parse_mode = is_html.then_some(ParseMode::Html);
     // The General topic is the chat without a topic: named, it is "not found".
-    if let Some(topic) = topic.and_then(|topic| topic.parse::<i64>().ok()).filter(|topic| *topic != 1) {
-        parameters["message_thread_id"] = topic.into();
-    }
-    parameters
+    let topic = topic.and_then(|topic| topic.parse::<i32>().ok()).filter(|topic| *topic != 1);
+    message.message_thread_id = topic.map(|topic| ThreadId(MessageId(topic)));
+    message
 }

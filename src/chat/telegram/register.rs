@@ -5,7 +5,11 @@ use super::{
     api::{ApiError, CALL_TIMEOUT},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use teloxide::{
+    payloads::{GetMyCommands, GetMyCommandsSetters, SetMyCommands, SetMyCommandsSetters},
+    types::{BotCommand, BotCommandScope},
+};
 
 /// Personal commands that a plain member of a group is only pointed elsewhere with (`rules.md` 5.9): not offered to members there.
 const NOT_FOR_MEMBERS: &[&str] = &["subscribe", "unsubscribe", "subscriptions", "settings", "mute", "privacy", "channel"];
@@ -43,10 +47,10 @@ impl Telegram {
     /// Where Telegram refuses or cannot be reached; some scopes may be written.
     pub async fn register(&self, commands: &[(&str, &str)]) -> Result<Vec<&'static str>, ApiError> {
         let mut written = Vec::new();
-        for (scope, list) in lists(commands) {
-            if !self.is_registered(scope, &list).await? {
-                self.api().call("setMyCommands", &json!({ "commands": list, "scope": { "type": scope } }), CALL_TIMEOUT).await?;
-                written.push(scope);
+        for (name, scope, list) in lists(commands) {
+            if !self.is_registered(&scope, &list).await? {
+                self.api().call("setMyCommands", &SetMyCommands::new(list).scope(scope), CALL_TIMEOUT).await?;
+                written.push(name);
             }
         }
         Ok(written)
@@ -58,33 +62,30 @@ impl Telegram {
     /// Where Telegram refuses or cannot be reached.
     pub async fn unregistered(&self, commands: &[(&str, &str)]) -> Result<Vec<&'static str>, ApiError> {
         let mut differing = Vec::new();
-        for (scope, list) in lists(commands) {
-            if !self.is_registered(scope, &list).await? {
-                differing.push(scope);
+        for (name, scope, list) in lists(commands) {
+            if !self.is_registered(&scope, &list).await? {
+                differing.push(name);
             }
         }
         Ok(differing)
     }
 
-    async fn is_registered(&self, scope: &str, list: &[Value]) -> Result<bool, ApiError> {
-        let registered = self.api().call("getMyCommands", &json!({ "scope": { "type": scope } }), CALL_TIMEOUT).await?;
-        let pairs = |commands: &[Value]| -> Vec<(String, String)> {
-            let text = |command: &Value, key: &str| command.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            commands.iter().map(|command| (text(command, "command"), text(command, "description"))).collect()
-        };
-        Ok(registered.as_array().is_some_and(|registered| pairs(registered) == pairs(list)))
+    async fn is_registered(&self, scope: &BotCommandScope, list: &[BotCommand]) -> Result<bool, ApiError> {
+        let registered = self.api().call("getMyCommands", &GetMyCommands::new().scope(scope.clone()), CALL_TIMEOUT).await?;
+        // What cannot be read is not what we registered.
+        Ok(serde_json::from_value::<Vec<BotCommand>>(registered).is_ok_and(|registered| registered == list))
     }
 }
 
 /// The list of each scope. Telegram takes the narrowest scope that applies, so that each list is whole.
-fn lists(commands: &[(&str, &str)]) -> [(&'static str, Vec<Value>); 3] {
+fn lists(commands: &[(&str, &str)]) -> [(&'static str, BotCommandScope, Vec<BotCommand>); 3] {
     let without = |left_out: &[&str]| {
         let kept = commands.iter().filter(|(name, _)| !left_out.contains(name));
-        kept.map(|(name, description)| json!({ "command": name, "description": description })).collect()
+        kept.map(|(name, description)| BotCommand::new(*name, *description)).collect()
     };
     [
-        ("all_private_chats", without(&[])),
-        ("all_group_chats", without(NOT_FOR_MEMBERS)),
-        ("all_chat_administrators", without(NOT_FOR_GROUPS)),
+        ("all_private_chats", BotCommandScope::AllPrivateChats, without(&[])),
+        ("all_group_chats", BotCommandScope::AllGroupChats, without(NOT_FOR_MEMBERS)),
+        ("all_chat_administrators", BotCommandScope::AllChatAdministrators, without(NOT_FOR_GROUPS)),
     ]
 }
