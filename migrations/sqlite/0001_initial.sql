@@ -34,7 +34,6 @@ CREATE TABLE feeds (
     problem         TEXT,            -- the last failure in words
     stopped         BOOLEAN NOT NULL, -- refused by the source until a restart
     empty_since     BIGINT,          -- every asked token answers "Data not found" since then
-    outage_told_at  BIGINT,
     PRIMARY KEY (source, feed)
 );
 

@@ -16,6 +16,7 @@ mod discord_send;
 mod docs;
 mod ingest_polls;
 mod journey;
+mod migrations;
 mod replay;
 mod source_client;
 mod source_lookup;
