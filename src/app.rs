@@ -3,13 +3,13 @@
 use crate::{
     chat::{
         Messenger,
-        discord::{self, Discord, DiscordSettings, PublicKey},
+        discord::{self, Discord, DiscordSettings, PublicKey, Registered},
         telegram::{Telegram, TelegramSettings, Updates},
     },
     clock::SharedClock,
     commands::{CATALOG, Desk, DeskSettings, Inbox, telegram_commands},
     config::{Config, ScheduleText},
-    domain::{Kind, Platform},
+    domain::{Kind, Platform, Timestamp},
     pipeline::{
         deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
         flow::Flow,
@@ -26,11 +26,11 @@ use crate::{
 };
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{self, JoinSet},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -61,7 +61,7 @@ pub enum AppError {
     NoApiKey,
     /// A part ended by itself.
     #[error("the part `{0}` died; see the lines above")]
-    Died(String),
+    Died(&'static str),
 }
 
 /// Every part, wired but not running: `serve` runs them as tasks, tests step them.
@@ -118,7 +118,7 @@ impl Parts {
         });
         let discord = discord_of(config, clock);
         let telegram = telegram_of(config, clock);
-        let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config));
+        let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
         let tracker = TaskTracker::new();
         let doors = discord.as_ref().and_then(|discord| discord::router(discord, desk.clone(), tracker.clone())).unwrap_or_default();
         let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), Inbox::new(store.clone()), clock.clone()));
@@ -207,12 +207,13 @@ pub fn poll_settings(config: &Config) -> PollSettings {
     }
 }
 
-fn desk_settings(config: &Config) -> DeskSettings {
+fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
     let is_off = |kind: &Kind| config.source.schedules.get(kind) == Some(&ScheduleText::Off);
     DeskSettings {
         all_tokens: config.source.all_tokens,
         off: Kind::AVAILABLE.iter().copied().filter(is_off).collect(),
         calls_per_month: config.source.calls_per_month,
+        schedules: poll_settings(config).schedules.iter().map(|(kind, schedule)| (*kind, schedule.wish(now))).collect(),
         invite: config.discord.as_ref().map(|discord| invite_link(discord.application_id)),
     }
 }
@@ -223,11 +224,34 @@ pub fn invite_link(application_id: u64) -> String {
     format!("https://discord.com/oauth2/authorize?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}")
 }
 
+/// The parts that run, each under its name, whether it ends or panics.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    names: HashMap<task::Id, &'static str>,
+}
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.running.spawn(part);
+        self.names.insert(handle.id(), name);
+    }
+
+    /// The name of the next part that ends; none where all have.
+    async fn next_ended(&mut self) -> Option<&'static str> {
+        let id = match self.running.join_next_with_id().await? {
+            Ok((id, ())) => id,
+            Err(error) => error.id(),
+        };
+        Some(self.names.remove(&id).unwrap_or("unknown"))
+    }
+}
+
 /// A running instance.
 pub struct App {
     /// Where it listens.
     pub address: SocketAddr,
-    tasks: JoinSet<&'static str>,
+    tasks: Tasks,
     tracker: TaskTracker,
     shutdown: CancellationToken,
     readiness: Readiness,
@@ -241,6 +265,7 @@ impl App {
     /// # Errors
     /// Where a needed part cannot start.
     pub async fn start(config: &Config, clock: &SharedClock) -> Result<Self, AppError> {
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "Bellwether is starting");
         let url: &SecretString = &config.database_url;
         let lock = Store::lock_for_serving(url.expose_secret())?;
         let listener = listen(config.listen).await?;
@@ -254,13 +279,12 @@ impl App {
         let router = parts.router(config, address);
         let (tracker, readiness) = (parts.tracker.clone(), parts.readiness.clone());
         let shutdown = CancellationToken::new();
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::default();
         let stop = shutdown.clone();
-        tasks.spawn(async move {
+        tasks.spawn("listener", async move {
             if let Err(error) = web::serve(listener, router, stop).await {
                 tracing::error!(%error, "the listener failed");
             }
-            "listener"
         });
         parts.spawn(&mut tasks, &shutdown);
         readiness.database(true);
@@ -276,14 +300,14 @@ impl App {
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         let died = tokio::select! {
             () = stop => None,
-            ended = self.tasks.join_next() => ended.map(|ended| ended.map_or_else(|error| error.to_string(), str::to_owned)),
+            ended = self.tasks.next_ended() => ended,
         };
         tracing::info!("stopping: no new work is taken, what is in flight is finished");
         self.readiness.enter(Phase::Stopping);
         self.shutdown.cancel();
         self.tracker.close();
         let ended = async {
-            while self.tasks.join_next().await.is_some() {}
+            while self.tasks.next_ended().await.is_some() {}
             self.tracker.wait().await;
         };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
@@ -301,34 +325,25 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
 
 impl Parts {
     /// Runs every part as a task; each ends when `shutdown` is cancelled and gives its name.
-    fn spawn(self, tasks: &mut JoinSet<&'static str>, shutdown: &CancellationToken) {
-        macro_rules! run {
-            ($name:literal, $future:expr) => {{
-                let future = $future;
-                tasks.spawn(async move {
-                    future.await;
-                    $name
-                });
-            }};
-        }
+    fn spawn(self, tasks: &mut Tasks, shutdown: &CancellationToken) {
         let stop = || shutdown.clone();
         let readiness = self.readiness;
-        run!("commands of Discord", register_discord(self.discord, stop()));
-        run!("commands of Telegram", register_telegram(self.telegram, stop()));
+        tasks.spawn("commands of Discord", register_discord(self.discord, stop()));
+        tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {
             let (platform, health) = (deliverer.platform(), deliverer.health());
-            run!("readiness", report_health(readiness.clone(), platform, health, stop()));
-            run!("deliverer", deliverer.run(stop()));
+            tasks.spawn("readiness", report_health(readiness.clone(), platform, health, stop()));
+            tasks.spawn("deliverer", deliverer.run(stop()));
         }
         if let Some(updates) = self.updates {
-            run!("Telegram updates", updates.run(stop()));
+            tasks.spawn("Telegram updates", updates.run(stop()));
         }
         if let Some(lookups) = self.lookups {
-            run!("lookups", lookups.run(stop()));
+            tasks.spawn("lookups", lookups.run(stop()));
         }
-        run!("flow", self.flow.run(stop()));
-        run!("housekeeping", self.housekeeping.run(stop()));
-        run!("poller", self.poller.run(stop()));
+        tasks.spawn("flow", self.flow.run(stop()));
+        tasks.spawn("housekeeping", self.housekeeping.run(stop()));
+        tasks.spawn("poller", self.poller.run(stop()));
     }
 }
 
@@ -346,7 +361,10 @@ async fn report_health(readiness: Readiness, platform: Platform, mut health: wat
 /// Registers the slash commands if they differ, until that works.
 async fn register_discord(discord: Option<Discord>, stop: CancellationToken) {
     if let Some(discord) = discord {
-        until_done("Discord", &stop, || async { discord.register(CATALOG).await.map(|done| format!("{done:?}")) }).await;
+        until_done("Discord", &stop, || async {
+            discord.register(CATALOG).await.map(|done| if done == Registered::Changed { "written" } else { "as they were" }.to_owned())
+        })
+        .await;
     }
     stop.cancelled().await;
 }
@@ -355,7 +373,13 @@ async fn register_discord(discord: Option<Discord>, stop: CancellationToken) {
 async fn register_telegram(telegram: Option<Telegram>, stop: CancellationToken) {
     if let Some(telegram) = telegram {
         let commands = telegram_commands();
-        until_done("Telegram", &stop, || async { telegram.register(&commands).await.map(|changed| format!("{changed:?}")) }).await;
+        until_done("Telegram", &stop, || async {
+            telegram
+                .register(&commands)
+                .await
+                .map(|changed| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") })
+        })
+        .await;
     }
     stop.cancelled().await;
 }
@@ -374,5 +398,30 @@ where
             () = stop.cancelled() => {}
             () = tokio::time::sleep(REGISTER_AGAIN) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn app(part: impl Future<Output = ()> + Send + 'static) -> App {
+        let mut tasks = Tasks::default();
+        let shutdown = CancellationToken::new();
+        tasks.spawn("housekeeping", shutdown.clone().cancelled_owned());
+        tasks.spawn("flow", part);
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let (address, tracker, readiness) = (([127, 0, 0, 1], 1).into(), TaskTracker::new(), Readiness::default());
+        App { address, tasks, tracker, shutdown, readiness, store, _lock: None }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_panics_stops_the_rest_and_is_named() {
+        let panics = || std::panic::resume_unwind(Box::new("on purpose"));
+        for app in [app(async {}).await, app(async move { panics() }).await] {
+            let Err(AppError::Died(part)) = app.run(std::future::pending()).await else { panic!("it went on") };
+            assert_eq!(part, "flow");
+        }
+        assert!(app(std::future::pending()).await.run(std::future::ready(())).await.is_ok(), "a stop within ten seconds is clean");
     }
 }

@@ -113,6 +113,8 @@ pub enum Scope {
 /// How an attempt ended that brought no answer to rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
+    /// Nothing was asked of the platform: our own pace said to wait. Such a wait is no attempt.
+    NotTried,
     /// It certainly did not arrive: refused, limited, or never written.
     NotDelivered,
     /// Nobody can tell: timeout after the write, reset, a crash (4.2).

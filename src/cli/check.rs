@@ -2,15 +2,20 @@
 //!
 //! Every probe is a function that gives [`CheckItem`]s; what is printed is made of those alone.
 
+mod discord;
+mod source;
+mod telegram;
+
 use super::{CommandResult, Settings, output};
 use crate::{
-    clock::{Clock, SystemClock},
+    app::{discord_of, telegram_of},
+    clock::{SharedClock, SystemClock},
     config::Config,
-    domain::Kind,
-    store::Store,
+    domain::{Address, Kind, Platform, Timestamp},
+    store::{Store, StoreError, StoreResult},
 };
 use secrecy::ExposeSecret;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 /// How an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +67,49 @@ impl CheckItem {
 }
 
 pub(super) async fn run(settings: &Settings, offline: bool) -> CommandResult {
-    let config = &settings.config;
+    let (config, clock): (_, SharedClock) = (&settings.config, Arc::new(SystemClock));
     let mut items = of_settings(settings);
-    items.push(of_database(config, &SystemClock).await);
-    items.extend(of_source(config, offline));
+    let (store, database) = of_database(config, clock.now()).await;
+    items.push(database);
+    let key = source::of_key(config, store.as_ref(), &clock, offline).await.unwrap_or_else(|error| broken("API key", &error));
+    // What was not tried is not known to work.
+    let known = if offline { CheckStatus::Warn } else { key.status };
+    items.push(key);
+    let mut calls = None;
+    if let Some(store) = &store {
+        match with_database(config, store, known, clock.now(), &mut items).await {
+            Ok(line) => calls = Some(line),
+            Err(error) => items.push(broken("call budget", &error)),
+        }
+        store.close().await;
+    }
     items.extend(of_platforms(config, offline));
-    items.push(of_operators(config));
+    items.extend(discord::probe(config, &clock, offline).await);
+    items.extend(telegram::probe(config, &clock, offline).await);
+    items.extend(of_operators(config, &clock, offline).await);
     items.extend(of_later(config));
     output::result(&render(&items));
+    output::result(&format!("\n{}", calls.as_deref().unwrap_or("The calls of a month are unknown: they are planned from the database.")));
     let failed = items.iter().any(|item| item.status == CheckStatus::Fail);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What only the database knows; gives the line about the calls of a month.
+async fn with_database(
+    config: &Config,
+    store: &Store,
+    key: CheckStatus,
+    now: Timestamp,
+    items: &mut Vec<CheckItem>,
+) -> StoreResult<String> {
+    items.extend(source::of_feeds(store, key, now).await?);
+    let calls = source::of_calls(config, store, now).await?;
+    items.push(calls.item);
+    Ok(calls.line)
+}
+
+fn broken(name: &str, error: &StoreError) -> CheckItem {
+    CheckItem::fail(name, format!("the database failed: {error}; see the line about it"))
 }
 
 fn render(items: &[CheckItem]) -> String {
@@ -91,70 +129,65 @@ fn of_settings(settings: &Settings) -> Vec<CheckItem> {
 }
 
 /// Opens it, migrates it, writes to it.
-async fn of_database(config: &Config, clock: &dyn Clock) -> CheckItem {
+async fn of_database(config: &Config, now: Timestamp) -> (Option<Store>, CheckItem) {
     const NAME: &str = "database";
+    const PROBE: &str = "check: can it be written to";
     let store = match Store::open(config.database_url.expose_secret()).await {
         Ok(store) => store,
-        Err(error) => return CheckItem::fail(NAME, format!("{error}; mend DATABASE_URL")),
+        Err(error) => return (None, CheckItem::fail(NAME, format!("{error}; mend DATABASE_URL"))),
     };
-    let written = match store.notice_is_new("check: can it be written to", clock.now()).await {
-        Ok(_) => store.clear_notice("check: can it be written to").await.map(drop),
+    let written = match store.notice_is_new(PROBE, now).await {
+        Ok(_) => store.clear_notice(PROBE).await.map(drop),
         Err(error) => Err(error),
     };
-    store.close().await;
     match written {
-        Ok(()) => CheckItem::ok(NAME, "opened, migrated, can be written to"),
-        Err(error) => CheckItem::fail(NAME, format!("it cannot be written to: {error}; free space or mend its permissions")),
+        Ok(()) => (Some(store), CheckItem::ok(NAME, "opened, migrated, can be written to")),
+        Err(error) => {
+            store.close().await;
+            (None, CheckItem::fail(NAME, format!("it cannot be written to: {error}; free space or mend its permissions")))
+        }
     }
 }
 
-fn of_source(config: &Config, offline: bool) -> Option<CheckItem> {
-    const NAME: &str = "API key";
-    match &config.source.api_key {
-        None if offline => Some(CheckItem::warn(NAME, "TOKEN_METRICS_API_KEY is not set; `serve` needs it")),
-        None => Some(CheckItem::fail(NAME, "TOKEN_METRICS_API_KEY is not set; `serve` needs it")),
-        Some(_) => offline.then(|| CheckItem::ok(NAME, "set; not tried (--offline)")),
-    }
+fn of_platforms(config: &Config, offline: bool) -> Option<CheckItem> {
+    let advice = "no bot token is set, so `serve` would refuse to start; set DISCORD_BOT_TOKEN or TELEGRAM_BOT_TOKEN";
+    let none = config.discord.is_none() && config.telegram.is_none();
+    none.then(|| if offline { CheckItem::warn("platforms", advice) } else { CheckItem::fail("platforms", advice) })
 }
 
-fn of_platforms(config: &Config, offline: bool) -> Vec<CheckItem> {
+/// Where notices go, and whether the bot sees that place.
+async fn of_operators(config: &Config, clock: &SharedClock, offline: bool) -> Vec<CheckItem> {
+    if config.operators.is_empty() {
+        let advice = "none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)";
+        return vec![CheckItem::ok("operators", advice)];
+    }
     let mut items = Vec::new();
-    if config.discord.is_none() && config.telegram.is_none() {
-        let advice = "no bot token is set, so `serve` would refuse to start; set DISCORD_BOT_TOKEN or TELEGRAM_BOT_TOKEN";
-        items.push(if offline { CheckItem::warn("platforms", advice) } else { CheckItem::fail("platforms", advice) });
-    }
-    match &config.discord {
-        None => items.push(CheckItem::ok("Discord", "off (DISCORD_BOT_TOKEN is not set)")),
-        Some(discord) => {
-            items.push(match discord.public_key {
-                Some(_) => CheckItem::ok("Discord public key", "a valid key; commands come over HTTP at /discord/interactions"),
-                None => CheckItem::warn("Discord public key", "DISCORD_PUBLIC_KEY is not set: no command can arrive over HTTP"),
-            });
-            if offline {
-                items.push(CheckItem::ok("Discord", "token and application id are set; not tried (--offline)"));
-            }
-        }
-    }
-    match &config.telegram {
-        None => items.push(CheckItem::ok("Telegram", "off (TELEGRAM_BOT_TOKEN is not set)")),
-        Some(telegram) => {
-            if offline {
-                items.push(CheckItem::ok("Telegram", "a token is set; not tried (--offline)"));
-            }
-            if telegram.webhook_secret.is_some() && config.public_url.is_some() {
-                items.push(CheckItem::warn("Telegram webhook", "not in this version: updates come by long polling"));
-            }
-        }
+    for address in &config.operators {
+        let name = format!("operator {address}");
+        items.push(if offline { CheckItem::ok(name, "not tried (--offline)") } else { of_operator(config, clock, address, name).await });
     }
     items
 }
 
-fn of_operators(config: &Config) -> CheckItem {
-    if config.operators.is_empty() {
-        return CheckItem::ok("operators", "none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)");
+async fn of_operator(config: &Config, clock: &SharedClock, address: &Address, name: String) -> CheckItem {
+    if address.direct_user().is_some() {
+        return CheckItem::ok(name, "direct messages; not tried, because that would open them");
     }
-    let addresses: Vec<_> = config.operators.iter().map(ToString::to_string).collect();
-    CheckItem::ok("operators", addresses.join(", "))
+    let seen = match address.platform {
+        Platform::Discord => match discord_of(config, clock) {
+            Some(discord) => discord.sees(&address.chat).await.map_err(|error| format!("{error}; {}", discord::fix_of(&error))),
+            None => return CheckItem::warn(name, "Discord is off: its notices wait"),
+        },
+        Platform::Telegram => match telegram_of(config, clock) {
+            Some(telegram) => telegram.sees(&address.chat).await.map_err(|error| format!("{error}; {}", telegram::fix_of(&error))),
+            None => return CheckItem::warn(name, "Telegram is off: its notices wait"),
+        },
+        Platform::Console => Ok(()),
+    };
+    match seen {
+        Ok(()) => CheckItem::ok(name, "the bot sees it"),
+        Err(advice) => CheckItem::fail(name, advice),
+    }
 }
 
 /// Settings of what comes later: taken, without effect.

@@ -131,7 +131,7 @@ impl Demo {
             settings,
             wake: changes.clone(),
         });
-        let desk_settings = DeskSettings { all_tokens: 100, off: Vec::new(), calls_per_month: 0, invite: None };
+        let desk_settings = DeskSettings { all_tokens: 100, ..DeskSettings::default() };
         let (desk, _lookups) = Desk::new(store.clone(), shared.clone(), desk_settings);
         let deliverer = Deliverer::new(
             DelivererParts {

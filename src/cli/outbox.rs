@@ -49,7 +49,9 @@ async fn list(store: &Store, as_json: bool) -> CommandResult {
     if as_json {
         output::json(&entries.iter().map(to_json).collect());
     } else if entries.is_empty() {
-        output::result("Nothing: everything was delivered or is on its way.");
+        output::result(
+            "Nothing: there is no dead letter, and nothing waits for a destination in quarantine. `bellwether status` shows what is queued.",
+        );
     } else {
         output::result(&output::table(&["id", "state", "destination", "since", "reason"], &entries.iter().map(to_row).collect::<Vec<_>>()));
     }

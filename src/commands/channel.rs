@@ -6,7 +6,7 @@ use super::{
     place::{self, Permissions, Place},
 };
 use crate::domain::{
-    Lane, MessageBody, Platform,
+    MessageBody, Platform,
     wording::{Card, RefusalPhrase, SubscribingPhrase, Tone},
 };
 
@@ -27,7 +27,7 @@ impl Desk {
                 self.reachable_again(&place).await?;
                 card
             }
-            Command::ChannelTest => self.test(&place::channel(request, Permissions::Needed, "channel test")?).await?,
+            Command::ChannelTest => self.test(request, &place::channel(request, Permissions::Needed, "channel test")?).await?,
             _ => {
                 let place = place::channel(request, Permissions::Needed, "channel subscribe")?;
                 let (_, card) = self.subscribe(request, &place, mention(request)?).await?;
@@ -39,13 +39,11 @@ impl Desk {
     }
 
     /// Posts a real message through the channel's own outbox, the way an alert goes.
-    async fn test(&self, place: &Place) -> Result<Card, Stop> {
-        let now = self.now();
-        let destination = self.store.ensure_destination(&place.destination, now).await?;
-        self.reachable_again(place).await?;
+    async fn test(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
         let mut message = Card::new(Tone::Neutral, SubscribingPhrase::TestTitle.into());
         message.lines.push(SubscribingPhrase::TestBody.into());
-        self.store.enqueue(destination, Lane::Reply, &MessageBody::Card { card: message }, now).await?;
+        self.store.post(&place.destination, &MessageBody::Card { card: message }, request.id().as_deref(), self.now()).await?;
+        self.reachable_again(place).await?;
         let label = place.label.clone().unwrap_or_default();
         Ok(Card::new(Tone::Success, SubscribingPhrase::TestQueued { label }.into()))
     }

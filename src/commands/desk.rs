@@ -7,9 +7,10 @@ use crate::{
         Address, Kind, Platform, SourceId, Timestamp,
         wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, Tone},
     },
+    engine::budget::Wish,
     store::{Store, StoreError, StoreResult},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// The source whose signals commands are about.
@@ -36,6 +37,8 @@ pub struct DeskSettings {
     pub off: Vec<Kind>,
     /// The call budget of a month; 0 is no limit.
     pub calls_per_month: u32,
+    /// Schedules that the operator gave; the others are chosen from the budget.
+    pub schedules: BTreeMap<Kind, Wish>,
     /// Where someone who manages a server can invite the bot.
     pub invite: Option<String>,
 }
@@ -45,6 +48,8 @@ pub struct DeskSettings {
 pub(super) enum Stop {
     /// It was refused: this is the answer, and nothing was changed.
     Refused(Box<Card>),
+    /// The same request was carried out already: nothing was changed this time.
+    Repeated,
     /// The database failed: logged once, answered with an apology.
     Failed(StoreError),
 }
@@ -54,7 +59,7 @@ pub(super) type Outcome = Result<Reply, Stop>;
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+        if matches!(error, StoreError::Repeated) { Self::Repeated } else { Self::Failed(error) }
     }
 }
 
@@ -100,28 +105,33 @@ impl Desk {
     }
 
     /// Carries out a command and answers it. Internal errors are logged here and answered with an apology.
+    ///
+    /// A request that changes something is remembered with its change. One that showed something or was refused is remembered once its
+    /// answer is made; where it failed, the next try is carried out.
     pub async fn answer(&self, request: &Request) -> Reply {
-        let key = request.key.as_ref().map(|key| format!("{}:{key}", request.platform()));
-        match self.take_and_carry_out(request, key.as_deref()).await {
+        let outcome = self.carry_out(request).await;
+        if let (Some(id), Ok(_) | Err(Stop::Refused(_))) = (request.id(), &outcome)
+            && let Err(error) = self.store.remember_request(&id, self.now()).await
+        {
+            tracing::warn!(%error, "a request could not be remembered; it changed nothing, and would be answered again");
+        }
+        match outcome {
             Ok(reply) => reply,
             Err(Stop::Refused(card)) => Reply::from(*card),
+            Err(Stop::Repeated) => Card::new(Tone::Neutral, ReplyPhrase::AlreadyDone.into()).into(),
             Err(Stop::Failed(error)) => {
                 let reference = format!("{:08x}", fastrand::u32(..));
                 tracing::error!(%error, reference, command = ?request.invocation.command, "a command failed");
-                if let Some(key) = key {
-                    // So that the platform's or the person's next try is not answered "already done".
-                    self.store.release_request(&key).await.unwrap_or_else(|error| tracing::debug!(%error, "the request stays taken"));
-                }
                 Card::new(Tone::Problem, ReplyPhrase::Apology { reference }.into()).into()
             }
         }
     }
 
-    async fn take_and_carry_out(&self, request: &Request, key: Option<&str>) -> Outcome {
-        if let Some(key) = key
-            && !self.store.take_request(key, self.now()).await?
+    async fn carry_out(&self, request: &Request) -> Outcome {
+        if let Some(id) = request.id()
+            && self.store.is_carried_out(&id, self.now()).await?
         {
-            return Ok(Card::new(Tone::Neutral, ReplyPhrase::AlreadyDone.into()).into());
+            return Err(Stop::Repeated);
         }
         self.welcome_back(request).await?;
         match request.invocation.command {
@@ -130,7 +140,7 @@ impl Desk {
             Command::Subscriptions => self.list_own(request).await,
             Command::Signal => self.signal(request).await,
             Command::Status => self.status().await,
-            Command::Help => Ok(super::help::help().into()),
+            Command::Help => Ok(super::help::help(request.platform()).into()),
             Command::Settings => self.settings_own(request).await,
             Command::ChannelSubscribe
             | Command::ChannelUnsubscribe
@@ -186,6 +196,11 @@ impl Request {
             Venue::Private { address } | Venue::Group { address, .. } => address,
             Venue::Server { direct, .. } | Venue::Elsewhere { direct } => direct,
         }
+    }
+
+    /// Under which name it is remembered, where the platform may send it again.
+    pub(super) fn id(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("{}:{key}", self.platform()))
     }
 
     /// The actor as `platform:user`.

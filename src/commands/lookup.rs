@@ -1,29 +1,36 @@
-//! Asking for a symbol or id that the directory lacks (`rules.md` 1.7). Who asks the source, and how often, is `pipeline::lookup`'s business.
+//! Asking for a symbol or id that the directory lacks, or for the call of a token that nobody follows (`rules.md` 1.7). Who asks the source, and how often, is `pipeline::lookup`'s business.
 
 use super::{desk::Desk, tokens::TokenWord};
-use crate::domain::{Token, wording::RefusalPhrase};
+use crate::{
+    domain::{Kind, Token, TokenId, wording::RefusalPhrase},
+    store::CurrentCall,
+};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How long a look-up may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A symbol or id that the directory lacks: `pipeline::lookup` asks the source (`rules.md` 1.7).
+/// What the database lacks: `pipeline::lookup` asks the source (`rules.md` 1.7).
 #[derive(Debug)]
 pub struct LookupRequest {
     /// Who wants to know, as `platform:user`: the daily count is theirs.
     pub person: String,
     /// The symbol, or `#id`.
     pub query: String,
+    /// Its call of this kind is wanted, where the token itself is known; `query` is `#id` then.
+    pub call: Option<Kind>,
     /// Where the answer goes.
     pub answer: oneshot::Sender<LookupResult>,
 }
 
 /// What a look-up brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LookupResult {
     /// These tokens; now in the directory. None: there is no such token.
     Found(Vec<Token>),
+    /// Its call as the source has it now; none where the source has no row. Nothing of it is stored: it is no baseline.
+    Call(Option<CurrentCall>),
     /// The person's or everybody's count of the day is used up.
     OverLimit,
     /// The source did not answer, or the month's budget is used up.
@@ -34,17 +41,26 @@ impl Desk {
     /// The tokens that the source has for this word; none where it knows none.
     pub(super) async fn look_up(&self, person: &str, word: &TokenWord) -> Result<Vec<Token>, RefusalPhrase> {
         let query = word.written();
+        match self.ask_source(person, &query, None).await {
+            LookupResult::Found(tokens) => Ok(tokens.into_iter().filter(|token| is_meant(token, word)).collect()),
+            LookupResult::OverLimit => Err(RefusalPhrase::LookupOverLimit { word: query }),
+            LookupResult::Call(_) | LookupResult::Unavailable => Err(RefusalPhrase::LookupUnavailable { word: query }),
+        }
+    }
+
+    /// The call of a token that nobody follows, as the source has it now.
+    pub(super) async fn look_up_call(&self, person: &str, token: TokenId, kind: Kind) -> LookupResult {
+        self.ask_source(person, &format!("#{token}"), Some(kind)).await
+    }
+
+    async fn ask_source(&self, person: &str, query: &str, call: Option<Kind>) -> LookupResult {
         let (answer, result) = oneshot::channel();
-        let request = LookupRequest { person: person.to_owned(), query: query.clone(), answer };
+        let request = LookupRequest { person: person.to_owned(), query: query.to_owned(), call, answer };
         let asked = async {
             self.lookups.send(request).await.ok()?;
             result.await.ok()
         };
-        match tokio::time::timeout(PATIENCE, asked).await.ok().flatten() {
-            Some(LookupResult::Found(tokens)) => Ok(tokens.into_iter().filter(|token| is_meant(token, word)).collect()),
-            Some(LookupResult::OverLimit) => Err(RefusalPhrase::LookupOverLimit { word: query }),
-            Some(LookupResult::Unavailable) | None => Err(RefusalPhrase::LookupUnavailable { word: query }),
-        }
+        tokio::time::timeout(PATIENCE, asked).await.ok().flatten().unwrap_or(LookupResult::Unavailable)
     }
 }
 

@@ -16,15 +16,16 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
     let text = [option(list), option(FREE_WORDS)].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let refused = |phrase| Stop::with_example(phrase, example);
     let mut words = tokens::parse(&text).map_err(refused)?;
-    if let Some(word) = option("kind") {
+    // Telegram's free words give what was said twice as a list, so that it is refused as such.
+    for word in option("kind").iter().flat_map(|list| list.split(',')) {
         let kind = Kind::parse(word).ok_or_else(|| refused(bad_word("kind", word, Kind::AVAILABLE, Kind::as_str)))?;
         once(&mut words.kind, kind, "kind", Kind::as_str).map_err(refused)?;
     }
-    if let Some(word) = option("direction") {
+    for word in option("direction").iter().flat_map(|list| list.split(',')) {
         let direction = Direction::parse(word).ok_or_else(|| refused(bad_word("direction", word, Direction::ALL, Direction::as_str)))?;
         once(&mut words.direction, direction, "direction", Direction::as_str).map_err(refused)?;
     }
-    if let Some(word) = option("delivery") {
+    for word in option("delivery").iter().flat_map(|list| list.split(',')) {
         let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, &[Delivery::Instant], Delivery::as_str)))?;
         once(&mut words.delivery, delivery, "delivery", Delivery::as_str).map_err(refused)?;
     }

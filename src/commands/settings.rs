@@ -6,7 +6,10 @@ use super::{
     options,
     place::{self, Place},
 };
-use crate::domain::wording::{Card, SubscribingPhrase, Tone};
+use crate::{
+    domain::wording::{Card, SubscribingPhrase, Tone},
+    store::SettingsOrder,
+};
 
 impl Desk {
     pub(super) async fn settings_own(&self, request: &Request) -> Outcome {
@@ -19,7 +22,13 @@ impl Desk {
         let wanted = options::settings(request)?;
         let saved = wanted != options::SettingsWords::default();
         let settings = if saved {
-            self.store.change_settings(&place.destination, wanted.max_per_hour, wanted.cooldown, place.audit.as_ref(), self.now()).await?
+            let order = SettingsOrder {
+                max_per_hour: wanted.max_per_hour,
+                cooldown_minutes: wanted.cooldown,
+                audit: place.audit.clone(),
+                request: request.id(),
+            };
+            self.store.change_settings(&place.destination, &order, self.now()).await?
         } else {
             self.store.destination_at(&place.destination.address).await?.map(|destination| destination.settings).unwrap_or_default()
         };

@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Outcome, SOURCE};
 use crate::domain::{
-    FeedStatus,
+    Cadence, Feed, FeedStatus,
     wording::{Card, Phrase, ReportPhrase, Tone},
 };
 
@@ -14,7 +14,9 @@ impl Desk {
         if statuses.is_empty() {
             card.lines.push(ReportPhrase::NoFeeds.into());
         }
-        card.lines.extend(statuses.into_iter().flat_map(feed_lines));
+        // The full list is not read where the budget is small: that is nobody's concern.
+        let shown = |status: &FeedStatus| status.feed != Feed::Directory || status.cadence != Cadence::Off;
+        card.lines.extend(statuses.into_iter().filter(shown).flat_map(feed_lines));
         let used = self.store.calls_since(SOURCE, self.now().day().month_start().start()).await?;
         card.lines.push(Phrase::from(match self.settings.calls_per_month {
             0 => ReportPhrase::CallsUnlimited { used },

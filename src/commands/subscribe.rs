@@ -8,12 +8,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Delivery, Destination, DestinationId, Direction, Feed, Kind, Place as PlaceKind, Target, Token,
-        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, SubscribingPhrase, TokenLabel, Tone},
+        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Place as PlaceKind, Target, Token, TokenId,
+        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
+    engine::budget::{self, Demand, Obstacle, Plan},
     store::{CurrentCall, SubscribeOrder, Subscribed},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to so many tokens have a line each in the answer; more are grouped by their call.
 const LINES: usize = 10;
@@ -51,16 +52,61 @@ impl Desk {
             creator: request.person(),
             limit: place.limit,
             audit: place.audit.clone(),
+            request: request.id(),
         };
+        let plan = self.plan_with(&order).await?;
         match self.store.subscribe(&order, self.now()).await? {
             Subscribed::OverLimit { present, wanted } => {
                 Err(RefusalPhrase::SubscriptionLimit { limit: place.limit, present, wanted }.into())
             }
             Subscribed::Done { destination, replaced, first } => {
-                let card = self.subscribed_card(&order, place, &tokens, destination, &replaced, first).await?;
+                let mut card = self.subscribed_card(&order, place, &tokens, destination, &replaced).await?;
+                card.lines.extend(self.plan_lines(kind, plan.of(kind)).await?);
+                card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
                 Ok((destination, card))
             }
         }
+    }
+
+    /// How often what is polled once this is stored. What no cadence can carry within the budget is refused, with the number
+    /// (`rules.md` 1.5).
+    async fn plan_with(&self, order: &SubscribeOrder) -> Result<Plan, Stop> {
+        let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+        let wish = |kind| self.settings.schedules.get(&kind).cloned().unwrap_or_default();
+        let budget = self.settings.calls_per_month;
+        let (kind, list_tokens) = (order.kind, self.store.count_tokens(SOURCE).await?);
+        let mut before = Demand {
+            calls_per_month: budget,
+            all_tokens: self.settings.all_tokens,
+            list_pages: Demand::list_pages_of(list_tokens),
+            daily: wish(Kind::Daily),
+            hourly: wish(Kind::Hourly),
+            ..Demand::default()
+        };
+        if budget == 0 {
+            // Everything fits, whatever is there already; with very many subscriptions looking takes its time.
+            return Ok(budget::plan(&before.with_tokens(kind, 1)));
+        }
+        for other in Kind::AVAILABLE.iter().filter(|other| **other != kind) {
+            before = before.with_tokens(*other, count(self.store.wanted_tokens(SOURCE, *other).await?.len()));
+        }
+        let mut wanted: BTreeSet<TokenId> = self.store.wanted_tokens(SOURCE, kind).await?.into_keys().collect();
+        before = before.with_tokens(kind, count(wanted.len()));
+        for target in &order.targets {
+            match target {
+                Target::All => wanted.extend(self.store.tokens_in_all(SOURCE).await?),
+                Target::Token(token) => wanted.extend([*token]),
+            }
+        }
+        let tokens = count(wanted.len());
+        budget::plan_for(&before, &before.with_tokens(kind, tokens), kind).map_err(|Obstacle { kind: lacking, needed }| {
+            let phrase = if lacking == kind {
+                RefusalPhrase::NoCadence { kind, tokens, needed, budget }
+            } else {
+                RefusalPhrase::PushesOut { kind, tokens, other: lacking, needed, budget }
+            };
+            Stop::refused([phrase, RefusalPhrase::WhatFits { fewer: tokens > 1, daily: kind == Kind::Hourly }])
+        })
     }
 
     async fn subscribed_card(
@@ -70,7 +116,6 @@ impl Desk {
         tokens: &[Token],
         destination: DestinationId,
         replaced: &[Target],
-        first: bool,
     ) -> Result<Card, Stop> {
         let kind = order.kind;
         let mut card = Card::new(Tone::Success, SubscribingPhrase::Subscribed { kind, direction: order.direction }.into());
@@ -95,8 +140,6 @@ impl Desk {
         if order.mention.is_some() {
             card.lines.push(SubscribingPhrase::MentionsRole.into());
         }
-        card.lines.extend(self.plan_lines(kind).await?);
-        card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
         Ok(card)
     }
 
@@ -110,13 +153,16 @@ impl Desk {
         Ok((!labels.is_empty()).then(|| SubscribingPhrase::LeftOut { tokens: labels, more }.into()))
     }
 
-    /// Cadence, next poll and calls left (`rules.md` 1.5).
-    async fn plan_lines(&self, kind: Kind) -> Result<Vec<Phrase>, Stop> {
+    /// Cadence, next poll and calls left (`rules.md` 1.5). The poller plans anew within seconds: where it will, its last word is outdated.
+    async fn plan_lines(&self, kind: Kind, cadence: &Cadence) -> Result<Vec<Phrase>, Stop> {
         let statuses = self.store.feed_statuses(SOURCE).await?;
         let status = statuses.into_iter().find(|status| status.feed == Feed::Signals(kind));
+        let cadence = cadence.clone();
         let mut lines = vec![Phrase::from(match status {
-            Some(status) => SubscribingPhrase::NextPoll { kind, cadence: status.cadence, next: status.next_poll_at },
-            None => SubscribingPhrase::NotPlannedYet { kind },
+            Some(FeedStatus { stopped: true, feed, .. }) => return Ok(vec![ReportPhrase::FeedStopped { feed }.into()]),
+            Some(status) if status.cadence == cadence => SubscribingPhrase::NextPoll { kind, cadence, next: status.next_poll_at },
+            Some(FeedStatus { last_poll_at: Some(_), .. }) => SubscribingPhrase::NextPoll { kind, cadence, next: None },
+            _ => SubscribingPhrase::FirstPoll { kind, cadence },
         })];
         let budget = self.settings.calls_per_month;
         if budget > 0 {

@@ -42,8 +42,10 @@ impl Desk {
             let excluded = self.store.exclusions_of(destination.id, SOURCE).await?;
             let mut room = MOST_OF_AN_ANSWER;
             card.lines.extend(grouped(&list, &excluded, self.settings.all_tokens, &mut room));
-            card.lines.push(SubscribingPhrase::MaxPerHour { settings: destination.settings }.into());
-            card.lines.push(SubscribingPhrase::Cooldown { settings: destination.settings }.into());
+            if !list.is_empty() {
+                card.lines.push(SubscribingPhrase::MaxPerHour { settings: destination.settings }.into());
+                card.lines.push(SubscribingPhrase::Cooldown { settings: destination.settings }.into());
+            }
             card.lines.extend(destination.quarantine.map(|q| RefusalPhrase::OutOfReach { reason: q.reason }.into()));
         }
         Ok(card.into())

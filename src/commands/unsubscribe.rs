@@ -46,6 +46,7 @@ impl Desk {
             tokens: tokens.iter().map(|token| token.id).collect(),
             kinds: words.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]),
             audit: place.audit.clone(),
+            request: request.id(),
         };
         let done = self.store.unsubscribe(&order, self.now()).await?;
         if done.removed == 0 && done.excluded.is_empty() {

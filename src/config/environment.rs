@@ -36,7 +36,7 @@ impl Environment {
             match value.into_string() {
                 Ok(value) => drop(layer.insert(name, value)),
                 Err(_) if super::VARIABLES.iter().any(|variable| variable.name == name) => {
-                    environment.mistakes.push(Mistake::new(&name, "it is not UTF-8 text", "write it in plain letters"));
+                    environment.mistakes.push(Mistake::new(&name, "it is not UTF-8 text", "it in plain letters"));
                 }
                 Err(_) => {}
             }
@@ -53,7 +53,7 @@ impl Environment {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let what = format!("the file cannot be read ({error})");
-                self.mistakes.push(Mistake::new(".env", &what, "make it readable for this user, or remove it"));
+                self.mistakes.push(Mistake::new(".env", &what, "a file that this user can read, or remove it"));
             }
         }
         self

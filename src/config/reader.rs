@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
             (None, Some(path)) => self.secret_of_file(name, path)?,
         };
         if name != "DATABASE_URL" && !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.mistake(name, "it holds spaces, line breaks or letters beyond ASCII", "copy it again, the secret alone");
+            self.mistake(name, "it holds spaces, line breaks or letters beyond ASCII", "the secret alone, copied again");
             return None;
         }
         Some(SecretString::from(value))
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
             Ok(text) => {
                 let value = text.trim_end_matches(['\r', '\n']);
                 if value.is_empty() {
-                    self.mistake(&file, "the file is empty", "write the secret into it, or unset this");
+                    self.mistake(&file, "the file is empty", "the secret into it, or unset this");
                     return None;
                 }
                 Some(value.to_owned())

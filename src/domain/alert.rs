@@ -99,6 +99,8 @@ worded! {
         HourlyCap = "hourly_cap",
         /// Muted by its owner (3.6).
         Muted = "muted",
+        /// The destination could not be reached: told together once it can (4.3).
+        Quarantined = "quarantined",
         /// It turned back before it was told: a line of the next summary (2.4).
         NetZero = "net_zero",
         /// The subscriber wants the other direction alone (3.8).

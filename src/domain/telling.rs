@@ -14,6 +14,8 @@ pub struct Candidate {
     pub settings: Settings,
     /// Held until then.
     pub muted_until: Option<Timestamp>,
+    /// It cannot be reached at present.
+    pub quarantined: bool,
     /// What it knows of the token.
     pub told: Option<Told>,
 }

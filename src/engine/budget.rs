@@ -21,6 +21,8 @@ const HOURLY_CADENCES: [u64; 3] = [HOUR, 3 * HOUR, 6 * HOUR];
 const HOURLY_SHARE: u32 = 60;
 /// People's look-ups get so much of the budget, in percent.
 const RESERVE: u32 = 10;
+/// Pages of the full list before it was ever read.
+const LIKELY_LIST_PAGES: u32 = 70;
 
 /// What the operator says of one kind's schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +58,47 @@ pub struct Demand {
     pub daily: Wish,
     /// The schedule of hourly calls.
     pub hourly: Wish,
+}
+
+impl Demand {
+    /// How many pages the full list has where the directory holds `tokens` of them: at least what is likely, for it may not be whole yet.
+    pub fn list_pages_of(tokens: u32) -> u32 {
+        tokens.div_ceil(PAGE_ROWS).max(LIKELY_LIST_PAGES)
+    }
+
+    /// The same with so many tokens of one kind.
+    #[must_use]
+    pub fn with_tokens(&self, kind: Kind, tokens: u32) -> Self {
+        let mut demand = self.clone();
+        match kind {
+            Kind::Hourly => demand.hourly_tokens = tokens,
+            _ => demand.daily_tokens = tokens,
+        }
+        demand
+    }
+}
+
+/// Why a subscription cannot be carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The kind that could not be polled at all: the wanted one, or another that it would push out.
+    pub kind: Kind,
+    /// The calls a month that this kind needs at least.
+    pub needed: u32,
+}
+
+/// The plan after subscriptions of `kind` turn the demand from `before` into `after`, if they can be carried: by some cadence, and without
+/// taking the last one from another kind that has one now (`rules.md` 1.5).
+///
+/// # Errors
+/// What stands in the way.
+pub fn plan_for(before: &Demand, after: &Demand, kind: Kind) -> Result<Plan, Obstacle> {
+    let (before, after) = (plan(before), plan(after));
+    after.carries(kind).map_err(|needed| Obstacle { kind, needed })?;
+    for other in Kind::AVAILABLE.iter().copied().filter(|other| *other != kind && before.carries(*other).is_ok()) {
+        after.carries(other).map_err(|needed| Obstacle { kind: other, needed })?;
+    }
+    Ok(after)
 }
 
 /// How often what is polled, and what that costs.

@@ -163,15 +163,16 @@ impl Unit {
 }
 
 fn is_held(reason: Reason) -> bool {
-    matches!(reason, Reason::HourlyCap | Reason::Muted | Reason::Cooldown)
+    matches!(reason, Reason::HourlyCap | Reason::Muted | Reason::Cooldown | Reason::Quarantined)
 }
 
-/// One to three changes are one message each; four or more, what the hourly limit held, and what a mute held are one summary. Late news is
+/// One to three changes are one message each; four or more, what the hourly limit held, and what came while the chat was muted or out of reach are one summary. Late news is
 /// never told singly if there is more of it. Whatever turned back is a line of the first summary there is.
 fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
     let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap));
-    let muted = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.contains(&Reason::Muted));
-    if capped || muted || entries.len() >= SUMMARY_FROM {
+    let was_silent = |entry: &Entry| entry.reasons.contains(&Reason::Muted) || entry.reasons.contains(&Reason::Quarantined);
+    let silent = entries.len() > 1 && entries.iter().any(was_silent);
+    if capped || silent || entries.len() >= SUMMARY_FROM {
         let mut unit = Unit::summary(entries);
         unit.entries.append(unchanged);
         return vec![unit];

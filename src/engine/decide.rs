@@ -35,6 +35,10 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Some(until) = cooldown_end(candidate.told, candidate.settings).filter(|until| *until > now) {
         return Some(Decision::Hold { until, reason: Reason::Cooldown });
     }
+    if candidate.quarantined {
+        // Due at once: it is the quarantine that keeps it from being composed.
+        return Some(Decision::Hold { until: now, reason: Reason::Quarantined });
+    }
     Some(Decision::SendNow(if change.timing == Timing::Late { Reason::Late } else { Reason::Instant }))
 }
 
@@ -83,7 +87,7 @@ mod tests {
     }
 
     fn candidate(wishes: Vec<Wish>) -> Candidate {
-        Candidate { wishes, excluded: false, settings: Settings::default(), muted_until: None, told: None }
+        Candidate { wishes, excluded: false, settings: Settings::default(), muted_until: None, quarantined: false, told: None }
     }
 
     #[test]
@@ -114,6 +118,8 @@ mod tests {
         let cooling = Candidate { settings: Settings { cooldown_minutes: 30, ..Settings::default() }, told, ..base };
         assert_eq!(decide(&change(), &cooling, at(1)), Some(Decision::Hold { until: at(10), reason: Reason::Cooldown }));
         assert_eq!(decide(&change(), &cooling, at(10)), Some(Decision::SendNow(Reason::Instant)));
+        let lost = Candidate { quarantined: true, ..cooling };
+        assert_eq!(decide(&change(), &lost, at(10)), Some(Decision::Hold { until: at(10), reason: Reason::Quarantined }));
     }
 
     #[test]

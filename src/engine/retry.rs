@@ -32,11 +32,17 @@ pub enum Next {
     GiveUp(&'static str),
 }
 
+/// Why a message that may have arrived already is not tried once more; `None` where it may be tried.
+///
+/// Telegram has no idempotency key: after a second ambiguous end a third attempt could bring a third copy. Discord's nonce makes repeats safe.
+pub fn too_uncertain(platform: Platform, unknown_ends: u32) -> Option<&'static str> {
+    (platform == Platform::Telegram && unknown_ends > 1).then_some("two attempts ended without an answer: it may have arrived")
+}
+
 /// The longer of the schedule and what the platform asked, both capped. `jitter` is 0 to 1 and lengthens the wait by up to a fifth.
 pub fn next(platform: Platform, attempted: Attempted, jitter: f64, now: Timestamp) -> Next {
-    // Telegram has no idempotency key: a second ambiguous end would risk a third copy. Discord's nonce makes repeats safe.
-    if platform == Platform::Telegram && attempted.unknown_ends > 1 {
-        return Next::GiveUp("two attempts ended without an answer: it may have arrived");
+    if let Some(why) = too_uncertain(platform, attempted.unknown_ends) {
+        return Next::GiveUp(why);
     }
     if now.since(attempted.created_at) > HORIZON {
         return Next::GiveUp("it could not be delivered within 24 hours");

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::SharedClock,
-    domain::Reason,
+    domain::{DestinationId, Reason},
     engine::compose::compose,
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
@@ -19,16 +19,14 @@ const MOST_CONFLICTS: u32 = 5;
 /// # Errors
 /// Where the database fails: nothing of the batch was written, the next round composes it again.
 pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
-    let (mut written, mut conflicts) = (0, 0);
+    let (mut written, mut conflicts, mut after) = (0, 0, DestinationId(0));
     loop {
         let now = clock.now();
-        let situations = store.due_situations(now, BATCH).await?;
-        if situations.is_empty() {
-            return Ok(written);
-        }
+        let situations = store.due_situations(now, after, BATCH).await?;
+        let Some(last) = situations.keys().next_back().copied() else { return Ok(written) };
         let compositions: Vec<_> = situations.iter().map(|(destination, situation)| (*destination, compose(situation, now))).collect();
         match store.write_compositions(&compositions, now).await {
-            Ok(()) => {}
+            Ok(()) => after = last,
             Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {
                 conflicts += 1;
                 continue;

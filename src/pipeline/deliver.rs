@@ -1,22 +1,21 @@
 //! Stage 4: claims due messages under a lease, makes one attempt each, and settles what came of it.
 //!
 //! Never a held lock across an HTTP call, at most one message in flight per destination, and one slow chat never delays another. The
-//! adapter says what an end was; what to do about it is decided here, from one error type.
+//! adapter says what an end was; what to do about it is decided in [`attempt`], from one error type.
+
+mod attempt;
 
 use crate::{
-    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
+    chat::{Messenger, nonce},
     clock::SharedClock,
-    domain::{Lane, MessageBody, Platform, Timestamp, wording::NoticePhrase},
-    engine::{
-        breaker::{MassFailure, Tripped},
-        retry::{Attempted, Next, next, probe_after},
-    },
+    domain::{Platform, Timestamp},
+    engine::breaker::MassFailure,
     pipeline::operators::Operators,
-    store::{Claimed, Settlement, Store, StoreResult},
-    telemetry::{Metrics, Stage},
+    store::{Store, StoreResult},
+    telemetry::Metrics,
 };
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -57,6 +56,8 @@ pub struct DelivererParts {
 pub struct Deliverer {
     shared: Arc<Shared>,
     in_flight: JoinSet<StoreResult<()>>,
+    /// The messenger has no place before: nothing is claimed only to be given back.
+    full_until: Timestamp,
 }
 
 struct Shared {
@@ -73,6 +74,10 @@ struct Condition {
     paused_until: Timestamp,
     stopped: bool,
     failures: MassFailure,
+    /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
+    doubted_until: Timestamp,
+    /// Ends that the database has not taken yet. Until it has, nothing is claimed: it might be one of those, sent already.
+    unsettled: usize,
 }
 
 /// What a round found.
@@ -90,7 +95,7 @@ impl Deliverer {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
         let shared = Shared { parts, messenger, platform, condition: Mutex::default(), health: watch::Sender::new(true) };
-        Self { shared: Arc::new(shared), in_flight: JoinSet::new() }
+        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), full_until: Timestamp::EPOCH }
     }
 
     /// Which platform's messages.
@@ -138,7 +143,7 @@ impl Deliverer {
             total.started += round.started;
             total.not_before = round.not_before;
             while let Some(ended) = self.in_flight.join_next().await {
-                ended.unwrap_or(Ok(()))?;
+                ended.unwrap_or_else(|error| error.try_into_panic().map_or(Ok(()), |panic| std::panic::resume_unwind(panic)))?;
             }
             if round.started == 0 {
                 return Ok(total);
@@ -149,12 +154,15 @@ impl Deliverer {
     /// Claims what is due and begins its attempts.
     async fn round(&mut self) -> StoreResult<Round> {
         let now = self.shared.parts.clock.now();
-        let (stopped, paused_until) = self.shared.with_condition(|condition| (condition.stopped, condition.paused_until));
-        if stopped {
+        let (halted, paused_until) =
+            self.shared.with_condition(|condition| (condition.stopped || condition.unsettled > 0, condition.paused_until));
+        if halted {
             return Ok(Round::default());
         }
-        if paused_until > now {
-            return Ok(Round { started: 0, not_before: Some(paused_until) });
+        // A time further ahead was set before the clock was stepped back.
+        let full_until = if self.full_until <= now + LONGEST_SLEEP { self.full_until } else { Timestamp::EPOCH };
+        if let Some(not_before) = Some(paused_until.max(full_until)).filter(|until| *until > now) {
+            return Ok(Round { started: 0, not_before: Some(not_before) });
         }
         let room = self.shared.parts.at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {
@@ -172,153 +180,11 @@ impl Deliverer {
                 }
                 Err(at) => {
                     round.not_before = Some(at);
+                    self.full_until = at.min(now + LONGEST_SLEEP);
                     parts.store.release_claim(&claimed).await?;
                 }
             }
         }
         Ok(round)
-    }
-}
-
-impl Shared {
-    fn with_condition<T>(&self, act: impl FnOnce(&mut Condition) -> T) -> T {
-        act(&mut self.condition.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn log_end(&self, ended: Result<StoreResult<()>, tokio::task::JoinError>) {
-        let problem = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(platform = %self.platform, problem, "an attempt could not be settled; its lease runs out and it is tried again");
-    }
-
-    /// One attempt, from the request to the settlement.
-    async fn attempt(&self, claimed: Claimed) -> StoreResult<()> {
-        let outgoing = Outgoing {
-            id: claimed.id,
-            to: claimed.destination.address.clone(),
-            route: claimed.destination.route.clone(),
-            body: claimed.body.clone(),
-            mention: claimed.mention.clone(),
-            is_reply: claimed.lane == Lane::Reply,
-        };
-        let result = self.messenger.send(&outgoing).await;
-        let now = self.parts.clock.now();
-        match result {
-            Ok(receipt) => self.sent(&claimed, receipt, now).await,
-            Err(error) => self.failed(&claimed, error, now).await,
-        }
-    }
-
-    async fn sent(&self, claimed: &Claimed, receipt: Receipt, now: Timestamp) -> StoreResult<()> {
-        self.parts.metrics.delivery(self.platform, "sent");
-        self.parts.metrics.latency(Stage::Send, now.since(claimed.created_at));
-        if let MessageBody::Alert { call } = &claimed.body {
-            self.parts.metrics.latency(Stage::Total, now.since(call.seen_at));
-        }
-        self.with_condition(|condition| condition.failures.note(claimed.destination.id, false, now));
-        let Receipt { platform_id, rest_until, route } = receipt;
-        self.parts.store.settle(claimed, &Settlement::Sent { platform_id, rest_until, route }, now).await?;
-        if claimed.destination.quarantine.is_some() {
-            let destination = claimed.destination.address.to_string();
-            let name = format!("quarantine:{}", claimed.destination.id);
-            self.parts.operators.clear(&name, Some(NoticePhrase::Restored { destination })).await;
-        }
-        // The next message of the same chat may be waiting for this one.
-        self.parts.wake.notify_one();
-        Ok(())
-    }
-
-    async fn failed(&self, claimed: &Claimed, error: SendError, now: Timestamp) -> StoreResult<()> {
-        let problem = error.to_string();
-        tracing::warn!(platform = %self.platform, message = claimed.id.0, destination = %claimed.destination.address, problem, "a message was not taken");
-        match error {
-            SendError::Retry { after, scope, end, .. } => self.retry(claimed, after, scope, end, problem, now).await,
-            SendError::Moved(to) => {
-                self.parts.metrics.delivery(self.platform, "moved");
-                let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
-                self.parts.store.settle(claimed, &settlement, now).await?;
-                self.parts.store.move_destination(&claimed.destination.address, &to).await?;
-                tracing::info!(from = %claimed.destination.address, %to, "a chat moved");
-                self.parts.wake.notify_one();
-                Ok(())
-            }
-            SendError::Gone { reason, .. } => {
-                self.parts.metrics.delivery(self.platform, "gone");
-                let tripped = self.with_condition(|condition| condition.failures.note(claimed.destination.id, true, now));
-                let probes = claimed.destination.quarantine.as_ref().map_or(0, |quarantine| quarantine.probes);
-                let settlement = Settlement::Gone { reason, next_probe_at: now + probe_after(probes), problem };
-                self.parts.store.settle(claimed, &settlement, now).await?;
-                if let Some(tripped) = tripped {
-                    self.pause_for_mass_failure(tripped).await?;
-                }
-                Ok(())
-            }
-            SendError::Rejected { .. } => self.dead(claimed, false, problem, now).await,
-            SendError::Unauthorized { .. } => {
-                self.parts.metrics.delivery(self.platform, "unauthorized");
-                self.parts.metrics.platform_up(self.platform, false);
-                self.health.send_replace(false);
-                let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
-                self.parts.store.settle(claimed, &settlement, now).await?;
-                if !self.with_condition(|condition| std::mem::replace(&mut condition.stopped, true)) {
-                    let variable = format!("{}_BOT_TOKEN", self.platform.as_str().to_uppercase());
-                    self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, variable }).await;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn retry(
-        &self,
-        claimed: &Claimed,
-        after: Option<Duration>,
-        scope: Scope,
-        end: End,
-        problem: String,
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        let unknown = end == End::Unknown;
-        self.parts.metrics.delivery(self.platform, if unknown { "unknown" } else { "retry" });
-        if scope == Scope::Platform {
-            let until = now + after.unwrap_or(LONGEST_SLEEP);
-            self.with_condition(|condition| condition.paused_until = condition.paused_until.max(until));
-        }
-        let unknown_ends = claimed.unknown_ends + u32::from(unknown);
-        let attempted = Attempted { attempts: claimed.attempts, unknown_ends, created_at: claimed.created_at, after };
-        match next(self.platform, attempted, fastrand::f64(), now) {
-            Next::At(at) => {
-                let rest = after.is_some() && scope == Scope::Destination;
-                self.parts.store.settle(claimed, &Settlement::Retry { at, unknown, rest, problem }, now).await?;
-                Ok(())
-            }
-            Next::GiveUp(why) => self.dead(claimed, unknown, format!("{why} ({problem})"), now).await,
-        }
-    }
-
-    async fn dead(&self, claimed: &Claimed, unknown: bool, problem: String, now: Timestamp) -> StoreResult<()> {
-        self.parts.metrics.delivery(self.platform, "dead");
-        let destination = claimed.destination.address.to_string();
-        self.parts.store.settle(claimed, &Settlement::Dead { unknown, problem: problem.clone() }, now).await?;
-        // A notice that cannot be delivered must not make another one.
-        if !matches!(claimed.body, MessageBody::Card { .. }) {
-            self.parts.operators.tell(NoticePhrase::DeadLetter { destination, problem }).await;
-        }
-        Ok(())
-    }
-
-    /// It is the platform: whoever seemed to be gone is restored, and nothing is sent for a while (4.3).
-    async fn pause_for_mass_failure(&self, tripped: Tripped) -> StoreResult<()> {
-        self.with_condition(|condition| condition.paused_until = condition.paused_until.max(tripped.until));
-        for destination in &tripped.failed {
-            self.parts.store.restore(*destination).await?;
-        }
-        let failed = u32::try_from(tripped.failed.len()).unwrap_or(u32::MAX);
-        let tried = u32::try_from(tripped.tried).unwrap_or(u32::MAX);
-        self.parts.operators.tell(NoticePhrase::PlatformPaused { platform: self.platform, failed, tried, until: tripped.until }).await;
-        Ok(())
     }
 }

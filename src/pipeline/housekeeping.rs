@@ -4,7 +4,7 @@ use crate::{
     clock::SharedClock,
     domain::{Address, Lane, Platform, wording::NoticePhrase},
     pipeline::operators::Operators,
-    store::{Store, StoreResult},
+    store::{Store, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
 };
 use std::{sync::Arc, time::Duration};
@@ -37,13 +37,13 @@ impl Housekeeping {
     pub async fn step(&self) -> StoreResult<()> {
         let now = self.clock.now();
         for quarantine in self.store.untold_quarantines(now - SETTLES).await? {
-            let name = format!("quarantine:{}", quarantine.id);
-            let topic = (!quarantine.topic.is_empty()).then_some(quarantine.topic);
-            let written = Platform::parse(&quarantine.platform)
-                .map(|platform| Address { platform, chat: quarantine.chat, topic }.to_string())
-                .unwrap_or_default();
-            let destination = quarantine.label.map_or(written.clone(), |label| format!("{label} ({written})"));
+            let (name, destination) = named(&quarantine);
             self.operators.tell_once(&name, NoticePhrase::Quarantined { destination, reason: quarantine.quarantine_reason }).await;
+        }
+        // However it ended: by a probe, a command from there, or the platform's word.
+        for quarantine in self.store.restored_quarantines().await? {
+            let (name, destination) = named(&quarantine);
+            self.operators.clear(&name, Some(NoticePhrase::Restored { destination })).await;
         }
         self.measure_queues().await?;
         self.store.forget_old(now).await
@@ -72,4 +72,14 @@ impl Housekeeping {
             }
         }
     }
+}
+
+/// The notice's name, and the destination as an operator knows it.
+fn named(quarantine: &UntoldQuarantine) -> (String, String) {
+    let topic = (!quarantine.topic.is_empty()).then(|| quarantine.topic.clone());
+    let written = Platform::parse(&quarantine.platform)
+        .map(|platform| Address { platform, chat: quarantine.chat.clone(), topic }.to_string())
+        .unwrap_or_default();
+    let destination = quarantine.label.as_ref().map_or_else(|| written.clone(), |label| format!("{label} ({written})"));
+    (format!("quarantine:{}", quarantine.id), destination)
 }

@@ -1,14 +1,19 @@
-//! Look-ups of symbols and ids that the directory lacks: counted per person and day, shared, remembered (`rules.md` 1.7).
+//! Look-ups of symbols and ids that the directory lacks, and of calls that nobody follows: counted per person and day, shared, remembered
+//! (`rules.md` 1.7).
+//!
+//! A call that was looked up is answered and shared from memory, never stored: stored, it would be a baseline, and who subscribes later would
+//! be told of a turn that was over before they subscribed.
 
 use super::calls::{CallEnd, Caller, Purpose};
 use crate::{
     clock::SharedClock,
     commands::{LookupRequest, LookupResult},
-    domain::{Timestamp, Token, TokenId},
-    sources::Wanted,
-    store::{Store, StoreResult},
+    domain::{Kind, Snapshot, Timestamp, Token, TokenId},
+    engine::diff::diff,
+    sources::{Ask, Call, Page, Wanted},
+    store::{CurrentCall, Store, StoreResult},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,12 +36,14 @@ pub struct Lookups {
     store: Store,
     clock: SharedClock,
     requests: mpsc::Receiver<LookupRequest>,
+    /// Calls that were looked up in the last 15 minutes.
+    calls: BTreeMap<(Kind, TokenId), (Timestamp, Option<CurrentCall>)>,
 }
 
 impl Lookups {
     /// Answers what comes through `requests`. `caller` is the poller's, so that both keep the same limits.
     pub fn new(caller: Caller, store: Store, clock: SharedClock, requests: mpsc::Receiver<LookupRequest>) -> Self {
-        Self { caller, store, clock, requests }
+        Self { caller, store, clock, requests, calls: BTreeMap::new() }
     }
 
     /// Answers until nobody can ask any more or the process stops.
@@ -63,8 +70,13 @@ impl Lookups {
         }
     }
 
-    async fn handle(&self, request: LookupRequest) {
-        let result = self.look_up(&request.person, &request.query).await.unwrap_or_else(|error| {
+    async fn handle(&mut self, request: LookupRequest) {
+        let (person, query) = (&request.person, &request.query);
+        let result = match request.call {
+            Some(kind) => self.look_up_call(person, query, kind).await,
+            None => self.look_up(person, query).await,
+        };
+        let result = result.unwrap_or_else(|error| {
             tracing::error!(%error, "a look-up could not be carried out");
             LookupResult::Unavailable
         });
@@ -84,11 +96,8 @@ impl Lookups {
                 return Ok(LookupResult::Found(Vec::new()));
             }
         }
-        if self.caller.limits().per_month > 0 {
-            let counts = self.store.lookup_counts(source, person, now.day().start()).await?;
-            if counts.person >= PER_PERSON || counts.everybody >= PER_DAY {
-                return Ok(LookupResult::OverLimit);
-            }
+        if self.is_over_limit(person, now).await? {
+            return Ok(LookupResult::OverLimit);
         }
         let Some(tokens) = self.ask(&wanted, now).await? else { return Ok(LookupResult::Unavailable) };
         if !tokens.is_empty() {
@@ -98,12 +107,51 @@ impl Lookups {
         Ok(LookupResult::Found(if tokens.is_empty() { tokens } else { self.known(&wanted).await? }))
     }
 
+    /// Whether the person's look-ups of the day are used up, or everybody's. Without a budget nobody counts.
+    async fn is_over_limit(&self, person: &str, now: Timestamp) -> StoreResult<bool> {
+        if self.caller.limits().per_month == 0 {
+            return Ok(false);
+        }
+        let counts = self.store.lookup_counts(self.caller.source_id(), person, now.day().start()).await?;
+        Ok(counts.person >= PER_PERSON || counts.everybody >= PER_DAY)
+    }
+
+    /// The call of a token that nobody follows: asked for as a poll would ask for a new token, and read by the same rules.
+    async fn look_up_call(&mut self, person: &str, query: &str, kind: Kind) -> StoreResult<LookupResult> {
+        let Some(Wanted::Id(token)) = wanted(query) else { return Ok(LookupResult::Call(None)) };
+        let now = self.clock.now();
+        self.calls.retain(|_, (at, _)| now.since(*at) < SHARED);
+        if let Some((_, call)) = self.calls.get(&(kind, token)) {
+            return Ok(LookupResult::Call(call.clone()));
+        }
+        if self.is_over_limit(person, now).await? {
+            return Ok(LookupResult::OverLimit);
+        }
+        let mut collector = self.caller.source().collect(Ask { kind, tokens: BTreeMap::from([(token, None)]), now });
+        while let Some(call) = collector.next_call() {
+            let page = self.page(&call, now).await?;
+            if page.is_none() {
+                return Ok(LookupResult::Unavailable);
+            }
+            collector.accept(page);
+        }
+        let call = call_of(&collector.finish(), token, now);
+        self.store.record_lookup(self.caller.source_id(), person, &format!("{kind}:#{token}"), call.is_some(), now).await?;
+        self.calls.insert((kind, token), (now, call.clone()));
+        Ok(LookupResult::Call(call))
+    }
+
     /// What the source says; nothing where it says nothing.
     async fn ask(&self, wanted: &Wanted, since: Timestamp) -> StoreResult<Option<Vec<Token>>> {
-        let call = self.caller.source().lookup(wanted);
+        let page = self.page(&self.caller.source().lookup(wanted), since).await?;
+        Ok(page.map(|page| page.tokens.into_iter().filter(|token| is_wanted(token, wanted)).collect()))
+    }
+
+    /// The answer to one call; nothing where there is none within a person's patience.
+    async fn page(&self, call: &Call, since: Timestamp) -> StoreResult<Option<Page>> {
         loop {
-            match self.caller.call(&call, Purpose::Lookup).await? {
-                CallEnd::Came(page) => return Ok(Some(page.tokens.into_iter().filter(|token| is_wanted(token, wanted)).collect())),
+            match self.caller.call(call, Purpose::Lookup).await? {
+                CallEnd::Came(page) => return Ok(Some(page)),
                 CallEnd::Failed(_) | CallEnd::MonthUsedUp => return Ok(None),
                 CallEnd::NotBefore(at) if at.since(since) <= PATIENCE => tokio::time::sleep(GLANCE).await,
                 CallEnd::NotBefore(_) => return Ok(None),
@@ -118,6 +166,18 @@ impl Lookups {
         };
         self.store.looked_up_tokens(self.caller.source_id(), symbol, id).await
     }
+}
+
+/// The call that these rows make of a token that was never seen.
+fn call_of(snapshot: &Snapshot, token: TokenId, now: Timestamp) -> Option<CurrentCall> {
+    let state = diff(&BTreeMap::new(), snapshot, now).states.into_iter().find(|state| state.token == token)?;
+    Some(CurrentCall {
+        stance: state.stance,
+        since: state.since,
+        data_time: state.data_time,
+        seen_at: state.seen_at,
+        trader_grade: state.trader_grade,
+    })
 }
 
 /// What is asked for: `#3375` or a symbol, whatever its case, with or without `$`. Nothing where it can be neither.

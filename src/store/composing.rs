@@ -13,8 +13,8 @@ use std::{collections::BTreeMap, time::Duration};
 // A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
 const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.destination_id FROM alerts a JOIN destinations d ON d.id = a.destination_id
     WHERE a.state = 'pending' AND a.release_at <= $1 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2))
-    LIMIT $2";
+      AND (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2) LIMIT 1) IS NULL
+      AND a.destination_id > $3 ORDER BY a.destination_id LIMIT $2";
 const NEXT_RELEASE: &str = "SELECT MIN(release_at) FROM alerts WHERE state = 'pending' AND release_at > $1";
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
@@ -126,13 +126,18 @@ struct ToldRow {
 }
 
 impl Store {
-    /// What decides about each of at most `limit` destinations that have something due.
+    /// What decides about each of the next at most `limit` destinations after `after`, in order, that have something due.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn due_situations(&self, now: Timestamp, limit: i64) -> StoreResult<BTreeMap<DestinationId, Situation>> {
-        let ids: Vec<i64> =
-            on_db!(self.db, pool => sqlx::query_scalar(DUE_DESTINATIONS).bind(now.as_millis()).bind(limit).fetch_all(pool).await)?;
+    pub async fn due_situations(
+        &self,
+        now: Timestamp,
+        after: DestinationId,
+        limit: i64,
+    ) -> StoreResult<BTreeMap<DestinationId, Situation>> {
+        let ids: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(DUE_DESTINATIONS)
+            .bind(now.as_millis()).bind(limit).bind(after.0).fetch_all(pool).await)?;
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }

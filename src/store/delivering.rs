@@ -2,20 +2,23 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    destinations::{DestinationRow, columns},
+    destinations::{self, DestinationRow, columns},
     dialect::{in_transaction, on_db, over_rows},
 };
 use crate::domain::{Call, Destination, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp};
 
 macro_rules! claimable {
     ($lock:literal) => {
-        // The first message of each destination alone: at most one is in flight, and the order within a chat holds.
+        // The first message of each destination alone: at most one is in flight, and the order within a chat holds. A reply that waits
+        // for its share of a group (`rules.md` 4.4) keeps nothing else back.
+        // Walked in the order of the lanes, and no further than the limit: the order of the join and the LIMIT within say so to planners that
+        // would rather join the whole queue.
         concat!(
-            "SELECT m.id FROM messages m JOIN destinations d ON d.id = m.destination_id
-             WHERE m.state = 'queued' AND d.platform = $1 AND m.next_attempt_at <= $2 AND (m.lease_until IS NULL OR m.lease_until <= $2)
+            "SELECT m.id FROM messages m CROSS JOIN destinations d
+             WHERE d.id = m.destination_id AND m.state = 'queued' AND d.platform = $1 AND m.next_attempt_at <= $2 AND (m.lease_until IS NULL OR m.lease_until <= $2)
                AND d.rest_until <= $2 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)
-               AND NOT EXISTS (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
-                    AND (o.lease_until > $2 OR o.lane < m.lane OR (o.lane = m.lane AND o.id < m.id)))
+               AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
+                    AND (o.lease_until > $2 OR (o.lane < m.lane AND (o.lane > 0 OR o.next_attempt_at <= $2)) OR (o.lane = m.lane AND o.id < m.id)) LIMIT 1) IS NULL
              ORDER BY m.lane, m.id LIMIT $3 ",
             $lock
         )
@@ -24,13 +27,18 @@ macro_rules! claimable {
 const CLAIMABLE: (&str, &str) = (claimable!(""), claimable!("FOR UPDATE OF m SKIP LOCKED"));
 const NEXT_DUE: &str = "SELECT MIN(CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END)
     FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'queued' AND d.platform = $1 AND d.quarantine_reason IS NULL";
-const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, lease_fence = lease_fence + 1, attempts = attempts + 1
-    WHERE id = $1 RETURNING lease_fence";
+const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, lease_fence = lease_fence + 1, attempts = attempts + 1,
+    unknown_ends = unknown_ends + $4 WHERE id = $1 RETURNING lease_fence";
+// The lease of an earlier claim ran out before its end was recorded: nobody knows whether it arrived.
+const LOSE_ATTEMPTS: &str =
+    "UPDATE attempts SET ended_at = $2, outcome = 'unknown', detail = 'no answer was recorded' WHERE message_id = $1 AND outcome IS NULL";
 const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 const BEGIN_ATTEMPT: &str = "INSERT INTO attempts (message_id, nonce, started_at) VALUES ($1, $2, $3) RETURNING id";
 const RELEASE: &str =
     "UPDATE messages SET lease_holder = NULL, lease_until = NULL, attempts = attempts - 1 WHERE id = $1 AND lease_fence = $2";
+const POSTPONE: &str = "UPDATE messages SET next_attempt_at = $3, lease_holder = NULL, lease_until = NULL, attempts = attempts - 1
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 const FORGET_ATTEMPT: &str = "DELETE FROM attempts WHERE id = $1";
 const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
 const SENT: &str =
@@ -67,10 +75,12 @@ const QUEUE_DEPTH: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m J
 pub(super) const STATEMENTS: &[&str] = &[
     NEXT_DUE,
     LEASE,
+    LOSE_ATTEMPTS,
     MESSAGE,
     DESTINATION,
     BEGIN_ATTEMPT,
     RELEASE,
+    POSTPONE,
     FORGET_ATTEMPT,
     END_ATTEMPT,
     SENT,
@@ -140,7 +150,8 @@ pub enum Settlement {
         /// In words.
         problem: String,
     },
-    /// The destination cannot be reached; the message stays for when it can.
+    /// The destination cannot be reached. An answer or a notice stays for when it can be; alerts go back to those that wait, to be told
+    /// as their net result by then.
     Gone {
         /// Why.
         reason: QuarantineReason,
@@ -207,8 +218,9 @@ impl Store {
                 sqlx::query_scalar(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit).fetch_all(&mut *tx).await?;
             let mut claimed = Vec::with_capacity(ids.len());
             for id in ids {
-                let fence: i64 =
-                    sqlx::query_scalar(LEASE).bind(id).bind(holder).bind(lease_until.as_millis()).fetch_one(&mut *tx).await?;
+                let lost = sqlx::query(LOSE_ATTEMPTS).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
+                let fence: i64 = sqlx::query_scalar(LEASE)
+                    .bind(id).bind(holder).bind(lease_until.as_millis()).bind(i64::from(lost > 0)).fetch_one(&mut *tx).await?;
                 let row: MessageRow = sqlx::query_as(MESSAGE).bind(id).fetch_one(&mut *tx).await?;
                 let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
                 let attempt: i64 = sqlx::query_scalar(BEGIN_ATTEMPT)
@@ -227,6 +239,21 @@ impl Store {
         in_transaction!(self.db, tx => {
             sqlx::query(RELEASE).bind(claimed.id.0).bind(claimed.fence).execute(&mut *tx).await?;
             sqlx::query(FORGET_ATTEMPT).bind(claimed.attempt).execute(&mut *tx).await?;
+        })
+    }
+
+    /// Gives a claim back because our own pace says to wait until then: no attempt was made. With `rest`, everything for this destination
+    /// waits.
+    ///
+    /// # Errors
+    /// Where the database fails: the lease runs out by itself.
+    pub async fn postpone(&self, claimed: &Claimed, until: Timestamp, rest: bool) -> StoreResult<()> {
+        in_transaction!(self.db, tx => {
+            sqlx::query(POSTPONE).bind(claimed.id.0).bind(claimed.fence).bind(until.as_millis()).execute(&mut *tx).await?;
+            sqlx::query(FORGET_ATTEMPT).bind(claimed.attempt).execute(&mut *tx).await?;
+            if rest {
+                sqlx::query(REST).bind(claimed.destination.id.0).bind(until.as_millis()).execute(&mut *tx).await?;
+            }
         })
     }
 
@@ -277,8 +304,11 @@ impl Store {
                     }
                 }
                 Settlement::Gone { reason, next_probe_at, .. } => {
-                    sqlx::query(super::destinations::QUARANTINE)
+                    sqlx::query(destinations::QUARANTINE)
                         .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
+                    for sql in destinations::RECALL {
+                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
+                    }
                 }
             }
             held

@@ -1,6 +1,9 @@
 //! Places that are told: made when first needed, quarantined when they cannot be reached, never deleted by us.
 
-use super::{Store, StoreError, StoreResult, dialect::on_db};
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{in_transaction, on_db},
+};
 use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Settings, Timestamp};
 
 macro_rules! columns {
@@ -22,14 +25,50 @@ const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
     probes = probes + 1 WHERE id = $1";
+// Alerts in messages that certainly did not arrive go back to those that wait: once the destination is reached, it is told the net result.
+macro_rules! recalled {
+    () => {
+        "m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2) AND (m.lease_until IS NULL OR m.lease_until <= $2)
+            AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
+    };
+}
+const RECALL_ALERTS: &str = concat!(
+    "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'quarantined', release_at = $2 WHERE state = 'composed' AND id IN
+        (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",
+    recalled!(),
+    ")"
+);
+const DROP_RECALLED: &str = concat!(
+    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id IN (SELECT m.id FROM messages m
+        WHERE EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = m.id) AND ",
+    recalled!(),
+    ")"
+);
+/// In this order, within the transaction that quarantines: its arguments are the destination and the time.
+pub(super) const RECALL: &[&str] = &[RECALL_ALERTS, DROP_RECALLED];
+const RESTORED: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason FROM notices n JOIN destinations d
+    ON d.id = CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END
+    WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 20";
 const UNTOLD_QUARANTINES: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FROM destinations d
     WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
       AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.id LIMIT 20";
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1 AND quarantine_reason IS NOT NULL";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[ENSURE, BY_ID, BY_ADDRESS, BY_CHAT, SET_SETTINGS, SET_ROUTE, QUARANTINE, UNTOLD_QUARANTINES, RESTORE];
+pub(super) const STATEMENTS: &[&str] = &[
+    ENSURE,
+    BY_ID,
+    BY_ADDRESS,
+    BY_CHAT,
+    SET_SETTINGS,
+    SET_ROUTE,
+    QUARANTINE,
+    RECALL_ALERTS,
+    DROP_RECALLED,
+    RESTORED,
+    UNTOLD_QUARANTINES,
+    RESTORE,
+];
 
 /// What is known of a destination when it is first needed.
 #[derive(Clone, Debug)]
@@ -46,7 +85,7 @@ pub struct NewDestination {
     pub creator: Option<String>,
 }
 
-/// A destination in quarantine of which operators were not told yet.
+/// A destination whose quarantine, or whose end of it, operators were not told of yet.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct UntoldQuarantine {
     /// Its row.
@@ -59,7 +98,7 @@ pub struct UntoldQuarantine {
     pub topic: String,
     /// What people call it.
     pub label: Option<String>,
-    /// Why it cannot be reached.
+    /// Why it cannot be reached; empty once it can.
     pub quarantine_reason: String,
 }
 
@@ -118,6 +157,25 @@ pub(super) fn topic_of(address: &Address) -> &str {
 pub(super) fn settings_json(settings: Settings) -> String {
     serde_json::to_string(&settings).unwrap_or_default()
 }
+
+/// Makes the destination if it is new and locks its row, so that what follows in the transaction is alone with it.
+macro_rules! ensure {
+    ($tx:ident, $new:expr, $now:expr) => {
+        sqlx::query_scalar::<_, i64>($crate::store::destinations::ENSURE)
+            .bind($new.address.platform.as_str())
+            .bind(&$new.address.chat)
+            .bind($crate::store::destinations::topic_of(&$new.address))
+            .bind($new.place.as_str())
+            .bind(&$new.tenant)
+            .bind(&$new.label)
+            .bind($crate::store::destinations::settings_json($crate::domain::Settings::default()))
+            .bind(&$new.creator)
+            .bind($now.as_millis())
+            .fetch_one(&mut *$tx)
+            .await?
+    };
+}
+pub(super) use ensure;
 
 impl Store {
     /// The destination of this address, made if it is new.
@@ -186,7 +244,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps a destination aside until `next_probe_at`; its subscriptions and messages stay.
+    /// Keeps a destination aside until `next_probe_at`; its subscriptions stay, and its alerts wait.
     ///
     /// # Errors
     /// Where the database fails.
@@ -197,9 +255,14 @@ impl Store {
         now: Timestamp,
         next_probe_at: Timestamp,
     ) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(QUARANTINE)
-            .bind(id.0).bind(reason.as_str()).bind(now.as_millis()).bind(next_probe_at.as_millis()).execute(pool).await.map(drop))?;
-        Ok(())
+        let millis = now.as_millis();
+        in_transaction!(self.db, tx => {
+            sqlx::query(QUARANTINE)
+                .bind(id.0).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
+            for sql in RECALL {
+                sqlx::query(*sql).bind(id.0).bind(millis).execute(&mut *tx).await?;
+            }
+        })
     }
 
     /// Channels and groups in quarantine since `before` or longer of which operators were not told, at most 20.
@@ -208,6 +271,14 @@ impl Store {
     /// Where the database fails.
     pub async fn untold_quarantines(&self, before: Timestamp) -> StoreResult<Vec<UntoldQuarantine>> {
         Ok(on_db!(self.db, pool => sqlx::query_as(UNTOLD_QUARANTINES).bind(before.as_millis()).fetch_all(pool).await)?)
+    }
+
+    /// Destinations of whose quarantine operators were told and that are out of it, at most 20.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn restored_quarantines(&self) -> StoreResult<Vec<UntoldQuarantine>> {
+        Ok(on_db!(self.db, pool => sqlx::query_as(RESTORED).fetch_all(pool).await)?)
     }
 
     /// Takes a destination out of quarantine; says whether it was in it.

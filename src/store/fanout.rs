@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
 const CANDIDATES: &str = "SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
-        k.stance, k.known_at, k.told_at,
+        d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
             AND e.token_id = $6) AS excluded
     FROM subscriptions s
@@ -69,6 +69,7 @@ struct CandidateRow {
     created_at: i64,
     settings: String,
     muted_until: Option<i64>,
+    quarantined: bool,
     stance: Option<String>,
     known_at: Option<i64>,
     told_at: Option<i64>,
@@ -94,6 +95,7 @@ impl CandidateRow {
             excluded: self.excluded,
             settings: settings(&self.settings)?,
             muted_until: self.muted_until.map(Timestamp::from_millis),
+            quarantined: self.quarantined,
             told,
         })
     }

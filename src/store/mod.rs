@@ -46,7 +46,7 @@ pub use reading::{CurrentCall, DeliveryHealth};
 pub use signals::{Applied, KnownStates, PollResult};
 pub use status::DeliveryStatus;
 pub use subscription_lists::{ListedPlace, ListedSubscription};
-pub use subscriptions::{SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
+pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
 pub use token_search::TokenField;
 
 use sqlx::{PgPool, SqlitePool};
@@ -81,12 +81,24 @@ pub enum StoreError {
         /// The value or the parser's words.
         detail: String,
     },
+    /// The request behind this was carried out already: nothing was changed.
+    #[error("this request was carried out already")]
+    Repeated,
     /// Other writers came first each time it was tried.
     #[error("other writers of the same rows came first each time")]
     Contended,
 }
 
 impl StoreError {
+    /// Whether the same work may succeed later: not where the database refuses its contents.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(refusal)) => matches!(refusal.kind(), sqlx::error::ErrorKind::Other),
+            Self::Database(_) | Self::Conflict | Self::Contended => true,
+            Self::Corrupt { .. } | Self::Repeated => false,
+        }
+    }
+
     fn corrupt(what: &'static str, detail: &str) -> Self {
         Self::Corrupt { what, detail: detail.to_owned() }
     }

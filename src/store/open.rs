@@ -2,7 +2,7 @@
 
 use super::{Db, Store};
 use sqlx::{
-    ConnectOptions, PgPool, SqlitePool,
+    ConnectOptions, Connection as _, PgConnection, PgPool, SqlitePool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -42,6 +42,9 @@ pub enum OpenError {
     /// Another `serve` runs on the same SQLite file.
     #[error("another `bellwether serve` is using {0}; stop it first")]
     InUse(PathBuf),
+    /// The folder of a SQLite file is not there.
+    #[error("there is no folder {0} for the database; make it, or name another file")]
+    NoFolder(PathBuf),
     /// The lock file cannot be made.
     #[error("the lock file {path} cannot be opened: {error}")]
     Lock {
@@ -103,6 +106,7 @@ impl Store {
     /// [`OpenError::InUse`] where another process holds it.
     pub fn lock_for_serving(url: &str) -> Result<Option<ServeLock>, OpenError> {
         let Some(path) = sqlite_path(url) else { return Ok(None) };
+        folder_exists(&path)?;
         let mut lock_path = path.into_os_string();
         lock_path.push(".lock");
         let path = PathBuf::from(lock_path);
@@ -141,12 +145,21 @@ async fn connect_sqlite(url: &str) -> Result<SqlitePool, OpenError> {
         .disable_statement_logging();
     let in_memory = sqlite_path(url).is_none();
     if let Some(path) = sqlite_path(url) {
+        folder_exists(&path)?;
         create_private(&path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
     }
     // A database in memory lives as long as its one connection.
     let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(if in_memory { 1 } else { 5 });
     let pool = if in_memory { pool.min_connections(1).idle_timeout(None).max_lifetime(None) } else { pool };
     pool.connect_with(options).await.map_err(OpenError::Connect)
+}
+
+/// SQLite would say only that it cannot open the file.
+fn folder_exists(path: &Path) -> Result<(), OpenError> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => Err(OpenError::NoFolder(folder.to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the file readable for its owner alone before SQLite writes to it (`rules.md` 6.6).
@@ -163,5 +176,13 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::BadUrl)?.disable_statement_logging();
-    PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await.map_err(OpenError::Connect)
+    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await;
+    match pool {
+        // The pool tried for ten seconds and does not say what went wrong: asked once more without it, the server or the system does.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let once = tokio::time::timeout(BUSY_TIMEOUT, PgConnection::connect_with(&options)).await;
+            Err(OpenError::Connect(once.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut)))
+        }
+        other => other.map_err(OpenError::Connect),
+    }
 }

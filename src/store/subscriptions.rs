@@ -3,8 +3,9 @@
 use super::{
     AuditEntry, NewDestination, Store, StoreError, StoreResult,
     audit::record,
-    destinations::{self, settings_json, topic_of},
+    destinations::{self, ensure, settings_json},
     dialect::in_transaction,
+    interactions::claim,
 };
 use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SourceId, Target, Timestamp, TokenId};
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct SubscribeOrder {
     pub limit: u32,
     /// For channels and groups.
     pub audit: Option<AuditEntry>,
+    /// The platform's id of the request, where it has one: the same one is carried out once.
+    pub request: Option<String>,
 }
 
 /// What became of it.
@@ -73,6 +76,19 @@ pub enum Subscribed {
     },
 }
 
+/// What `/settings` wants to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsOrder {
+    /// Alert messages in 60 minutes.
+    pub max_per_hour: Option<u32>,
+    /// Minutes of quiet per token.
+    pub cooldown_minutes: Option<u32>,
+    /// For channels and groups.
+    pub audit: Option<AuditEntry>,
+    /// The platform's id of the request, where it has one: the same one is carried out once.
+    pub request: Option<String>,
+}
+
 /// What `/unsubscribe` wants.
 #[derive(Clone, Debug)]
 pub struct UnsubscribeOrder {
@@ -88,6 +104,8 @@ pub struct UnsubscribeOrder {
     pub kinds: Vec<Kind>,
     /// For channels and groups.
     pub audit: Option<AuditEntry>,
+    /// The platform's id of the request, where it has one: the same one is carried out once.
+    pub request: Option<String>,
 }
 
 /// What became of it.
@@ -118,31 +136,14 @@ fn small(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Makes the destination if it is new and locks its row, so that what follows in the transaction is alone with it.
-macro_rules! ensure {
-    ($tx:ident, $new:expr, $now:expr) => {
-        sqlx::query_scalar::<_, i64>(destinations::ENSURE)
-            .bind($new.address.platform.as_str())
-            .bind(&$new.address.chat)
-            .bind(topic_of(&$new.address))
-            .bind($new.place.as_str())
-            .bind(&$new.tenant)
-            .bind(&$new.label)
-            .bind(settings_json(Settings::default()))
-            .bind(&$new.creator)
-            .bind($now.as_millis())
-            .fetch_one(&mut *$tx)
-            .await?
-    };
-}
-
 impl Store {
     /// Subscribes, or replaces direction, delivery and mention where it was subscribed already; what was left out of `all` comes back.
     ///
     /// # Errors
-    /// Where the database fails: nothing was changed.
+    /// Where the database fails or the request was carried out already: nothing was changed.
     pub async fn subscribe(&self, order: &SubscribeOrder, now: Timestamp) -> StoreResult<Subscribed> {
         in_transaction!(self.db, tx => {
+            claim!(tx, &order.request, now);
             let destination = ensure!(tx, order.destination, now);
             let rows: Vec<PresentRow> =
                 sqlx::query_as(PRESENT).bind(destination).bind(order.kind.as_str()).fetch_all(&mut *tx).await?;
@@ -185,9 +186,10 @@ impl Store {
     /// Unsubscribes. A token under `all` is left out of it from now on.
     ///
     /// # Errors
-    /// Where the database fails: nothing was changed.
+    /// Where the database fails or the request was carried out already: nothing was changed.
     pub async fn unsubscribe(&self, order: &UnsubscribeOrder, now: Timestamp) -> StoreResult<Unsubscribed> {
         in_transaction!(self.db, tx => {
+            claim!(tx, &order.request, now);
             let destination = order.destination.0;
             sqlx::query(LOCK).bind(destination).execute(&mut *tx).await?;
             let mut done = Unsubscribed::default();
@@ -228,24 +230,18 @@ impl Store {
     /// Changes what is given of the settings, and gives the result. The destination is made if it is new.
     ///
     /// # Errors
-    /// Where the database fails: nothing was changed.
-    pub async fn change_settings(
-        &self,
-        new: &NewDestination,
-        max_per_hour: Option<u32>,
-        cooldown_minutes: Option<u32>,
-        audit: Option<&AuditEntry>,
-        now: Timestamp,
-    ) -> StoreResult<Settings> {
+    /// Where the database fails or the request was carried out already: nothing was changed.
+    pub async fn change_settings(&self, new: &NewDestination, change: &SettingsOrder, now: Timestamp) -> StoreResult<Settings> {
         in_transaction!(self.db, tx => {
+            claim!(tx, &change.request, now);
             let destination = ensure!(tx, new, now);
             let before: String = sqlx::query_scalar(SETTINGS).bind(destination).fetch_one(&mut *tx).await?;
             let mut settings: Settings = serde_json::from_str(&before).map_err(|_| StoreError::corrupt("settings", &before))?;
-            settings.max_per_hour = max_per_hour.unwrap_or(settings.max_per_hour);
-            settings.cooldown_minutes = cooldown_minutes.unwrap_or(settings.cooldown_minutes);
+            settings.max_per_hour = change.max_per_hour.unwrap_or(settings.max_per_hour);
+            settings.cooldown_minutes = change.cooldown_minutes.unwrap_or(settings.cooldown_minutes);
             let after = settings_json(settings);
             sqlx::query(destinations::SET_SETTINGS).bind(destination).bind(&after).execute(&mut *tx).await?;
-            record!(tx, audit, destination, Some(before), Some(after), now);
+            record!(tx, &change.audit, destination, Some(before), Some(after), now);
             settings
         })
     }

@@ -82,7 +82,9 @@ fn is_loopback(address: IpAddr) -> bool {
 
 /// A web page of another origin can make a browser ask this machine, but not under this machine's own name.
 fn is_host_loopback(request: &Request) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    // Two of them are a trick: whoever stands between may have believed the other one.
+    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
     let Some(authority) = host.and_then(|host| host.parse::<Authority>().ok()) else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
@@ -124,6 +126,7 @@ mod tests {
             without_token(LOOPBACK, false, "10.0.0.9:5", &local),
             without_token(LOOPBACK, false, "127.0.0.1:5", &[]),
             without_token(LOOPBACK, false, "127.0.0.1:5", &[("host", "rebound.example.org")]),
+            without_token(LOOPBACK, false, "127.0.0.1:5", &[local[0], ("host", "rebound.example.org")]),
             without_token(LOOPBACK, false, "127.0.0.1:5", &[local[0], ("x-forwarded-for", "10.0.0.9")]),
             without_token(LOOPBACK, false, "127.0.0.1:5", &[local[0], ("forwarded", "for=10.0.0.9")]),
         ] {

@@ -62,7 +62,7 @@ fn check_tells_every_wrong_setting_and_ends_with_one() {
     let settings = [("BELLWETHER_ADMIN_TOKEN", "s3cret"), ("DISCORD_BOT_TOKEN", "s3cret"), ("DATABASE_URL", "sqlite:///nowhere/at/all.db")];
     let ended = bellwether(folder.path(), &["check", "--offline"], &settings);
     assert_eq!(ended.code, 1);
-    for part in ["shorter than 16", "DISCORD_APPLICATION_ID", "cannot be opened"] {
+    for part in ["shorter than 16", "DISCORD_APPLICATION_ID", "there is no folder /nowhere/at"] {
         assert!(ended.out.contains(part), "{part} is missing in\n{}", ended.out);
     }
     assert!(!format!("{}{}", ended.out, ended.err).contains("s3cret"));

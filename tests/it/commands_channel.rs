@@ -75,14 +75,16 @@ on_both!(settings_are_shown_and_changed, |db| async move {
 });
 
 on_both!(a_call_is_shown_as_it_is_known, |db| async move {
-    let office = Office::open(db).await;
+    let mut office = Office::open(db).await;
+    // Nobody answers look-ups: the other end is closed.
+    office.lookups.close();
     office.sql(&token_states(Kind::Daily)).await;
     assert_eq!(
         office.types(&private(Command::Signal).with("words", "btc")).await,
         "BTC (Bitcoin) daily: bullish since 14 Nov 2026\nTrader grade 71.5\nAs of the call of 22 Nov 2026, seen 22 Nov 2026 11:00 UTC\nhttps://app.tokenmetrics.com/en/bitcoin"
     );
     let unknown = office.types(&private(Command::Signal).with("words", "sol hourly")).await;
-    assert!(unknown.contains("no call yet") && unknown.contains("/subscribe #3988 hourly"), "{unknown}");
+    assert!(unknown.contains("the call is not known") && unknown.contains("/subscribe #3988 hourly"), "{unknown}");
     office.is_refused(&private(Command::Signal).with("words", "btc eth")).await;
     assert!(office.types(&private(Command::Status)).await.ends_with("0 undeliverable, 0 chats out of reach"));
     assert!(office.types(&private(Command::Help)).await.ends_with("Automated data, not investment advice."));

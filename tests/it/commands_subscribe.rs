@@ -12,7 +12,7 @@ use insta::assert_snapshot;
 use std::time::Duration;
 
 const FEED: &str = r#"INSERT INTO feeds (source, feed, version, cadence, tokens, next_poll_at, failures, stopped)
-    VALUES ('token-metrics', 'daily', 1, '{"every":{"secs":10800,"nanos":0}}', 2, 1795356000000, 0, FALSE)"#;
+    VALUES ('token-metrics', 'daily', 1, '{"every":{"secs":7200,"nanos":0}}', 2, 1795356000000, 0, FALSE)"#;
 
 on_both!(a_person_subscribes_and_learns_what_was_taken, |db| async move {
     let office = Office::open(db).await;
@@ -25,7 +25,7 @@ on_both!(a_person_subscribes_and_learns_what_was_taken, |db| async move {
     ETH (Ethereum): bearish since before 14 Nov 2026
     SOL #3988 (Solana): no call yet
     Alerts come here.
-    Daily calls are checked every 3 hours; next 22 Nov 2026 14:00 UTC.
+    Daily calls are checked every 2 hours; next 22 Nov 2026 14:00 UTC.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -36,7 +36,7 @@ on_both!(a_person_subscribes_and_learns_what_was_taken, |db| async move {
     ONE (Lonely): no call yet
     Subscribed before; replaced what was set for: BTC
     Alerts come here.
-    Daily calls are checked every 3 hours; next 22 Nov 2026 14:00 UTC.
+    Daily calls are checked every 2 hours; next 22 Nov 2026 14:00 UTC.
     API calls left this month: 500 of 500.
     "#);
     assert_snapshot!(rows(&office.db.url, "SELECT target, kind, direction, delivery, creator FROM subscriptions ORDER BY target").await.join("\n"), @r#"
@@ -54,7 +54,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Subscribed to hourly calls
     all: the first 100 tokens by market cap
     Alerts come here.
-    Hourly calls: the first check is being planned.
+    Hourly calls are checked every 3 hours; the first check begins now.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -62,7 +62,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Subscribed to hourly calls
     ETH (Ethereum): no call yet
     Alerts come here.
-    Hourly calls: the first check is being planned.
+    Hourly calls are checked every 3 hours; the first check begins now.
     API calls left this month: 500 of 500.
     "#);
     assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "sol eth")).await, @r#"
@@ -76,7 +76,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Left out of all, as before: ETH, SOL #3988
     Subscribed before; replaced what was set for: all
     Alerts come here.
-    Hourly calls: the first check is being planned.
+    Hourly calls are checked every 3 hours; the first check begins now.
     API calls left this month: 500 of 500.
     "#);
     assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @r#"
@@ -222,7 +222,7 @@ on_both!(what_the_directory_lacks_is_looked_up, |db| async move {
     Subscribed to daily calls
     NEW (Newcomer): no call yet
     Alerts come here.
-    Daily calls: the first check is being planned.
+    Daily calls are checked every 2 hours; the first check begins now.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
 
@@ -281,7 +281,7 @@ on_both!(many_tokens_are_grouped_by_their_call, |db| async move {
     Now bearish (1): ETH
     No call yet (9): SOL #3988, SOL #4001, SOLO, CAT #5001, CAT #5002, ONE, ALL, %_, ÄÖ
     Alerts come here.
-    Daily calls: the first check is being planned.
+    Daily calls are checked every 2 hours; the first check begins now.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -299,7 +299,7 @@ on_both!(a_group_is_told_what_its_admins_asked_for, |db| async move {
     Subscribed to daily calls
     SOL #3988 (Solana): no call yet
     Alerts come here.
-    Daily calls: the first check is being planned.
+    Daily calls are checked every 2 hours; the first check begins now.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -353,6 +353,28 @@ on_both!(an_internal_error_is_an_apology_with_a_reference, |db| async move {
     assert!(said.starts_with("Something went wrong on my side.") && !said.contains("exclusions"), "{said}");
     assert_eq!(rows(&office.db.url, "SELECT target FROM subscriptions").await, [""; 0]);
     assert!(office.types(&subscribe).await.starts_with("Something went wrong"), "the next try is carried out again");
+});
+
+on_both!(a_request_is_remembered_with_its_effect_or_not_at_all, |db| async move {
+    let office = Office::open(db).await;
+    let seen = "SELECT id FROM interactions_seen";
+    let subscribe = server(Command::Subscribe, Standing::Member).with("tokens", "btc").keyed("i-1");
+    // The transaction breaks off after the request was noted and before its effect was whole.
+    office.sql("ALTER TABLE exclusions RENAME TO gone").await;
+    assert!(office.types(&subscribe).await.starts_with("Something went wrong"));
+    assert_eq!(rows(&office.db.url, seen).await, [""; 0]);
+    assert_eq!(rows(&office.db.url, "SELECT target FROM subscriptions").await, [""; 0]);
+    office.sql("ALTER TABLE gone RENAME TO exclusions").await;
+    // Of two that come at once one is carried out.
+    let both = tokio::join!(office.types(&subscribe), office.types(&subscribe));
+    let mut said = [both.0, both.1];
+    said.sort();
+    assert!(said[0].starts_with("Subscribed") && said[1] == "This was already done.", "{said:?}");
+    assert_eq!(rows(&office.db.url, seen).await, ["discord:i-1"]);
+    // It is stored, and the answer breaks: what was done is done.
+    let settings = server(Command::Unsubscribe, Standing::Member).with("tokens", "btc").keyed("i-2");
+    office.types(&settings).await;
+    assert_eq!(office.types(&settings).await, "This was already done.");
 });
 
 on_both!(a_word_from_a_place_ends_its_quarantine, |db| async move {

@@ -101,7 +101,7 @@ async fn direct_messages_are_opened_once_a_second_and_remembered() {
     let second_wait = SendError::Retry {
         after: Some(Duration::from_secs(1)),
         scope: Scope::Destination,
-        end: End::NotDelivered,
+        end: End::NotTried,
         why: "direct messages are opened one a second".into(),
     };
     assert_eq!(second, Err(second_wait));

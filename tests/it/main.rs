@@ -5,15 +5,33 @@
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
 mod architecture;
+mod binary_check;
+mod binary_door;
+mod binary_secrets;
+mod binary_serve;
+mod binary_starts;
+mod binary_tools;
 mod cli;
 mod commands_channel;
+mod commands_discord;
 mod commands_subscribe;
+mod commands_telegram;
 mod config;
+mod delivery_crash;
+mod delivery_database;
+mod delivery_discord;
+mod delivery_run;
+mod delivery_scale;
+mod delivery_summaries;
+mod delivery_telegram;
 mod demo_api;
 mod discord_door;
 mod discord_register;
 mod discord_send;
 mod docs;
+mod flow_budget;
+mod flow_signals;
+mod flow_source;
 mod ingest_polls;
 mod journey;
 mod migrations;

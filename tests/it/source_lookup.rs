@@ -7,6 +7,7 @@ use crate::support::{
 };
 use bellwether::{
     commands::{LookupRequest, LookupResult},
+    domain::{Kind, SourceId, Stance},
     pipeline::lookup::Lookups,
 };
 use std::time::Duration;
@@ -25,8 +26,16 @@ impl Desk {
     }
 
     async fn ask(&mut self, person: &str, query: &str) -> LookupResult {
+        self.request(person, query, None).await
+    }
+
+    async fn ask_call(&mut self, person: &str, token: i64, kind: Kind) -> LookupResult {
+        self.request(person, &format!("#{token}"), Some(kind)).await
+    }
+
+    async fn request(&mut self, person: &str, query: &str, call: Option<Kind>) -> LookupResult {
         let (answer, result) = oneshot::channel();
-        self.requests.send(LookupRequest { person: person.to_owned(), query: query.to_owned(), answer }).await.unwrap();
+        self.requests.send(LookupRequest { person: person.to_owned(), query: query.to_owned(), call, answer }).await.unwrap();
         self.lookups.answer_waiting().await;
         result.await.unwrap()
     }
@@ -113,3 +122,30 @@ async fn the_months_budget_binds_look_ups_too() {
     assert_eq!(desk.ask("telegram:1", "B").await, LookupResult::Unavailable);
     assert_eq!(bench.fake.take_seen().len(), 1);
 }
+
+on_both!(a_call_is_looked_up_counted_and_shared, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    bench.fake.set_daily(3375, "2026-11-21", 1, 1);
+    bench.fake.set_daily(3375, "2026-11-22", 0, 1);
+    let LookupResult::Call(Some(call)) = desk.ask_call("telegram:1", 3375, Kind::Daily).await else { panic!("the source has a call") };
+    assert_eq!((call.stance, call.since.map(|since| since.exact)), (Some(Stance::Bullish), Some(true)));
+    bench.fake.set_daily(3375, "2026-11-22", -1, -1);
+    assert_eq!(desk.ask_call("discord:2", 3375, Kind::Daily).await, LookupResult::Call(Some(call)), "shared");
+    assert_eq!(bench.fake.take_seen().len(), 1);
+    bench.advance(Duration::from_secs(15 * 60));
+    let LookupResult::Call(Some(call)) = desk.ask_call("telegram:1", 3375, Kind::Daily).await else { panic!("the source has a call") };
+    assert_eq!(call.stance, Some(Stance::Bearish));
+    // No row is an answer too; both kinds and symbols share one count.
+    assert_eq!(desk.ask_call("telegram:1", 3375, Kind::Hourly).await, LookupResult::Call(None));
+    assert_eq!(desk.ask_call("telegram:1", 3306, Kind::Daily).await, LookupResult::OverLimit);
+    assert_eq!(desk.ask("telegram:1", "NEW").await, LookupResult::OverLimit);
+    bench.fake.take_seen();
+    bench.fake.fault("trading-signals", Fault::Html(502));
+    assert_eq!(desk.ask_call("telegram:3", 3306, Kind::Daily).await, LookupResult::Unavailable);
+    bench.fake.set_daily(3306, "2026-11-22", -1, -1);
+    let found = desk.ask_call("telegram:3", 3306, Kind::Daily).await;
+    assert!(matches!(found, LookupResult::Call(Some(_))), "a failure is not remembered: {found:?}");
+    let states = bench.db.store.token_states(SourceId::TokenMetrics, Kind::Daily).await.unwrap();
+    assert!(states.states.is_empty(), "no baseline");
+});

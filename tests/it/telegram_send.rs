@@ -270,7 +270,7 @@ async fn replies_leave_half_of_a_groups_share_to_alerts() {
         clock.advance(Duration::from_secs(1));
     }
     let Err(SendError::Retry { after, scope, end, .. }) = telegram.send(&reply).await else { panic!("the eleventh waits") };
-    assert_eq!((after, scope, end), (Some(Duration::from_secs(50)), Scope::Message, End::NotDelivered));
+    assert_eq!((after, scope, end), (Some(Duration::from_secs(50)), Scope::Message, End::NotTried));
     telegram.send(&to("-1001")).await.unwrap();
     assert_eq!(fake.unread().len(), 11);
 }

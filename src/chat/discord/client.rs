@@ -153,6 +153,15 @@ impl Discord {
         self.get(Route::UserMe).await
     }
 
+    /// Asks for a channel, by its id: works where the bot sees it.
+    ///
+    /// # Errors
+    /// Where Discord does not say.
+    pub async fn sees(&self, channel: &str) -> Result<(), ApiError> {
+        let channel_id = channel_id(channel).ok_or_else(|| ApiError::Unreadable("it is not a channel's id".to_owned()))?;
+        self.get::<serde::de::IgnoredAny>(Route::Channel { channel_id }).await.map(drop)
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, route: Route<'_>) -> Result<T, ApiError> {
         read(&self.0.question(Ask::Bot(route, LightMethod::Get), None).await?)
     }

@@ -19,6 +19,8 @@ const OPENING_REST: Duration = Duration::from_secs(60);
 const LONGEST_OPENING_WAIT: Duration = Duration::from_secs(8);
 /// Beyond this many remembered buckets those that have refilled are forgotten.
 const MANY_BUCKETS: usize = 4_096;
+/// Beyond this many turns at openings those that nobody took up are forgotten.
+const MANY_TURNS: usize = 4_096;
 
 /// What the headers of one answer say about its bucket.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +45,8 @@ pub(super) struct Limiter {
     /// Until when a bucket of a channel is empty. The name excludes the channel, so the key holds both.
     empty_until: HashMap<(String, String), Timestamp>,
     next_opening: Option<Timestamp>,
+    /// Whose direct messages are opened when: each waits for a turn of its own, or all would come back at once, second by second.
+    turns: HashMap<String, Timestamp>,
 }
 
 impl Limiter {
@@ -118,18 +122,33 @@ impl Limiter {
         self.empty_until.get(&(bucket.clone(), channel.to_owned())).copied().filter(|until| now < *until)
     }
 
+    /// The place that `admit` took was not needed: it is free for another message.
+    pub(super) fn give_back(&mut self) {
+        self.sent.pop_back();
+    }
+
     /// Takes the place of one opening of direct messages: one a second (`rules.md` 5.7).
     ///
     /// # Errors
-    /// The time before which there is none.
-    pub(super) fn admit_opening(&mut self, now: Timestamp) -> Result<(), Timestamp> {
-        match self.next_opening {
-            Some(next) if now < next => Err(next),
-            _ => {
-                self.next_opening = Some(now + SECOND);
-                Ok(())
+    /// When it is this person's turn.
+    pub(super) fn admit_opening(&mut self, user: &str, now: Timestamp) -> Result<(), Timestamp> {
+        if self.turns.len() >= MANY_TURNS {
+            self.turns.retain(|_, turn| now < *turn + OPENING_REST);
+        }
+        match self.turns.get(user).copied() {
+            Some(turn) if now < turn => return Err(turn),
+            Some(_) => {}
+            None => {
+                let at = self.next_opening.filter(|next| now < *next).unwrap_or(now);
+                self.next_opening = Some(at + SECOND);
+                if now < at {
+                    self.turns.insert(user.to_owned(), at);
+                    return Err(at);
+                }
             }
         }
+        self.turns.remove(user);
+        Ok(())
     }
 
     /// Reserves the next place of an opening for a command that can wait a little; `None` where that would be too long.
@@ -144,6 +163,7 @@ impl Limiter {
 
     /// Discord says that openings come too fast: they rest, messages go on.
     pub(super) fn rest_openings(&mut self, now: Timestamp, after: Option<Duration>) {
+        self.turns.clear();
         self.next_opening = self.next_opening.max(Some(now + after.unwrap_or(OPENING_REST)));
     }
 }
@@ -219,12 +239,19 @@ mod tests {
     #[test]
     fn direct_messages_are_opened_one_a_second() {
         let mut limiter = Limiter::default();
-        assert_eq!(limiter.admit_opening(T0), Ok(()));
-        assert_eq!(limiter.admit_opening(ms(10)), Err(ms(1_000)));
-        assert_eq!(limiter.reserve_opening(ms(10)), Some(ms(1_000)));
+        assert_eq!(limiter.admit_opening("a", T0), Ok(()));
+        assert_eq!(limiter.admit_opening("b", ms(10)), Err(ms(1_000)));
+        assert_eq!(limiter.admit_opening("c", ms(10)), Err(ms(2_000)), "a turn of one's own");
+        assert_eq!(limiter.admit_opening("b", ms(20)), Err(ms(1_000)), "and it stays");
+        assert_eq!(limiter.admit_opening("b", ms(1_000)), Ok(()));
+        assert_eq!(limiter.admit_opening("c", ms(2_500)), Ok(()), "late for it is in time");
+        limiter = Limiter::default();
+        assert_eq!(limiter.admit_opening("a", T0), Ok(()));
+        assert_eq!(limiter.admit_opening("b", ms(10)), Err(ms(1_000)));
         assert_eq!(limiter.reserve_opening(ms(10)), Some(ms(2_000)));
+        assert_eq!(limiter.reserve_opening(ms(10)), Some(ms(3_000)));
         limiter.rest_openings(ms(10), None);
         assert_eq!(limiter.reserve_opening(ms(20)), None);
-        assert_eq!(limiter.admit_opening(ms(20)), Err(ms(60_010)));
+        assert_eq!(limiter.admit_opening("b", ms(20)), Err(ms(60_010)));
     }
 }

@@ -36,7 +36,9 @@ impl Messenger for Discord {
         let channel =
             channel_id(&route).ok_or_else(|| SendError::Rejected { why: format!("{} is not an address on Discord", outgoing.to) })?;
         let now = self.0.clock.now();
-        if let Some(until) = self.0.limiter().rests_until(SENDING, &route, now) {
+        let rests = self.0.limiter().rests_until(SENDING, &route, now);
+        if let Some(until) = rests {
+            self.0.limiter().give_back();
             return Err(wait_until(until, now, "the channel's limit is used up"));
         }
         let body = message(outgoing);
@@ -62,7 +64,11 @@ impl Inner {
         }
         let Some(user) = outgoing.to.direct_user() else { return Ok(outgoing.to.chat.clone()) };
         let now = self.clock.now();
-        self.limiter().admit_opening(now).map_err(|until| wait_until(until, now, "direct messages are opened one a second"))?;
+        let turn = self.limiter().admit_opening(&user.to_string(), now);
+        if let Err(until) = turn {
+            self.limiter().give_back();
+            return Err(wait_until(until, now, "direct messages are opened one a second"));
+        }
         self.limiter().count(now);
         self.open(&user).await.map_err(not_delivered)
     }
@@ -123,11 +129,11 @@ fn created_id(answer: &Answer) -> Result<String, SendError> {
 /// The message itself was not written, whatever became of the request before it.
 fn not_delivered(error: SendError) -> SendError {
     match error {
-        SendError::Retry { after, scope, why, .. } => SendError::Retry { after, scope, end: End::NotDelivered, why },
+        SendError::Retry { after, scope, end: End::Unknown, why } => SendError::Retry { after, scope, end: End::NotDelivered, why },
         other => other,
     }
 }
 
 fn wait_until(until: Timestamp, now: Timestamp, why: &str) -> SendError {
-    SendError::Retry { after: Some(until.since(now)), scope: Scope::Destination, end: End::NotDelivered, why: why.to_owned() }
+    SendError::Retry { after: Some(until.since(now)), scope: Scope::Destination, end: End::NotTried, why: why.to_owned() }
 }

@@ -87,7 +87,10 @@ impl Transport {
         let response = request.send().await.map_err(no_answer)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read_body(response).await.map_err(|error| NoAnswer::Unknown(format!("status {status}, but {error}")))?;
+        let mut body = read_body(response).await.map_err(|error| NoAnswer::Unknown(format!("status {status}, but {error}")))?;
+        if !(200..300).contains(&status) {
+            body = self.redacted(ask, &body);
+        }
         Ok(Answer {
             status,
             body,
@@ -100,6 +103,16 @@ impl Transport {
             scope: text(&headers, "x-ratelimit-scope"),
             global: headers.contains_key("x-ratelimit-global"),
         })
+    }
+
+    /// A proxy's refusal may repeat what it was sent, and refusals are quoted in the log.
+    fn redacted(&self, ask: Ask<'_>, body: &[u8]) -> Vec<u8> {
+        let mut text = String::from_utf8_lossy(body).into_owned();
+        let secrets = [Some(&self.token), if let Ask::OriginalAnswer { token } = ask { Some(token) } else { None }];
+        for secret in secrets.into_iter().flatten().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "<token>");
+        }
+        text.into_bytes()
     }
 
     fn build(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<RequestBuilder, String> {

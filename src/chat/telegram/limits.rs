@@ -21,6 +21,8 @@ pub(super) const PER_GROUP: usize = 20;
 pub(super) const REPLIES_PER_GROUP: usize = 10;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+/// Times of other tasks may lie a little ahead of one that was read before: only beyond this has the clock been stepped back.
+const SKEW: Duration = Duration::from_secs(5);
 /// When to ask again while every place is held by a request under way.
 const RECHECK: Duration = Duration::from_millis(20);
 
@@ -71,9 +73,11 @@ impl Limits {
         Err(oldest.map_or(now + RECHECK, |at| (*at + SECOND).max(now + Duration::from_millis(1))))
     }
 
-    /// A request to this chat begins, if the chat has a place for it.
+    /// A request to this chat begins, if the chat has a place for it. The place that `admit` took is used up by it, or free again for
+    /// another chat.
     pub(super) fn begin(&mut self, chat: i64, is_reply: bool, now: Timestamp) -> Result<(), Wait> {
         self.sweep(now);
+        self.admitted.pop_front();
         let share = self.share(chat, now);
         let pace = self.chats.entry(chat).or_default();
         pace.forget(now);
@@ -85,8 +89,6 @@ impl Limits {
         }
         pace.under_way += 1;
         pace.replies_under_way += usize::from(is_reply);
-        // The place that `admit` took; a request that begins without one is counted all the same.
-        self.admitted.pop_front();
         self.under_way += 1;
         Ok(())
     }
@@ -115,7 +117,7 @@ impl Limits {
 
     /// Drops what left its window, and what a stepped clock put into the future.
     fn sweep(&mut self, now: Timestamp) {
-        let current = |at: &Timestamp| *at + SECOND > now && *at <= now;
+        let current = |at: &Timestamp| *at + SECOND > now && *at <= now + SKEW;
         self.admitted.retain(current);
         self.ended.retain(current);
         if now >= self.swept + MINUTE || now < self.swept {
@@ -130,7 +132,7 @@ impl Limits {
 
 impl Chat {
     fn forget(&mut self, now: Timestamp) {
-        self.ended.retain(|(at, _)| *at + MINUTE > now && *at <= now);
+        self.ended.retain(|(at, _)| *at + MINUTE > now && *at <= now + SKEW);
     }
 
     fn free_at(&self, share: usize, now: Timestamp) -> Option<Timestamp> {
@@ -257,5 +259,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_end_that_another_task_saw_a_moment_later_still_counts() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let mut limits = Limits::new(now);
+        for chat in 1..=30 {
+            limits.admit(now).unwrap();
+            limits.begin(chat, false, now).unwrap();
+            limits.end(chat, false, now + Duration::from_millis(40));
+        }
+        assert!(limits.admit(now + Duration::from_millis(20)).is_err(), "asked with a time that was read before the answers came");
+        assert!(limits.begin(30, false, now + Duration::from_millis(20)).is_err());
+        assert_eq!(limits.admit(now - Duration::from_secs(3600)), Ok(()), "a clock that was stepped back holds nothing up");
     }
 }

@@ -157,7 +157,7 @@ fn paced(wait: Wait, now: Timestamp) -> SendError {
         Wait::Chat(until) => (until, Scope::Destination, "this chat has had its share of messages"),
         Wait::Reply(until) => (until, Scope::Message, "this group has had its share of replies"),
     };
-    SendError::Retry { after: Some(until.since(now)), scope, end: End::NotDelivered, why: why.to_owned() }
+    SendError::Retry { after: Some(until.since(now)), scope, end: End::NotTried, why: why.to_owned() }
 }
 
 /// The request as teloxide builds it; it goes out through our own transport, which keeps code, parameters and body of the answer.

@@ -102,8 +102,7 @@ impl Updates {
         if self.position().webhook_gone {
             return Ok(());
         }
-        let info = self.telegram.api().call("getWebhookInfo", &json!({}), CALL_TIMEOUT).await?;
-        if info.get("url").and_then(Value::as_str).is_some_and(|url| !url.is_empty()) {
+        if self.telegram.webhook().await?.is_some() {
             tracing::warn!("a webhook is set for this bot; it is removed, because updates are taken by long polling");
             self.telegram.api().call("deleteWebhook", &json!({ "drop_pending_updates": false }), CALL_TIMEOUT).await?;
         }

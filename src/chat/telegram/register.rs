@@ -5,7 +5,7 @@ use super::{
     api::{ApiError, CALL_TIMEOUT},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use teloxide::{
     payloads::{GetMyCommands, GetMyCommandsSetters, SetMyCommands, SetMyCommandsSetters},
     types::{BotCommand, BotCommandScope},
@@ -38,6 +38,26 @@ impl Telegram {
     /// The same, asked once.
     pub(super) async fn me_once(&self) -> Result<&Me, ApiError> {
         self.known_me().get_or_try_init(|| self.me()).await
+    }
+
+    /// Where Telegram sends updates, if somewhere: then they cannot be polled. The path may be a secret.
+    ///
+    /// # Errors
+    /// Where Telegram refuses the token or cannot be reached.
+    pub async fn webhook(&self) -> Result<Option<String>, ApiError> {
+        let info = self.api().call("getWebhookInfo", &json!({}), CALL_TIMEOUT).await?;
+        Ok(info.get("url").and_then(Value::as_str).filter(|url| !url.is_empty()).map(str::to_owned))
+    }
+
+    /// Asks for a chat, by its number: works where the bot is in it.
+    ///
+    /// # Errors
+    /// Where Telegram refuses or cannot be reached.
+    pub async fn sees(&self, chat: &str) -> Result<(), ApiError> {
+        self.api()
+            .call("getChat", &json!({ "chat_id": chat.parse::<i64>().map_or_else(|_| json!(chat), Value::from) }), CALL_TIMEOUT)
+            .await
+            .map(drop)
     }
 
     /// Registers these commands (name, description) in private chats, groups and for administrators, where they differ from what is

@@ -51,7 +51,7 @@ impl CallPhrase {
                 out.text(", seen ").time(*seen_at, TimeStyle::Relative);
             }
             Self::Before { from: None, .. } => {
-                out.text("Before: no call");
+                out.text("No call before");
             }
             Self::Before { from: Some(from), since, kind } => {
                 out.text(format!("Before: {from}"));
@@ -91,11 +91,11 @@ impl CallPhrase {
             }
             Self::Symbols { to, outcome, symbols } => {
                 out.strong(match outcome {
-                    Outcome::Turned => format!("Turned {to} ({}): ", symbols.len()),
-                    Outcome::Corrected => format!("Correction, the call is {to} ({}): ", symbols.len()),
-                    Outcome::FlippedBack => format!("Flipped and back, still {to} ({}): ", symbols.len()),
+                    Outcome::Turned => format!("Turned {to} ({}):", symbols.len()),
+                    Outcome::Corrected => format!("Correction, the call is {to} ({}):", symbols.len()),
+                    Outcome::FlippedBack => format!("Flipped and back, still {to} ({}):", symbols.len()),
                 });
-                out.text(symbol_list(symbols));
+                out.text(format!(" {}", symbol_list(symbols)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What operators and owners are told about the bot itself.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Spans, TimeStyle};
+use super::{Spans, TimeStyle, call::capital};
 use crate::domain::{Feed, Platform, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -38,23 +38,26 @@ impl NoticePhrase {
                 .text(format!(": {problem}. Alerts wait; nothing is lost.")),
             Self::FeedBack { feed, changes: 0 } => out.text(format!("The {feed} feed is back. Nothing changed meanwhile.")),
             Self::FeedBack { feed, changes } => out.text(format!("The {feed} feed is back. Changes meanwhile: {changes}.")),
-            Self::FeedRefused { feed, problem } => {
-                out.text(format!("The {feed} feed is stopped: {problem}. Run ")).code("bellwether check").text(" for the cause, then restart.")
-            }
-            Self::NoCurrentData { feed } => out.text(format!(
-                "No token of the {feed} feed has had data for 24 hours: the API key's plan seems to hold no current data."
-            )),
+            Self::FeedRefused { feed, problem } => out
+                .text(format!("The {feed} feed is stopped: {problem}. Run "))
+                .code("bellwether check")
+                .text(" for the cause, then restart."),
+            Self::NoCurrentData { feed } => out
+                .text(format!("No token of the {feed} feed has had data for 24 hours: the API key's plan seems to hold no current data.")),
             Self::PlatformPaused { platform, failed, tried, until } => out
-                .text(format!("Sending on {platform} is paused: {failed} of {tried} destinations failed within a minute, so it is the platform. Next try "))
+                .text(format!(
+                    "Sending on {} is paused: {failed} of {tried} destinations failed within a minute, so it is the platform. Next try ",
+                    capital(platform.as_str())
+                ))
                 .time(*until, TimeStyle::Relative)
                 .text("; nobody was quarantined."),
             Self::PlatformUnauthorized { platform, variable } => out
-                .text(format!("{platform} refuses the bot's token: sending there has stopped. Set a valid "))
+                .text(format!("{} refuses the bot's token: sending there has stopped. Set a valid ", capital(platform.as_str())))
                 .code(variable)
                 .text(" and restart."),
-            Self::Quarantined { destination, reason } => {
-                out.code(destination).text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself."))
-            }
+            Self::Quarantined { destination, reason } => out
+                .code(destination)
+                .text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself.")),
             Self::Restored { destination } => out.code(destination).text(" answers again; what was held is on its way."),
             Self::DeadLetter { destination, problem } => out
                 .text("A message for ")

@@ -1,7 +1,7 @@
 //! Why a command was refused, and what to do instead. A refused command changed nothing.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Spans, TokenLabel};
+use super::{Spans, TokenLabel, reply::counted};
 use crate::domain::{Kind, QuarantineReason};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,26 @@ pub enum RefusalPhrase {
     },
     KindOff {
         kind: Kind,
+    },
+    /// No cadence carries the subscription within the budget (`rules.md` 1.5).
+    NoCadence {
+        kind: Kind,
+        tokens: u32,
+        needed: u32,
+        budget: u32,
+    },
+    /// It would take the last cadence from another kind.
+    PushesOut {
+        kind: Kind,
+        tokens: u32,
+        other: Kind,
+        needed: u32,
+        budget: u32,
+    },
+    /// What helps where the budget is too small.
+    WhatFits {
+        fewer: bool,
+        daily: bool,
     },
     /// 200 a person, 500 a channel or group.
     SubscriptionLimit {
@@ -152,6 +172,23 @@ impl RefusalPhrase {
                 out.code(word).text(" is not in my list of tokens, and I cannot look it up at the moment. Please try again later.")
             }
             Self::KindOff { kind } => out.text(format!("The operator has switched {kind} calls off, so there is nothing to subscribe to.")),
+            Self::NoCadence { kind, tokens, needed, budget } => out.text(format!(
+                "With this I would follow {kind} calls of {}. That takes at least {needed} API calls a month, and the budget of {budget} has no room for so many.",
+                counted(u64::from(*tokens), "token")
+            )),
+            Self::PushesOut { kind, tokens, other, needed, budget } => out.text(format!(
+                "With this I would follow {kind} calls of {}. That leaves too little of the budget of {budget} API calls a month for {other} calls, which take at least {needed}.",
+                counted(u64::from(*tokens), "token")
+            )),
+            Self::WhatFits { fewer, daily } => {
+                let own = match (fewer, daily) {
+                    (true, true) => "Try fewer tokens, or daily calls. ",
+                    (true, false) => "Try fewer tokens. ",
+                    (false, true) => "Try daily calls. ",
+                    (false, false) => "",
+                };
+                out.text(format!("{own}Whoever operates me can raise ")).code("TOKEN_METRICS_CALLS_PER_MONTH").text(".")
+            }
             Self::SubscriptionLimit { limit, present, wanted } => out.text(format!(
                 "That would be {} subscriptions, and at most {limit} are possible here; {present} are in use. Make room with ",
                 u64::from(*present) + u64::from(*wanted)

@@ -21,14 +21,25 @@ pub enum ReportPhrase {
         stance: Option<Stance>,
         since: Option<Since>,
     },
+    /// Nobody follows the token and it could not be looked up.
+    NotKnown {
+        token: TokenLabel,
+        kind: Kind,
+    },
     /// The row that says so, and when it was seen.
     AsOf {
         kind: Kind,
         data_time: Timestamp,
         seen_at: Timestamp,
     },
-    /// Nobody asked for this token yet.
-    NobodyFollows {
+    /// The source has no row of this token.
+    NoCallThere,
+    /// Nobody follows the token, and the day's look-ups are used up.
+    CallLookupOverLimit,
+    /// Nobody follows the token, and the source did not answer.
+    CallLookupUnavailable,
+    /// How to be told of this token's calls.
+    FollowIt {
         example: String,
     },
     StatusTitle,
@@ -71,6 +82,10 @@ pub enum ReportPhrase {
         description: String,
     },
     HelpTokens,
+    /// How words are typed on Telegram.
+    HelpWords,
+    /// How a Telegram group is set up.
+    HelpGroups,
 }
 
 impl ReportPhrase {
@@ -80,6 +95,9 @@ impl ReportPhrase {
                 out.text(format!("{} {kind}: ", token.words()));
                 call_now(out, *kind, *stance, *since);
             }
+            Self::NotKnown { token, kind } => {
+                out.text(format!("{} {kind}: the call is not known", token.words()));
+            }
             Self::AsOf { kind, data_time, seen_at } => {
                 out.text("As of the ");
                 if *kind != Kind::Hourly {
@@ -88,8 +106,17 @@ impl ReportPhrase {
                 data_time_words(out, *kind, *data_time);
                 out.text(if *kind == Kind::Hourly { " call, seen " } else { ", seen " }).time(*seen_at, TimeStyle::Relative);
             }
-            Self::NobodyFollows { example } => {
-                out.text("Nobody follows this token here yet, so its call is not known. Follow it with ").code(example).text(".");
+            Self::NoCallThere => {
+                out.text("Token Metrics has no call for this token at the moment.");
+            }
+            Self::CallLookupOverLimit => {
+                out.text("Nobody follows this token here, so its call would have to be looked up, and today's look-ups are used up.");
+            }
+            Self::CallLookupUnavailable => {
+                out.text("Nobody follows this token here, and I cannot look its call up at the moment. Please try again later.");
+            }
+            Self::FollowIt { example } => {
+                out.text("To be told of its next call, type ").code(example).text(".");
             }
             Self::StatusTitle => {
                 out.text("Status");
@@ -144,7 +171,13 @@ impl ReportPhrase {
                 out.text("What I can do");
             }
             Self::HelpLine { command, description } => {
-                out.code(command).text(format!(" {description}"));
+                out.code(command).text(format!(": {description}"));
+            }
+            Self::HelpWords => {
+                out.text("More words may follow in any order: ").code("/subscribe SOL,ETH hourly bullish").text(".");
+            }
+            Self::HelpGroups => {
+                out.text("In a group its administrators use the same commands: what they subscribe to is told there, in the topic where they type it.");
             }
             Self::HelpTokens => {
                 out.text("Tokens are symbols or ids, separated by commas: ").code("SOL,ETH,#3375").text(", or ").code("all").text(".");

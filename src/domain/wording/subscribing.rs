@@ -54,8 +54,10 @@ pub enum SubscribingPhrase {
         cadence: Cadence,
         next: Option<Timestamp>,
     },
-    NotPlannedYet {
+    /// Nobody asked for this kind before: what is planned for it.
+    FirstPoll {
         kind: Kind,
+        cadence: Cadence,
     },
     CallsLeft {
         left: u32,
@@ -150,7 +152,14 @@ impl SubscribingPhrase {
                 }
                 out.text(".")
             }
-            Self::NotPlannedYet { kind } => out.text(format!("{} calls: the first check is being planned.", capital(kind.as_str()))),
+            Self::FirstPoll { kind, cadence } => {
+                out.text(format!("{} calls are checked ", capital(kind.as_str())));
+                cadence_words(out, cadence);
+                if matches!(cadence, Cadence::Every(_)) {
+                    out.text("; the first check begins now");
+                }
+                out.text(".")
+            }
             Self::CallsLeft { left, budget } => out.text(format!("API calls left this month: {left} of {budget}.")),
             Self::Unsubscribed => out.text("Unsubscribed"),
             Self::NothingToUnsubscribe => out.text("Nothing to unsubscribe; nothing was changed"),
@@ -161,11 +170,11 @@ impl SubscribingPhrase {
                 let of = kind.map(|kind| format!(" of {kind} calls")).unwrap_or_default();
                 out.text(format!("Removed {}{of}.", counted(u64::from(*count), "subscription")))
             }
-            Self::Own { count } => out.text(format!("You have {}", counted(*count, "subscription"))),
-            Self::OfPlace { label, count } => out.text(format!("{label} has {}", counted(*count, "subscription"))),
-            Self::OfServer { count } => out.text(format!("This server has {}", counted(*count, "subscription"))),
-            Self::None => out.text("There are none yet. Begin with ").code("/subscribe SOL,ETH").text("."),
-            Self::NoneInServer => out.text("There are none yet. Begin with ").code("/channel subscribe").text("."),
+            Self::Own { count } => out.text(format!("You have {}", subscriptions(*count))),
+            Self::OfPlace { label, count } => out.text(format!("{label} has {}", subscriptions(*count))),
+            Self::OfServer { count } => out.text(format!("This server has {}", subscriptions(*count))),
+            Self::None => out.text("Begin with ").code("/subscribe SOL,ETH").text("."),
+            Self::NoneInServer => out.text("Begin with ").code("/channel subscribe").text("."),
             Self::Line { kind, direction, mentions, all, words, more } => {
                 let role = if *mentions { ", mentions a role" } else { "" };
                 out.strong(format!("{kind}{}{role}", only(*direction))).text(": ");
@@ -207,6 +216,10 @@ impl SubscribingPhrase {
     }
 }
 
+fn subscriptions(count: u64) -> String {
+    if count == 0 { "no subscriptions yet".to_owned() } else { counted(count, "subscription") }
+}
+
 fn only(direction: Direction) -> String {
     match direction {
         Direction::Any => String::new(),
@@ -244,7 +257,7 @@ pub(super) fn cadence_words(out: &mut Spans, cadence: &Cadence) {
         Cadence::DoesNotFit { needed } => {
             out.text(format!("not at present: at least {needed} API calls a month would be needed, more than the budget"))
         }
-        Cadence::Idle => out.text("as soon as the first poll is planned"),
+        Cadence::Idle => out.text("as soon as somebody subscribes"),
     };
 }
 

@@ -13,6 +13,21 @@ fn every(hours: u64) -> Cadence {
 }
 
 #[test]
+fn a_subscription_is_carried_unless_it_or_another_kind_goes_without() {
+    let before = demand(500, 1000, 0);
+    assert_eq!(super::plan(&before).daily, every(24));
+    let carried = plan_for(&demand(500, 10, 0), &demand(500, 10, 5), Kind::Hourly).unwrap();
+    assert_eq!(carried.hourly, every(3));
+    let obstacle = plan_for(&before, &before.with_tokens(Kind::Hourly, 14), Kind::Hourly);
+    assert_eq!(obstacle, Err(Obstacle { kind: Kind::Daily, needed: 310 }), "a thousand daily tokens would go without");
+    let obstacle = plan_for(&before, &before.with_tokens(Kind::Hourly, 400), Kind::Hourly);
+    assert!(matches!(obstacle, Err(Obstacle { kind: Kind::Hourly, .. })), "{obstacle:?}");
+    // Who goes without already is no reason to refuse another.
+    let broken = demand(100, 1000, 0);
+    assert!(plan_for(&broken, &demand(0, 1000, 1), Kind::Hourly).is_ok());
+}
+
+#[test]
 fn the_table_of_the_rule() {
     for (tokens, hours) in [(1, 2), (50, 2), (100, 3), (200, 6), (500, 24), (750, 24), (1000, 24)] {
         let plan = plan(&demand(500, tokens, 0));

@@ -6,7 +6,7 @@ use super::{
     feed::Job,
 };
 use crate::{
-    domain::{Cadence, Feed, FeedStatus, Kind, Snapshot, Timestamp, wording::NoticePhrase},
+    domain::{Cadence, Feed, FeedStatus, Kind, Snapshot, Timestamp, Timing, wording::NoticePhrase},
     store::{PollRecord, StoreResult},
     telemetry::PollOutcome,
 };
@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(300);
 /// What a poll came to.
 struct Ending {
     outcome: PollOutcome,
-    /// Changes that it brought.
+    /// Changes that it brought, without those that nobody is told of.
     changes: usize,
     /// Whether any row came.
     found: bool,
@@ -104,11 +104,12 @@ impl Poller {
         }
         let (kind, rows, changes) = (snapshot.kind, snapshot.observations.len(), ingested.changes.len());
         let set_aside = ingested.set_aside;
+        let news = ingested.changes.iter().filter(|(_, change)| change.timing != Timing::History).count();
         tracing::info!(%kind, asked = snapshot.asked.len(), rows, set_aside, changes, complete = snapshot.complete, "a poll was ingested");
         if changes > 0 {
             self.wake.notify_one();
         }
-        Ok((if snapshot.complete { PollOutcome::Complete } else { PollOutcome::Partial }, changes))
+        Ok((if snapshot.complete { PollOutcome::Complete } else { PollOutcome::Partial }, news))
     }
 
     /// Records a poll that no ingest records.

@@ -20,8 +20,6 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// A look that takes longer is not repeated every second.
 const COSTLY: Duration = Duration::from_millis(100);
-/// Pages of the full list before it was ever read.
-const LIKELY_LIST_PAGES: u32 = 70;
 /// Beyond a cadence and its jitter no slot can lie: the clock was stepped back.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -56,12 +54,11 @@ pub async fn demand(
     now: Timestamp,
 ) -> StoreResult<Demand> {
     let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
-    let pages = store.count_tokens(source).await?.div_ceil(100);
     let wish = |kind: Kind| settings.schedules.get(&kind).unwrap_or(&Schedule::Auto).wish(now);
     Ok(Demand {
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
-        list_pages: pages.max(LIKELY_LIST_PAGES),
+        list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
         daily_tokens: count(store.wanted_tokens(source, Kind::Daily).await?.len()),
         hourly_tokens: count(store.wanted_tokens(source, Kind::Hourly).await?.len()),
         daily: wish(Kind::Daily),

@@ -5,6 +5,7 @@ use super::{
     fake_discord::{self, FakeDiscord, interaction},
     fake_telegram::{self, FakeTelegram},
     fake_token_metrics::{self, FakeTokenMetrics},
+    log::TestLog,
 };
 use bellwether::{
     app::Parts,
@@ -34,6 +35,7 @@ pub(crate) struct TestApp {
     lookups: JoinHandle<()>,
     stop: CancellationToken,
     interactions: u64,
+    pub(crate) log: TestLog,
 }
 
 /// What runs between a start and a stop.
@@ -53,9 +55,16 @@ impl TestApp {
 
     /// The same with other settings.
     pub(crate) async fn with(db: TestDb, settings: &[(&str, &str)]) -> Self {
+        Self::with_market(db, settings, |_| {}).await
+    }
+
+    /// The same with a market that is prepared before the start.
+    pub(crate) async fn with_market(db: TestDb, settings: &[(&str, &str)], prepare: impl FnOnce(&FakeTokenMetrics)) -> Self {
+        let log = TestLog::start();
         let clock = Arc::new(ManualClock::new(Timestamp::parse(BEGIN).unwrap()));
         let source = FakeTokenMetrics::start().await;
         source.set_tokens([(3375, "BTC", "Bitcoin"), (3306, "ETH", "Ethereum"), (3988, "SOL", "Solana"), (3369, "XRP", "XRP")]);
+        prepare(&source);
         let discord = FakeDiscord::start(clock.clone()).await;
         let telegram = FakeTelegram::start_with(clock.clone()).await;
         let mut all = vec![
@@ -87,6 +96,7 @@ impl TestApp {
             lookups,
             stop,
             interactions: 1_441_500_000_000_000,
+            log,
         };
         app.step().await;
         app
@@ -116,14 +126,16 @@ impl TestApp {
             }
             self.parts.poller.step().await.unwrap();
             let composed = self.parts.flow.step().await.unwrap();
+            self.parts.housekeeping.step().await.unwrap();
             let (mut started, mut not_before) = (0, None);
             for deliverer in &mut self.parts.deliverers {
                 let round = deliverer.drain().await.unwrap();
                 started += round.started;
-                let waits = self.parts.store.next_message_due(deliverer.platform()).await.unwrap();
-                not_before = [not_before, round.not_before, waits].into_iter().flatten().min();
+                // Nothing is due on a platform that has refused the bot's token.
+                let works = *deliverer.health().borrow();
+                let waits = self.parts.store.next_message_due(deliverer.platform()).await.unwrap().filter(|_| works);
+                not_before = [not_before, round.not_before.or(waits)].into_iter().flatten().min();
             }
-            self.parts.housekeeping.step().await.unwrap();
             match not_before {
                 Some(at) if at <= self.clock.now() + Duration::from_secs(5) => self.clock.set(at.max(self.clock.now())),
                 _ if composed == 0 && started == 0 => return,
@@ -156,13 +168,32 @@ impl TestApp {
         self.interact(&interaction::in_private(id, data)).await
     }
 
-    fn next_interaction(&mut self) -> u64 {
+    pub(crate) fn next_interaction(&mut self) -> u64 {
         self.interactions += 1;
         self.interactions
     }
 
     /// Sends an interaction signed as Discord does; the embed that is answered, whether at once or as an edit.
     pub(crate) async fn interact(&mut self, interaction: &Value) -> String {
+        let answer = self.enter(interaction).await;
+        let data = match answer["type"].as_u64() {
+            Some(5) => self.discord.answers().pop().expect("a deferred answer is edited").1,
+            _ => answer["data"].clone(),
+        };
+        embed_text(&data)
+    }
+
+    /// What Discord would suggest while this is typed: name and value.
+    pub(crate) async fn suggests(&mut self, data: Value) -> Vec<(String, String)> {
+        let id = self.next_interaction();
+        let answer = self.enter(&interaction::autocomplete(interaction::in_server(id, interaction::ADMIN, data))).await;
+        assert_eq!(answer["type"], 8);
+        let text = |choice: &Value, part: &str| choice[part].as_str().unwrap().to_owned();
+        answer["data"]["choices"].as_array().unwrap().iter().map(|choice| (text(choice, "name"), text(choice, "value"))).collect()
+    }
+
+    /// Sends an interaction signed as Discord does; the answer as it is, once everything that it began is done.
+    pub(crate) async fn enter(&mut self, interaction: &Value) -> Value {
         let body = interaction.to_string();
         let at = self.clock.now().as_secs();
         let response = reqwest::Client::new()
@@ -178,11 +209,7 @@ impl TestApp {
         self.parts.tracker.close();
         self.parts.tracker.wait().await;
         self.parts.tracker.reopen();
-        let data = match answer["type"].as_u64() {
-            Some(5) => self.discord.answers().pop().expect("a deferred answer is edited").1,
-            _ => answer["data"].clone(),
-        };
-        embed_text(&data)
+        answer
     }
 
     /// What arrived on Discord since the last look: channel and text.

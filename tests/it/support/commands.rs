@@ -20,6 +20,25 @@ const SHOWN: &[&str] = &[
     "SELECT d.chat, m.state, m.body FROM messages m JOIN destinations d ON d.id = m.destination_id ORDER BY m.id",
 ];
 
+/// Everything that commands may change, as the database has it.
+pub(crate) async fn stored(url: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for sql in SHOWN {
+        all.extend(rows(url, sql).await);
+    }
+    all
+}
+
+/// What people have asked for: subscriptions, what is left out of them, settings that are not the usual ones, and who changed what.
+pub(crate) async fn asked_for(url: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for sql in &SHOWN[1..4] {
+        all.extend(rows(url, sql).await);
+    }
+    all.extend(rows(url, "SELECT chat, topic, settings FROM destinations WHERE settings NOT LIKE '%\"max_per_hour\":10,\"cooldown_minutes\":0%' ORDER BY 1, 2").await);
+    all
+}
+
 /// Runs statements on a test's database, around the store.
 pub(crate) async fn run_sql(url: &str, sql: &str) {
     if url.starts_with("sqlite") {
@@ -56,7 +75,12 @@ pub(crate) struct Office {
 }
 
 pub(crate) fn settings() -> DeskSettings {
-    DeskSettings { all_tokens: 100, off: Vec::new(), calls_per_month: 500, invite: Some("https://discord.com/invite-me".to_owned()) }
+    DeskSettings {
+        all_tokens: 100,
+        calls_per_month: 500,
+        invite: Some("https://discord.com/invite-me".to_owned()),
+        ..DeskSettings::default()
+    }
 }
 
 impl Office {
@@ -88,11 +112,7 @@ impl Office {
 
     /// Everything that commands may change.
     pub(crate) async fn shown(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for sql in SHOWN {
-            all.extend(rows(&self.db.url, sql).await);
-        }
-        all
+        stored(&self.db.url).await
     }
 
     /// Types and reads.

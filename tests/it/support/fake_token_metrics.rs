@@ -70,6 +70,7 @@ struct Inner {
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
     down: Option<Fault>,
+    down_at: BTreeMap<String, Fault>,
     seen: Vec<Seen>,
 }
 
@@ -126,6 +127,25 @@ impl FakeTokenMetrics {
         self.inner().down = fault;
     }
 
+    /// Every call of this endpoint goes wrong like this, until `None`.
+    pub fn set_down_at(&self, endpoint: &str, fault: Option<Fault>) {
+        let mut inner = self.inner();
+        match fault {
+            Some(fault) => inner.down_at.insert(endpoint.to_owned(), fault),
+            None => inner.down_at.remove(endpoint),
+        };
+    }
+
+    /// Takes back every daily row of a token, as if it were listed no more.
+    pub fn remove_daily(&self, token: i64) {
+        self.inner().daily.retain(|(_, id), _| *id != token);
+    }
+
+    /// Takes back every hourly row of a token.
+    pub fn remove_hourly(&self, token: i64) {
+        self.inner().hourly.retain(|(_, id), _| *id != token);
+    }
+
     /// Every call since the last time this was asked.
     pub fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.inner().seen)
@@ -142,7 +162,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     let (fault, result) = {
         let mut inner = inner.lock().unwrap();
         let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
-        let fault = queued.or_else(|| inner.down.clone());
+        let fault = queued.or_else(|| inner.down_at.get(&endpoint).cloned()).or_else(|| inner.down.clone());
         let result = if request.uri().path().starts_with("/v2/") {
             check(request.headers(), &query).and_then(|paging| rows(&inner, &endpoint, &query, paging))
         } else {

@@ -1,9 +1,13 @@
 //! What tests stand on: both databases, fakes of every platform that speak real HTTP, a clock that is moved by hand.
 
 pub(crate) mod app;
+pub(crate) mod audience;
 pub mod commands;
+pub(crate) mod community;
 pub mod database;
 pub mod fake_discord;
 pub mod fake_telegram;
 pub mod fake_token_metrics;
+pub(crate) mod log;
 pub mod poller;
+pub(crate) mod process;

@@ -1,0 +1,267 @@
+//! `check` against the three services: a right set-up and every wrong one, in the words that a person reads.
+
+use crate::support::{
+    database::{TestDb, on_both},
+    fake_discord::{APPLICATION, FaultKind, TOKEN, interaction},
+    fake_telegram::{self, Fault},
+    fake_token_metrics::{self, API_KEY},
+    process::{Fakes, Installation},
+};
+use bellwether::domain::{Cadence, Feed, FeedStatus, Kind, SourceId, Timestamp};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+/// Fakes, an installation on SQLite, and what `check` says of it; no secret is ever in it.
+struct Bench {
+    fakes: Fakes,
+    installation: Installation,
+}
+
+impl Bench {
+    async fn open() -> Self {
+        let fakes = Fakes::start().await;
+        fakes.daily(3375, 1);
+        let installation = Installation::new(&fakes, "sqlite://bellwether.db");
+        Self { fakes, installation }
+    }
+
+    /// What Discord says of the application.
+    fn application(&self, change: &Value) {
+        let mut application = json!({
+            "id": APPLICATION.to_string(), "name": "Alert Bot", "verify_key": interaction::public_key(),
+            "interactions_endpoint_url": "https://bot.example.org/discord/interactions",
+        });
+        for (name, value) in change.as_object().unwrap() {
+            application[name] = value.clone();
+        }
+        self.fakes.discord.fault("GET /applications/@me", 1, FaultKind::Answer(200, Vec::new(), application.to_string()));
+    }
+
+    /// The exit code and the lines, those that begin with `part` alone, without what differs from run to run.
+    async fn check(&self, part: &str) -> (i32, String) {
+        let ended = self.installation.run(&["check"]).await;
+        for secret in [TOKEN, API_KEY, fake_telegram::TOKEN] {
+            assert!(!format!("{}{}", ended.out, ended.err).contains(secret), "{ended:?}");
+        }
+        let mut text = ended.out;
+        for (found, shown) in
+            [(self.fakes.source.url.as_str(), "API"), (&interaction::public_key(), "KEY"), (&self.fakes.discord.url, "DISCORD")]
+        {
+            text = text.replace(found, shown);
+        }
+        let squeezed = |line: &str| line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>().join(" | ");
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with(part)).map(squeezed).collect();
+        (ended.code.unwrap(), lines.join("\n"))
+    }
+}
+
+on_both!(a_right_set_up, |db| async move {
+    let bench = Bench::open().await;
+    bench.installation.fill("DATABASE_URL", &db.url);
+    bench.installation.fill("BELLWETHER_PUBLIC_URL", "https://bot.example.org");
+    bench.application(&json!({}));
+    assert_eq!(bench.installation.run(&["register"]).await.code, Some(0));
+    let (code, text) = bench.check("").await;
+    assert_snapshot!(text, @r#"
+    item | what was found, how to fix
+    configuration | ok | every setting can be read
+    database | ok | opened, migrated, can be written to
+    API key | ok | works: the daily call of Bitcoin came
+    call budget | ok | no limit (TOKEN_METRICS_CALLS_PER_MONTH is 0); 1 used this month
+    Discord token | ok | works: the application is "Alert Bot"
+    Discord public key | ok | is that of the application
+    Discord endpoint | ok | "https://bot.example.org/discord/interactions"
+    Discord commands | ok | registered as they are
+    Telegram token | ok | works: the bot is @bellwether_bot
+    Telegram updates | ok | no webhook is set: they come by long polling
+    Telegram commands | ok | registered as they are
+    operators | ok | none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)
+
+    calls a month: 381 of 0
+    "#);
+    assert_eq!(code, 0);
+    assert_eq!(db.store.calls_since(SourceId::TokenMetrics, Timestamp::EPOCH).await.unwrap(), 1, "the call is in the ledger");
+    let [seen] = &bench.fakes.source.take_seen()[..] else { panic!("one call") };
+    assert_eq!((seen.endpoint.as_str(), seen.ids()), ("trading-signals", vec![3375]));
+});
+
+#[tokio::test]
+async fn a_new_set_up_is_warned_of_what_is_not_done_yet() {
+    let mut bench = Bench::open().await;
+    bench.fakes.telegram.set_webhook("https://other.example.org/s3cret-path");
+    for (name, value) in [("BELLWETHER_SCHEDULE_GRADE", "off"), ("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("BELLWETHER_LISTN", "x")] {
+        bench.installation.set(name, value);
+    }
+    let (code, text) = bench.check("").await;
+    assert_snapshot!(text, @r#"
+    item | what was found, how to fix
+    configuration | warn | BELLWETHER_LISTN is not a setting of Bellwether; did you mean BELLWETHER_LISTEN?
+    database | ok | opened, migrated, can be written to
+    API key | ok | works: the daily call of Bitcoin came
+    call budget | ok | fits; 1 used this month
+    Discord token | ok | works: the application is "Alert Bot"
+    Discord public key | ok | is that of the application
+    Discord endpoint | warn | empty, so that no command arrives; while `serve` runs, enter https://YOUR-HOST/discord/interactions in the developer portal, General Information, Interactions Endpoint URL
+    Discord commands | warn | not registered as they are: `bellwether register` does it, and so does `serve` when it starts
+    Telegram token | ok | works: the bot is @bellwether_bot
+    Telegram updates | warn | a webhook is set, to "other.example.org"; `serve` removes it. If another program needs it, give Bellwether a bot of its own
+    Telegram commands | warn | not registered as they are for all_private_chats, all_group_chats, all_chat_administrators: `bellwether register` does it, and so does `serve` when it starts
+    operators | ok | none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)
+    BELLWETHER_SCHEDULE_GRADE | warn | not in this version: it has no effect
+
+    calls a month: 81 of 500
+    "#);
+    assert!(code == 0 && !text.contains("s3cret"));
+    let alone = bench.installation.run(&["check"]).await.out;
+    assert!(alone.lines().any(|line| line == "calls a month: 81 of 500"), "{alone}");
+}
+
+#[tokio::test]
+async fn the_key_is_refused() {
+    let bench = Bench::open().await;
+    let endpoint = "trading-signals";
+    let limited = fake_token_metrics::Fault::WithHeaders(429, Vec::new());
+    let sample =
+        |name: &str| std::fs::read_to_string(format!("{}/tests/it/data/token-metrics/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (status, body) in [(401, "error-401-key.inferred.json"), (401, "error-401-plan.json"), (402, "error-402-x402.inferred.json")] {
+        bench.fakes.source.fault(endpoint, fake_token_metrics::Fault::Status(status, sample(body)));
+    }
+    bench.fakes.source.fault(endpoint, limited);
+    bench.fakes.source.fault(endpoint, fake_token_metrics::Fault::Html(502));
+    bench.fakes.source.fault(endpoint, fake_token_metrics::Fault::Rows(Vec::new()));
+    let mut said = Vec::new();
+    for _ in 0..6 {
+        let (code, text) = bench.check("API key").await;
+        said.push(format!("{code} {text}"));
+    }
+    bench.installation.fill("TOKEN_METRICS_API_URL", "http://127.0.0.1:1/v2");
+    let (code, text) = bench.check("API key").await;
+    said.push(format!("{code} {text}"));
+    bench.installation.fill("TOKEN_METRICS_API_KEY", "");
+    let (code, text) = bench.check("API key").await;
+    said.push(format!("{code} {text}"));
+    assert_snapshot!(said.join("\n"), @r#"
+    1 API key | fail | the API refuses the request (401): "Invalid API key"; copy the key again from https://app.tokenmetrics.com/en/api into TOKEN_METRICS_API_KEY
+    1 API key | fail | the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; the key is known, but its plan lacks trading signals: choose another plan at https://app.tokenmetrics.com/en/api
+    1 API key | fail | the API refuses the request (402): "X-PAYMENT header is required"; the plan does not pay for this: choose one with API access at https://app.tokenmetrics.com/en/api
+    1 API key | fail | the API asks to slow down (429); another program may be using this key; wait a minute, and set TOKEN_METRICS_CALLS_PER_MINUTE to what your plan allows
+    1 API key | fail | the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON"; the API itself is unwell: nothing to do here, `serve` goes on trying
+    0 API key | warn | the key works, but there is no current data for Bitcoin; see what your plan includes at https://app.tokenmetrics.com/en/api
+    1 API key | fail | the API cannot be reached: "Connection refused (os error 111)"; check TOKEN_METRICS_API_URL, this machine's network, DNS and clock
+    1 API key | fail | TOKEN_METRICS_API_KEY is not set; `serve` needs it: get one at https://app.tokenmetrics.com/en/api
+    "#);
+}
+
+#[tokio::test]
+async fn a_plan_without_data_is_told_of() {
+    let db = TestDb::sqlite().await;
+    let bench = Bench::open().await;
+    bench.installation.fill("DATABASE_URL", &db.url);
+    let feed = |kind, stopped: bool, empty_since: Option<&str>| FeedStatus {
+        feed: Feed::Signals(kind),
+        cadence: Cadence::Idle,
+        tokens: 1,
+        next_poll_at: None,
+        last_poll_at: None,
+        last_success_at: None,
+        failures: 0,
+        problem: stopped.then(|| "the API refuses the request (401): \"Invalid API key\"".to_owned()),
+        stopped,
+        empty_since: empty_since.and_then(Timestamp::parse),
+    };
+    for status in [feed(Kind::Daily, false, Some("2026-11-01T00:00:00Z")), feed(Kind::Hourly, true, None)] {
+        db.store.save_feed(SourceId::TokenMetrics, &status).await.unwrap();
+    }
+    let (code, text) = bench.check("feed").await;
+    assert_eq!(code, 0);
+    assert_snapshot!(text, @r#"
+    feed daily | warn | no data for any token since 2026-11-01T00:00:00Z: the key's plan seems to hold no current data; see https://app.tokenmetrics.com/en/api
+    feed hourly | warn | stopped earlier: the API refuses the request (401): "Invalid API key"; the key works now, so restart `bellwether serve`
+    "#);
+    let refusal = json!({"success": false, "message": "Invalid API key"}).to_string();
+    bench.fakes.source.fault("trading-signals", fake_token_metrics::Fault::Status(401, refusal));
+    let (code, text) = bench.check("feed hourly").await;
+    assert!(code == 1 && text.contains("mend that, then restart"), "{text}");
+}
+
+#[tokio::test]
+async fn discord_is_set_up_wrongly() {
+    let mut bench = Bench::open().await;
+    let mut said = Vec::new();
+    bench.fakes.discord.refuse("GET /applications/@me", 1, 401, 0);
+    said.push(bench.check("Discord").await);
+    bench.fakes.discord.refuse("GET /applications/@me", 1, 503, 0);
+    said.push(bench.check("Discord").await);
+    bench.application(&json!({"id": "77", "name": "Other Bot", "verify_key": "ab".repeat(32)}));
+    said.push(bench.check("Discord").await);
+    bench.installation.set("BELLWETHER_PUBLIC_URL", "https://moved.example.org");
+    bench.application(&json!({}));
+    said.push(bench.check("Discord endpoint").await);
+    bench.installation.set("DISCORD_PUBLIC_KEY", "");
+    bench.application(&json!({}));
+    said.push(bench.check("Discord public").await);
+    bench.application(&json!({"interactions_endpoint_url": null}));
+    said.push(bench.check("Discord public").await);
+    bench.installation.set("DISCORD_API_URL", "http://127.0.0.1:1");
+    said.push(bench.check("Discord").await);
+    let said: Vec<_> = said.iter().map(|(code, text)| format!("{code}\n{text}")).collect();
+    assert_snapshot!(said.join("\n\n"), @r#"
+    1
+    Discord token | fail | Discord refuses: status 401, code 0: "refused with 0"; the token is wrong or was reset: developer portal, Bot, Reset Token, and write the new one into DISCORD_BOT_TOKEN
+
+    1
+    Discord token | fail | Discord refuses: status 503, code 0: "refused with 0"; Discord itself is unwell: see https://discordstatus.com, and check again later
+
+    1
+    Discord token | ok | works: the application is "Other Bot"
+    Discord application id | fail | DISCORD_APPLICATION_ID is 1402318849203716096, but the token belongs to "Other Bot"; write 77
+    Discord public key | fail | DISCORD_PUBLIC_KEY is not that of "Other Bot", so that every command is refused; write abababababababababababababababababababababababababababababababab
+    Discord endpoint | ok | "https://bot.example.org/discord/interactions"
+
+    0
+    Discord endpoint | warn | commands go to "https://bot.example.org/discord/interactions", not to BELLWETHER_PUBLIC_URL; enter https://moved.example.org/discord/interactions in the developer portal, General Information, Interactions Endpoint URL
+
+    1
+    Discord public key | fail | DISCORD_PUBLIC_KEY is not set, but Discord sends commands over HTTP to "https://bot.example.org/discord/interactions"; HTTP and the Gateway exclude each other; write KEY
+
+    0
+    Discord public key | warn | DISCORD_PUBLIC_KEY is not set, and commands over the Gateway are not in this version: alerts are sent, but nobody can type a command; write KEY
+
+    1
+    Discord token | fail | no connection to Discord: "Connection refused (os error 111)"; check DISCORD_API_URL, this machine's network and DNS
+    "#);
+}
+
+#[tokio::test]
+async fn telegram_and_operators_are_set_up_wrongly() {
+    let mut bench = Bench::open().await;
+    bench.fakes.telegram.with(|world| {
+        world.group(-1005, "Operators", 7);
+    });
+    bench.installation.set("BELLWETHER_OPERATORS", "telegram:-1005,telegram:-1006,discord:1180243562783182920,discord:99,discord:user:5");
+    let mut said = vec![bench.check("operator").await];
+    bench.fakes.telegram.fault("getMe", None, Fault::Refuse(401, "Unauthorized", Value::Null));
+    said.push(bench.check("Telegram").await);
+    bench.fakes.telegram.fault("getMe", None, Fault::Raw(502, "<html>bad gateway</html>"));
+    said.push(bench.check("Telegram").await);
+    bench.installation.set("TELEGRAM_API_URL", "http://127.0.0.1:1");
+    said.push(bench.check("Telegram").await);
+    let said: Vec<_> = said.iter().map(|(code, text)| format!("{code}\n{text}")).collect();
+    assert_snapshot!(said.join("\n\n"), @r#"
+    1
+    operator telegram:-1005 | ok | the bot sees it
+    operator telegram:-1006 | fail | Telegram answers 400: "Bad Request: chat not found"; the bot is not in that chat, or may not write there: add it again
+    operator discord:1180243562783182920 | ok | the bot sees it
+    operator discord:99 | fail | Discord refuses: status 404, code 10003: "Unknown Channel"; check the id, and that the bot is in that server (and DISCORD_API_URL, if you set it)
+    operator discord:user:5 | ok | direct messages; not tried, because that would open them
+
+    1
+    Telegram token | fail | Telegram answers 401: "Unauthorized"; the token is wrong or was revoked: @BotFather, /mybots, API Token, and write it into TELEGRAM_BOT_TOKEN
+
+    1
+    Telegram token | fail | an answer that is not Telegram's (502): "<html>bad gateway</html>"; Telegram itself is unwell, or what stands at TELEGRAM_API_URL: check again later
+
+    1
+    Telegram token | fail | Telegram cannot be reached: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111); check TELEGRAM_API_URL, this machine's network and DNS
+    "#);
+}

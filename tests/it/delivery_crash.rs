@@ -1,0 +1,238 @@
+//! The process dies between any two writes, and the next one goes on: nothing is lost, on Discord nothing comes twice, on Telegram at most the
+//! one message whose answer was lost.
+
+use crate::support::{
+    app::TestApp,
+    audience::{FOUR, SOL, text},
+    commands::{rows, run_sql},
+    database::{TestDb, on_both},
+    fake_discord::{FaultKind, HERE},
+    fake_telegram::Fault,
+};
+use bellwether::{
+    chat::nonce,
+    clock::Clock,
+    domain::{Platform, Timestamp},
+    pipeline::fanout::{fan_out_all, fan_out_chunk},
+    store::Settlement,
+    telemetry::Metrics,
+};
+use serde_json::json;
+use std::time::Duration;
+
+const PERSON: i64 = 501;
+/// Tables that a run from a poll to a receipt writes to.
+const TABLES: &[&str] = &[
+    "token_states",
+    "changes",
+    "fanout_jobs",
+    "polls",
+    "feeds",
+    "alerts",
+    "messages",
+    "message_alerts",
+    "attempts",
+    "destinations",
+    "told",
+];
+
+/// From now on the database takes `writes` more writes of rows, and then no more: whatever would be written next is as if the process had
+/// died just before it.
+async fn die_after(url: &str, writes: usize) {
+    run_sql(url, &format!("UPDATE fuse SET left_over = {writes}")).await;
+}
+
+async fn lay_fuse(url: &str) {
+    let mut sql = "CREATE TABLE fuse (left_over BIGINT NOT NULL); INSERT INTO fuse VALUES (1000000);".to_owned();
+    if !url.starts_with("sqlite") {
+        sql += "CREATE FUNCTION burn() RETURNS trigger AS $$ BEGIN
+            UPDATE fuse SET left_over = left_over - 1;
+            IF (SELECT left_over FROM fuse) < 0 THEN RAISE EXCEPTION 'the process died'; END IF;
+            RETURN COALESCE(NEW, OLD); END $$ LANGUAGE plpgsql;";
+    }
+    for table in TABLES {
+        for event in ["INSERT", "UPDATE", "DELETE"] {
+            sql += &if url.starts_with("sqlite") {
+                format!(
+                    "CREATE TRIGGER fuse_{table}_{event} BEFORE {event} ON {table} BEGIN UPDATE fuse SET left_over = left_over - 1;
+                     SELECT RAISE(ABORT, 'the process died') WHERE (SELECT left_over FROM fuse) < 0; END;"
+                )
+            } else {
+                format!("CREATE TRIGGER fuse_{event} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION burn();")
+            };
+        }
+    }
+    run_sql(url, &sql).await;
+}
+
+/// One pass through every stage; ends where the database refuses a write. An end of an attempt that cannot be stored is waited for no longer
+/// than it takes to see that.
+async fn live(app: &mut TestApp) -> bool {
+    if app.parts.poller.step().await.is_err() || app.parts.flow.step().await.is_err() {
+        return false;
+    }
+    for _ in 0..4 {
+        for deliverer in &mut app.parts.deliverers {
+            match tokio::time::timeout(Duration::from_millis(400), deliverer.drain()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+        app.clock.advance(Duration::from_secs(2));
+    }
+    true
+}
+
+/// Both platforms hear of one turn while the process dies after this many writes; what arrived in the end.
+async fn with_death_after(app: TestApp, writes: usize, stance: i64) -> (TestApp, bool) {
+    let mut app = app;
+    die_after(&app.db.url, writes).await;
+    app.call(&[SOL], stance);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    let lived = live(&mut app).await;
+    die_after(&app.db.url, 1_000_000).await;
+    let mut app = app.restart().await;
+    app.step().await;
+    app.next_poll().await;
+    let _ = app.log.take_errors();
+    let title = format!("SOL turned {}", if stance > 0 { "bullish" } else { "bearish" });
+    assert_eq!(app.on_discord(), std::slice::from_ref(&title), "after {writes} writes: on Discord once");
+    let telegram = app.on_telegram();
+    assert!(matches!(telegram.len(), 1..=2) && telegram.iter().all(|sent| *sent == title), "after {writes} writes: {telegram:?}");
+    if telegram.len() == 2 {
+        let unknown = rows(&app.db.url, "SELECT CAST(unknown_ends AS TEXT) FROM messages ORDER BY id DESC LIMIT 2").await;
+        assert!(unknown.contains(&"1".to_owned()), "after {writes} writes: only an end that nobody knows may come twice, {unknown:?}");
+    }
+    (app, lived)
+}
+
+async fn open(db: TestDb) -> TestApp {
+    let mut app = TestApp::start(db).await;
+    app.channel_subscribes(json!([text("tokens", "sol")])).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    lay_fuse(&app.db.url).await;
+    app
+}
+
+on_both!(a_death_between_any_two_writes_loses_nothing, |db| async move {
+    // PostgreSQL takes the same way through the same code: there every third place is enough.
+    let stride = if db.url.starts_with("sqlite") { 1 } else { 3 };
+    let (mut app, mut stance, mut writes) = (open(db).await, 1, 0);
+    loop {
+        let (next, lived) = with_death_after(app, writes, stance).await;
+        (app, stance) = (next, -stance);
+        if lived {
+            break;
+        }
+        writes += stride;
+        assert!(writes < 200, "the run never ends");
+    }
+    assert!(writes > 20, "a run has more writes than {writes}");
+});
+
+on_both!(a_death_after_the_request_repeats_it_with_the_same_nonce, |db| async move {
+    let mut app = open(db).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    // The requests are under way when everything ends.
+    app.discord.fault(&format!("POST /channels/{HERE}/messages"), 1, FaultKind::LoseAnswer);
+    app.telegram.fault("sendMessage", None, Fault::Close { carried_out: true });
+    let sends = |app: &TestApp| app.discord.requests().iter().filter(|request| request.ends_with("/messages")).count();
+    let before = sends(&app);
+    die_after(&app.db.url, 8).await;
+    live(&mut app).await;
+    assert!(sends(&app) > before, "it was under way");
+    die_after(&app.db.url, 1_000_000).await;
+    let mut app = app.restart().await;
+    app.step().await;
+    assert_eq!(app.on_discord(), ["SOL turned bullish"]);
+    let telegram = app.on_telegram();
+    assert!(telegram.len() <= 2, "{telegram:?}");
+    let _ = app.log.take_errors();
+});
+
+/// Chats that take everything there is about SOL.
+async fn crowd(url: &str, chats: usize) {
+    let rows: Vec<_> = (0..chats)
+        .map(|n| format!("('telegram', '{}', '', 'person', '{{\"max_per_hour\":10,\"cooldown_minutes\":0}}', 0, 0, 0)", 10_000 + n))
+        .collect();
+    let sql = format!(
+        "INSERT INTO destinations (platform, chat, topic, place, settings, created_at, rest_until, probes) VALUES {};
+         INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
+            SELECT id, 'token-metrics', '{SOL}', 'daily', 'any', 'instant', 'test', 0, 0 FROM destinations WHERE creator IS NULL;",
+        rows.join(",")
+    );
+    run_sql(url, &sql).await;
+}
+
+on_both!(fan_out_goes_on_from_its_cursor, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    crowd(&app.db.url, 2_500).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    let (store, metrics) = (app.parts.store.clone(), Metrics::default());
+    let job = store.next_fanout_job().await.unwrap().unwrap();
+    assert_eq!(fan_out_chunk(&store, job, app.clock.now(), &metrics).await.unwrap(), 1_000);
+    let after = store.next_fanout_job().await.unwrap().unwrap();
+    assert!(after.change == job.change && after.after > job.after);
+    // The same chunk once more, as by a process that did not know: nothing is doubled.
+    fan_out_chunk(&store, job, app.clock.now(), &metrics).await.unwrap();
+    let app = app.restart().await;
+    let clock: bellwether::clock::SharedClock = app.clock.clone();
+    let written = fan_out_all(&store, &clock, &metrics).await.unwrap();
+    assert_eq!(written, 1_501);
+    assert_eq!(
+        rows(&app.db.url, "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts").await,
+        ["2501|2501"]
+    );
+    assert_eq!(store.next_fanout_job().await.unwrap(), None);
+});
+
+on_both!(a_claim_that_was_taken_over_settles_nothing, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    let store = app.parts.store.clone();
+    let lease = Duration::from_secs(15);
+    let claim = async |holder: &'static str, at: Timestamp| {
+        store.claim(Platform::Telegram, holder, |id| nonce(id, 0), at, at + lease, 8).await.unwrap()
+    };
+    let now = app.clock.now();
+    let first = claim("first", now).await.pop().unwrap();
+    assert!(claim("second", now).await.is_empty(), "one at a time");
+    let later = now + lease;
+    let second = claim("second", later).await.pop().unwrap();
+    assert_eq!((first.unknown_ends, second.unknown_ends), (0, 1), "nobody knows what became of the first");
+    let end = |problem: &str| Settlement::Dead { unknown: false, problem: problem.to_owned() };
+    assert!(!store.settle(&first, &end("too late"), later).await.unwrap());
+    let sent = Settlement::Sent { platform_id: "1".into(), rest_until: None, route: None };
+    assert!(!store.settle(&first, &sent, later).await.unwrap());
+    store.release_claim(&first).await.unwrap();
+    store.postpone(&first, later + lease, false).await.unwrap();
+    assert_eq!(rows(&app.db.url, "SELECT state, lease_holder FROM messages WHERE lane = 1").await, ["queued|second"]);
+    assert!(store.settle(&second, &sent, later).await.unwrap());
+    assert!(!store.settle(&second, &end("twice"), later).await.unwrap());
+    assert_eq!(rows(&app.db.url, "SELECT state FROM messages WHERE lane = 1").await, ["sent"]);
+    // On Telegram a third attempt could bring a third copy: two that nobody knows of are the end, also where both ends were deaths.
+    app.call(&[SOL], -1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    claim("third", app.clock.now()).await;
+    claim("fourth", app.clock.now() + lease).await;
+    app.clock.advance(2 * lease);
+    app.step().await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    let dead = rows(&app.db.url, "SELECT problem FROM messages WHERE state = 'dead'").await;
+    assert!(dead.len() == 1 && dead[0].contains("may have arrived"), "{dead:?}");
+});

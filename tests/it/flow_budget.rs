@@ -1,0 +1,113 @@
+//! The month's calls: never more than paid for, spread over the month, whatever happens; and said to those who ask.
+
+use crate::support::{
+    app::TestApp,
+    community::{BTC, PERSON, SOL, heard, subscribe_all, today, with_operator},
+    database::{TestDb, on_both},
+    fake_token_metrics::Fault,
+};
+use bellwether::{clock::Clock, domain::Timestamp};
+use insta::assert_snapshot;
+use std::{collections::BTreeMap, time::Duration};
+
+const BUDGET: &[(&str, &str)] = &[("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "1")];
+
+/// When every call came, as the fake saw it.
+async fn live(app: &mut TestApp, until: &str, calls: &mut Vec<Timestamp>) {
+    let until = Timestamp::parse(until).unwrap();
+    while app.clock.now() < until {
+        let hour = app.clock.now().to_utc().format("%Y-%m-%dT%H:00:00Z").to_string();
+        app.source.set_daily(BTC, &today(app), 1, 1);
+        app.source.set_hourly(BTC, &hour, 1, 1);
+        app.pass(Duration::from_secs(20 * 60)).await;
+        calls.extend(app.source.take_seen().iter().map(|_| app.clock.now()));
+    }
+}
+
+fn by_day(calls: &[Timestamp]) -> BTreeMap<String, usize> {
+    let mut days = BTreeMap::new();
+    for call in calls {
+        *days.entry(call.to_utc().format("%Y-%m-%d").to_string()).or_default() += 1;
+    }
+    days
+}
+
+#[tokio::test]
+async fn a_month_of_500_calls_is_kept_to_and_spread_and_survives_restarts() {
+    let mut app = with_operator(TestDb::sqlite().await, BUDGET).await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.source.set_daily(BTC, "2026-11-21", 1, 1);
+    subscribe_all(&mut app, "SOL,BTC").await;
+    subscribe_all(&mut app, "SOL,BTC hourly").await;
+    let mut calls = Vec::new();
+    for until in ["2026-11-25", "2026-12-01", "2026-12-04T13:00:00Z", "2026-12-10", "2026-12-20", "2027-01-01"] {
+        live(&mut app, until, &mut calls).await;
+        app = app.restart().await;
+    }
+    let days = by_day(&calls);
+    let month = |prefix: &str| days.iter().filter(|(day, _)| day.starts_with(prefix)).map(|(_, count)| count).sum::<usize>();
+    assert!(month("2026-11") <= 500, "{days:?}");
+    assert!((400..=500).contains(&month("2026-12")), "{days:?}");
+    for (day, count) in days.iter().filter(|(day, _)| day.starts_with("2026-12")) {
+        assert!((8..=32).contains(count), "{day}: {count} of {days:?}");
+    }
+    assert_eq!(heard(&app), [""; 0]);
+}
+
+on_both!(a_source_that_fails_does_not_use_up_the_month, |db| async move {
+    let mut app = with_operator(db, BUDGET).await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    subscribe_all(&mut app, "SOL").await;
+    app.pass(Duration::from_secs(5 * 60)).await;
+    app.source.take_seen();
+    app.source.set_down(Some(Fault::Html(502)));
+    let mut calls = Vec::new();
+    live(&mut app, "2026-11-24", &mut calls).await;
+    // Pace: three days' share and what was saved until the 21st is there; retries must not eat it.
+    assert!(calls.len() < 150, "{} calls in three days", calls.len());
+    app.source.set_down(None);
+    app.source.set_daily(SOL, "2026-11-24", 1, 1);
+    live(&mut app, "2026-11-24T12:00:00Z", &mut calls).await;
+    let told = heard(&app);
+    assert_eq!(told.iter().filter(|line| line.ends_with("SOL turned bullish")).count(), 2, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("operator: The daily feed")).count(), 2, "{told:?}");
+});
+
+on_both!(subscribers_learn_how_often_and_what_is_left, |db| async move {
+    let mut app = with_operator(db, BUDGET).await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.say(PERSON, PERSON, "/subscribe SOL").await;
+    app.pass(Duration::from_secs(5 * 60)).await;
+    assert_snapshot!(app.say(PERSON, PERSON, "/subscribe BTC").await, @r#"
+    ✅ Subscribed to daily calls
+    BTC (Bitcoin): no call yet
+    Alerts come here.
+    Daily calls are checked every 2 hours; next 21 Nov 2026 08:00 UTC.
+    API calls left this month: 498 of 500.
+    "#);
+    assert_snapshot!(app.say(PERSON, PERSON, "/status").await, @r#"
+    Status
+    Daily: checked every 2 hours, 2 tokens; last 21 Nov 2026 06:00 UTC; next 21 Nov 2026 08:00 UTC
+    Hourly: checked as soon as somebody subscribes
+    Ranks: checked every day, 100 tokens; last 21 Nov 2026 06:00 UTC; next 22 Nov 2026 06:00 UTC
+    API calls this month: 2 of 500 used, 498 left
+    Delivery: 0 messages waiting, 0 alerts held, 0 undeliverable, 0 chats out of reach
+    "#);
+});
+
+on_both!(what_no_cadence_can_carry_is_refused_with_the_number, |db| async move {
+    let small = [("TOKEN_METRICS_CALLS_PER_MONTH", "60"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "0")];
+    let mut app = with_operator(db, &small).await;
+    let before = app.say(PERSON, PERSON, "/subscriptions").await;
+    assert_snapshot!(app.say(PERSON, PERSON, "/subscribe SOL").await, @r#"
+    ⚠️ That did not work; nothing was changed
+    With this I would follow daily calls of 1 token. That takes at least 31 API calls a month, and the budget of 60 has no room for so many.
+    Whoever operates me can raise TOKEN_METRICS_CALLS_PER_MONTH.
+    "#);
+    assert_snapshot!(app.say(PERSON, PERSON, "/subscribe SOL hourly").await, @r#"
+    ⚠️ That did not work; nothing was changed
+    With this I would follow hourly calls of 1 token. That takes at least 124 API calls a month, and the budget of 60 has no room for so many.
+    Try daily calls. Whoever operates me can raise TOKEN_METRICS_CALLS_PER_MONTH.
+    "#);
+    assert_eq!(app.say(PERSON, PERSON, "/subscriptions").await, before);
+});
