@@ -94,6 +94,8 @@ on_both!(what_cannot_be_read_is_answered_politely_and_changes_nothing, |db| asyn
         let said = app.interact(&interaction).await;
         assert!(said.contains("could not read") || said.contains("understand"), "{interaction}: {said}");
         assert_eq!(stored(&app.db.url).await, before, "{interaction}");
+        let lines = app.log.take_errors();
+        assert!(lines.len() <= 1 && lines.iter().all(|line| line.contains("an interaction cannot be read")), "{interaction}: {lines:?}");
     }
 });
 

@@ -187,18 +187,3 @@ on_both!(numbers_that_json_cannot_carry_do_no_harm, |db| async move {
     let known = db.store.token_states(SOURCE, Kind::Daily).await.unwrap();
     assert_eq!(known.states[&TokenId(1)].trader_grade, None);
 });
-
-/// `cargo test --release --test it -- --ignored --nocapture ten_thousand` prints how long an unchanged poll takes.
-#[tokio::test]
-#[ignore = "a measurement, for release builds"]
-async fn ten_thousand_unchanged_rows() {
-    let db = TestDb::sqlite().await;
-    let rows: Vec<_> = (1..=10_000).map(|token| row(token, "2026-11-20", 0.0, 1.0)).collect();
-    for round in 0..6 {
-        let (poll, now) = (snapshot("2026-11-20T10:00:00Z", rows.clone()), at("2026-11-20T10:00:00Z"));
-        let start = std::time::Instant::now();
-        let ingested = ingest(&db.store, &poll, now + std::time::Duration::from_secs(round)).await.unwrap();
-        println!("round {round}: {:?}", start.elapsed());
-        assert_eq!(ingested.changes, vec![]);
-    }
-}

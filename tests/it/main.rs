@@ -21,7 +21,6 @@ mod delivery_crash;
 mod delivery_database;
 mod delivery_discord;
 mod delivery_run;
-mod delivery_scale;
 mod delivery_summaries;
 mod delivery_telegram;
 mod demo_api;
