@@ -392,7 +392,9 @@ where
     while !stop.is_cancelled() {
         match act().await {
             Ok(done) => return tracing::info!(platform, done, "the commands are registered"),
-            Err(error) => tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute, `bellwether check` says what to mend"),
+            Err(error) => {
+                tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute, `bellwether check` says what to mend")
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -60,7 +60,7 @@ CREATE TABLE call_ledger (
     called_at BIGINT NOT NULL,
     status   BIGINT             -- of the answer; none where there was none
 );
-CREATE INDEX call_ledger_by_time ON call_ledger (source, called_at);
+CREATE INDEX call_ledger_by_time ON call_ledger (called_at, source);
 
 -- Look-ups that people caused, for their daily counts.
 CREATE TABLE lookups (
@@ -261,6 +261,7 @@ CREATE TABLE attempts (
     detail      TEXT
 );
 CREATE INDEX attempts_by_message ON attempts (message_id);
+CREATE INDEX attempts_by_time ON attempts (started_at);
 CREATE INDEX attempts_open ON attempts (started_at) WHERE outcome IS NULL;
 
 -- Buttons under messages: what each may do, once pressed by someone who may.
@@ -271,6 +272,8 @@ CREATE TABLE buttons (
     arguments      TEXT   NOT NULL, -- JSON
     expires_at     BIGINT NOT NULL
 );
+
+CREATE INDEX buttons_by_time ON buttons (expires_at);
 
 -- Who changed what in a channel.
 CREATE TABLE audit (

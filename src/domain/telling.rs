@@ -80,7 +80,7 @@ pub struct Due {
     pub link: Option<String>,
 }
 
-/// What to do: every due alert is in exactly one of the first three, but for one that waits on as [`Reason::NetZero`].
+/// What to do: every due alert is in exactly one of the first three.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Composition {
     /// Messages for the outbox.

@@ -51,8 +51,7 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     for unit in units {
         throttle.place(unit, &mut composition);
     }
-    let newly = unchanged.into_iter().filter(|entry| entry.reasons.iter().any(|reason| *reason != Reason::NetZero));
-    let waiting = newly.flat_map(|entry| entry.alerts);
+    let waiting = unchanged.into_iter().flat_map(|entry| entry.alerts);
     composition.holds.extend(waiting.map(|alert| (alert, Timestamp::NEVER, Reason::NetZero)));
     composition
 }

@@ -245,7 +245,7 @@ proptest! {
         let fated: BTreeSet<_> = fates.iter().copied().collect();
         prop_assert_eq!(fated.len(), fates.len(), "one fate each");
         for due in &situation.due {
-            prop_assert!(fated.contains(&due.alert) || due.reason == Reason::NetZero);
+            prop_assert!(fated.contains(&due.alert));
         }
     }
 

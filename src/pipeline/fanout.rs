@@ -47,7 +47,8 @@ fn alerts_of(change: &StoredChange, candidates: &BTreeMap<DestinationId, Candida
     for (destination, candidate) in candidates {
         let Some(decision) = decide(&change.change, candidate, now) else { continue };
         let (release_at, state) = match decision {
-            Decision::SendNow(_) => (now, AlertState::Pending),
+            // At once whatever the clock does next: a step back must not hold it (`rules.md` 6.7).
+            Decision::SendNow(_) => (Timestamp::EPOCH, AlertState::Pending),
             Decision::Hold { until, .. } => (until, AlertState::Pending),
             Decision::Skip(_) => (now, AlertState::Skipped),
         };

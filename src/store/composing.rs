@@ -11,19 +11,22 @@ use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Reaso
 use std::{collections::BTreeMap, time::Duration};
 
 // A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
+// The sign before the column keeps SQLite on the index of what is due: by destination it would visit everything that is held.
 const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.destination_id FROM alerts a JOIN destinations d ON d.id = a.destination_id
     WHERE a.state = 'pending' AND a.release_at <= $1 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
       AND (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2) LIMIT 1) IS NULL
-      AND a.destination_id > $3 ORDER BY a.destination_id LIMIT $2";
-const NEXT_RELEASE: &str = "SELECT MIN(release_at) FROM alerts WHERE state = 'pending' AND release_at > $1";
+      AND +a.destination_id > $3 ORDER BY a.destination_id LIMIT $2";
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
+// With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong.
 const PENDING: (&str, &str) = over_rows!(
     concat!(
         "SELECT a.id AS alert_id, a.destination_id, a.reason, ",
         change_columns!(),
         " FROM alerts a JOIN changes c ON c.id = a.change_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-         WHERE a.state = 'pending' AND (a.release_at <= $2 OR a.reason = 'net_zero')
+         WHERE a.state = 'pending' AND (a.release_at <= $2 OR a.reason = 'net_zero' OR EXISTS (SELECT 1 FROM alerts due
+                JOIN changes dc ON dc.id = due.change_id WHERE due.destination_id = a.destination_id AND due.state = 'pending'
+                AND due.release_at <= $2 AND dc.source = c.source AND dc.kind = c.kind AND dc.token_id = c.token_id))
            AND a.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
     ") ORDER BY a.id"
@@ -90,7 +93,7 @@ const PASS_OVER: (&str, &str) = over_rows!(
      DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, NEXT_RELEASE, INSERT_MESSAGE, MENTIONED];
+pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, INSERT_MESSAGE, MENTIONED];
 pub(super) const PAIRS: &[(&str, &str)] =
     &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
 
@@ -155,15 +158,6 @@ impl Store {
             }
         }
         Ok(situations)
-    }
-
-    /// When the next alert that is held will be due.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn next_release(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
-        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_RELEASE).bind(now.as_millis()).fetch_one(pool).await)?;
-        Ok(at.map(Timestamp::from_millis))
     }
 
     async fn destinations_of(&self, list: &str) -> StoreResult<BTreeMap<DestinationId, Situation>> {

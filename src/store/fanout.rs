@@ -22,6 +22,10 @@ const PENDING_OF_CHANGE: &str =
     "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
 const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'superseded'
     WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
+/// What had turned back before it was told is looked at again where one of its turns was wrong.
+const RELEASE_NET_ZERO: &str = "UPDATE alerts SET release_at = $4
+    WHERE state = 'pending' AND reason = 'net_zero' AND destination_id > $2 AND destination_id <= $3 AND change_id IN (SELECT c.id
+        FROM changes c JOIN changes w ON w.source = c.source AND w.kind = c.kind AND w.token_id = c.token_id WHERE w.id = $1)";
 const INSERT_ALERTS: (&str, &str) = over_rows!(
     "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
      SELECT CAST($2 AS BIGINT), CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),
@@ -31,7 +35,7 @@ const INSERT_ALERTS: (&str, &str) = over_rows!(
 const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $2 WHERE change_id = $1";
 const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, CANDIDATES, PENDING_OF_CHANGE, SUPERSEDE, MOVE_CURSOR, FINISH_JOB];
+pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, CANDIDATES, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO, MOVE_CURSOR, FINISH_JOB];
 pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_ALERTS];
 
 /// A change whose subscribers have not all been looked at.
@@ -192,6 +196,8 @@ impl Store {
                 let rows: Vec<i64> =
                     sqlx::query_scalar(PENDING_OF_CHANGE).bind(wrong.0).bind(after.0).bind(end).fetch_all(&mut *tx).await?;
                 sqlx::query(SUPERSEDE).bind(wrong.0).bind(after.0).bind(end).execute(&mut *tx).await?;
+                sqlx::query(RELEASE_NET_ZERO)
+                    .bind(wrong.0).bind(after.0).bind(end).bind(now.as_millis()).execute(&mut *tx).await?;
                 cancelled.extend(rows);
             }
             if !alerts.is_empty() {

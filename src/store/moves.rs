@@ -32,9 +32,17 @@ const MOVE_EXCLUSIONS: &str = "INSERT INTO exclusions (destination_id, source, k
     SELECT CAST($2 AS BIGINT), source, kind, token_id, created_at FROM exclusions WHERE destination_id = $1
     ON CONFLICT (destination_id, source, kind, token_id) DO NOTHING";
 const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
+/// What $2 did not want makes room for what $1 still waits for: the merged wish decides.
+const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state IN ('skipped', 'superseded')
+    AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state = 'pending')
+    AND NOT EXISTS (SELECT 1 FROM message_alerts m WHERE m.alert_id = alerts.id)";
 /// A change that both would tell is told once.
 const SKIP_DOUBLE_ALERTS: &str = "UPDATE alerts SET state = 'skipped' WHERE destination_id = $1 AND state = 'pending'
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
+/// A fan-out that has passed the place which stays looks at everybody again; whoever has the alert keeps it.
+const FAN_OUT_AGAIN: &str = "UPDATE fanout_jobs SET after_destination = 0";
+const END_QUARANTINE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
+    WHERE id = $1";
 const MOVE_ALERTS: &str = "UPDATE alerts SET destination_id = $2 WHERE destination_id = $1
     AND NOT EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
 const MOVE_MESSAGES: &str = "UPDATE messages SET destination_id = $2 WHERE destination_id = $1";
@@ -58,6 +66,7 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_SUBSCRIPTIONS, false),
     (MOVE_EXCLUSIONS, false),
     (DROP_EXCLUSIONS, false),
+    (MAKE_ROOM, false),
     (SKIP_DOUBLE_ALERTS, false),
     (MOVE_ALERTS, false),
     (MOVE_MESSAGES, false),
@@ -75,7 +84,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     WANTED_BY_OTHER,
     MOVE_EXCLUSIONS,
     DROP_EXCLUSIONS,
+    MAKE_ROOM,
     SKIP_DOUBLE_ALERTS,
+    FAN_OUT_AGAIN,
+    END_QUARANTINE,
     MOVE_ALERTS,
     MOVE_MESSAGES,
     DROP_OLDER_TOLD,
@@ -117,6 +129,8 @@ impl Store {
                     let (first, second) = if *flipped { (stays.id, old.id) } else { (old.id, stays.id) };
                     sqlx::query(*sql).bind(first.0).bind(second.0).execute(&mut *tx).await?;
                 }
+                sqlx::query(FAN_OUT_AGAIN).execute(&mut *tx).await?;
+                sqlx::query(END_QUARANTINE).bind(old.id.0).execute(&mut *tx).await?;
                 let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
                 sqlx::query(JOIN_DESTINATION)
                     .bind(stays.id.0)

@@ -26,7 +26,12 @@ const EXCLUDE: &str = "INSERT INTO exclusions (destination_id, source, kind, tok
 const LOCK: &str = "UPDATE destinations SET rest_until = rest_until WHERE id = $1";
 const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
+/// What the old limits held is composed again under the new ones, which hold it on where they must.
+const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = $2
+    WHERE destination_id = $1 AND state = 'pending' AND reason IN ('cooldown', 'hourly_cap') AND release_at > $2";
+
+pub(super) const STATEMENTS: &[&str] =
+    &[LOOK_AGAIN, PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
 
 /// What `/subscribe` wants.
 #[derive(Clone, Debug)]
@@ -241,6 +246,7 @@ impl Store {
             settings.cooldown_minutes = change.cooldown_minutes.unwrap_or(settings.cooldown_minutes);
             let after = settings_json(settings);
             sqlx::query(destinations::SET_SETTINGS).bind(destination).bind(&after).execute(&mut *tx).await?;
+            sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
             record!(tx, &change.audit, destination, Some(before), Some(after), now);
             settings
         })

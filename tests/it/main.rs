@@ -20,6 +20,7 @@ mod config;
 mod delivery_crash;
 mod delivery_database;
 mod delivery_discord;
+mod delivery_net;
 mod delivery_run;
 mod delivery_summaries;
 mod delivery_telegram;
