@@ -1,5 +1,7 @@
 //! Wiring: builds every part from the configuration, runs them as tasks, stops them in order. No rule about alerts lives here.
 
+mod role;
+
 use crate::{
     chat::{
         Messenger,
@@ -25,6 +27,7 @@ use crate::{
     web::{self, OperatorAccess, Phase, Readiness},
 };
 use axum::Router;
+use role::Role;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -59,6 +62,9 @@ pub enum AppError {
     /// The API key is missing.
     #[error("TOKEN_METRICS_API_KEY: it is not set")]
     NoApiKey,
+    /// Another instance serves the same PostgreSQL database.
+    #[error("DATABASE_URL: another `bellwether serve` is using this database; stop it first")]
+    InUse,
     /// A part ended by itself.
     #[error("the part `{0}` died; see the lines above")]
     Died(&'static str),
@@ -256,6 +262,7 @@ pub struct App {
     shutdown: CancellationToken,
     readiness: Readiness,
     store: Store,
+    role: Option<Role>,
     _lock: Option<ServeLock>,
 }
 
@@ -271,6 +278,7 @@ impl App {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let store = Store::open(url.expose_secret()).await?;
+        let role = if store.is_sqlite() { None } else { Some(Role::take(&store, clock).await?) };
         let recovered = store.recover_attempts(store.is_sqlite(), clock.now()).await?;
         if recovered.unknown > 0 {
             tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
@@ -286,11 +294,14 @@ impl App {
                 tracing::error!(%error, "the listener failed");
             }
         });
+        if let Some(role) = role.clone() {
+            tasks.spawn("right to serve", role.keep(shutdown.clone()));
+        }
         parts.spawn(&mut tasks, &shutdown);
         readiness.database(true);
         readiness.enter(Phase::Ready);
         tracing::info!(%address, "Bellwether is running");
-        Ok(Self { address, tasks, tracker, shutdown, readiness, store, _lock: lock })
+        Ok(Self { address, tasks, tracker, shutdown, readiness, store, role, _lock: lock })
     }
 
     /// Runs until `stop` or until a part dies; then stops everything within ten seconds.
@@ -313,6 +324,9 @@ impl App {
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("some work did not end within 10 seconds; what was in flight is taken up at the next start");
         } else {
+            if let Some(role) = &self.role {
+                role.give_back().await;
+            }
             self.store.close().await;
         }
         died.map_or(Ok(()), |part| Err(AppError::Died(part)))
@@ -414,7 +428,7 @@ mod tests {
         tasks.spawn("flow", part);
         let store = Store::open("sqlite::memory:").await.unwrap();
         let (address, tracker, readiness) = (([127, 0, 0, 1], 1).into(), TaskTracker::new(), Readiness::default());
-        App { address, tasks, tracker, shutdown, readiness, store, _lock: None }
+        App { address, tasks, tracker, shutdown, readiness, store, role: None, _lock: None }
     }
 
     #[tokio::test]

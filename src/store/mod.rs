@@ -20,6 +20,7 @@ mod feeds;
 mod housekeeping;
 mod inbox;
 mod interactions;
+mod leases;
 mod lookups;
 mod moves;
 mod open;

@@ -3,8 +3,8 @@
 use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, delivering, destinations,
     dialect::{on_db, per_db},
-    directory, fanout, feeds, housekeeping, inbox, interactions, lookups, moves, outbox, reading, signals, status, subscription_lists,
-    subscriptions, token_search,
+    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, outbox, reading, signals, status,
+    subscription_lists, subscriptions, token_search,
 };
 use sqlx::AssertSqlSafe;
 
@@ -23,6 +23,7 @@ const STATEMENTS: &[&[&str]] = &[
     housekeeping::STATEMENTS,
     inbox::STATEMENTS,
     interactions::STATEMENTS,
+    leases::STATEMENTS,
     lookups::STATEMENTS,
     moves::STATEMENTS,
     outbox::STATEMENTS,

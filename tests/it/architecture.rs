@@ -141,6 +141,7 @@ const ROOMS: &[Room] = &[
     },
     Room { path: "src/web", never: &["sqlx", "serenity", "teloxide", "crate::engine", "crate::pipeline", "crate::cli"] },
     Room { path: "src/cli", never: &["sqlx", "serenity", "teloxide"] },
+    Room { path: "src/app", never: &["sqlx", "serenity", "teloxide", "axum", "crate::engine", "crate::cli"] },
     Room { path: "src/app.rs", never: &["sqlx", "serenity", "teloxide", "crate::engine", "crate::cli"] },
     Room {
         path: "src/demo",

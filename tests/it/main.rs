@@ -40,6 +40,7 @@ mod source_client;
 mod source_lookup;
 mod source_poll;
 mod source_samples;
+mod store_leases;
 mod store_schema;
 mod support;
 mod telegram_send;
