@@ -1,16 +1,21 @@
 //! Wiring: builds every part from the configuration, runs them as tasks, stops them in order. No rule about alerts lives here.
 
+mod beside;
 mod role;
 
+use self::{
+    beside::{CommandsReport, register_discord, register_telegram, report_health},
+    role::Role,
+};
 use crate::{
     chat::{
         Messenger,
-        discord::{self, Discord, DiscordSettings, PublicKey, Registered},
+        discord::{self, Discord, DiscordSettings, PublicKey},
         telegram::{Telegram, TelegramSettings, Updates},
     },
     clock::SharedClock,
-    commands::{CATALOG, Desk, DeskSettings, Inbox, telegram_commands},
-    config::{Config, ScheduleText},
+    commands::{Desk, DeskSettings, Inbox},
+    config::{Config, GivenSchedule},
     domain::{Kind, Platform, Timestamp},
     pipeline::{
         deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
@@ -27,7 +32,6 @@ use crate::{
     web::{self, OperatorAccess, Phase, Readiness},
 };
 use axum::Router;
-use role::Role;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -39,8 +43,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a stop waits for what is in flight (`contract.md` section 1).
 const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// How long a failed registration of commands rests before it is tried again.
-const REGISTER_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why `serve` cannot start or go on, in words for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` says.
     pub readiness: Readiness,
+    /// Whom notices go to.
+    pub operators: Operators,
     /// Answers commands.
     pub desk: Desk,
     /// Asks the source.
@@ -150,6 +154,7 @@ impl Parts {
             store,
             metrics,
             readiness: Readiness::default(),
+            operators,
             desk,
             updates,
             doors,
@@ -199,22 +204,17 @@ pub fn telegram_of(config: &Config, clock: &SharedClock) -> Option<Telegram> {
 
 /// How the source is asked, as `config` says.
 pub fn poll_settings(config: &Config) -> PollSettings {
-    let schedule = |text: &ScheduleText| match text {
-        ScheduleText::Off => Schedule::Off,
-        // The configuration has checked the expression already.
-        ScheduleText::Cron(text) => Schedule::parse(text).unwrap_or(Schedule::Auto),
-    };
     let source = &config.source;
     PollSettings {
         calls_per_month: source.calls_per_month,
         calls_per_minute: source.calls_per_minute,
         all_tokens: source.all_tokens,
-        schedules: Kind::AVAILABLE.iter().filter_map(|kind| Some((*kind, schedule(source.schedules.get(kind)?)))).collect(),
+        schedules: Kind::AVAILABLE.iter().filter_map(|kind| Some((*kind, Schedule::from(source.schedules.get(kind)?.clone())))).collect(),
     }
 }
 
 fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
-    let is_off = |kind: &Kind| config.source.schedules.get(kind) == Some(&ScheduleText::Off);
+    let is_off = |kind: &Kind| config.source.schedules.get(kind) == Some(&GivenSchedule::Off);
     DeskSettings {
         all_tokens: config.source.all_tokens,
         off: Kind::AVAILABLE.iter().copied().filter(is_off).collect(),
@@ -342,7 +342,18 @@ impl Parts {
     fn spawn(self, tasks: &mut Tasks, shutdown: &CancellationToken) {
         let stop = || shutdown.clone();
         let readiness = self.readiness;
-        tasks.spawn("commands of Discord", register_discord(self.discord, stop()));
+        let commands = |platform, problem| CommandsReport {
+            platform,
+            problem,
+            readiness: readiness.clone(),
+            metrics: self.metrics.clone(),
+            operators: self.operators.clone(),
+        };
+        if let Some(discord) = self.discord {
+            let (problem, problem_seen) = watch::channel(None);
+            tasks.spawn("readiness", commands(Platform::Discord, problem_seen).run(stop()));
+            tasks.spawn("commands of Discord", register_discord(discord, problem, stop()));
+        }
         tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {
             let (platform, health) = (deliverer.platform(), deliverer.health());
@@ -350,6 +361,7 @@ impl Parts {
             tasks.spawn("deliverer", deliverer.run(stop()));
         }
         if let Some(updates) = self.updates {
+            tasks.spawn("readiness", commands(Platform::Telegram, updates.problem()).run(stop()));
             tasks.spawn("Telegram updates", updates.run(stop()));
         }
         if let Some(lookups) = self.lookups {
@@ -361,65 +373,10 @@ impl Parts {
     }
 }
 
-/// Keeps `/readyz` true of one platform.
-async fn report_health(readiness: Readiness, platform: Platform, mut health: watch::Receiver<bool>, stop: CancellationToken) {
-    loop {
-        readiness.platform(platform, *health.borrow_and_update());
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = health.changed() => if changed.is_err() { stop.cancelled().await },
-        }
-    }
-}
-
-/// Registers the slash commands if they differ, until that works.
-async fn register_discord(discord: Option<Discord>, stop: CancellationToken) {
-    if let Some(discord) = discord {
-        until_done("Discord", &stop, || async {
-            discord.register(CATALOG).await.map(|done| if done == Registered::Changed { "written" } else { "as they were" }.to_owned())
-        })
-        .await;
-    }
-    stop.cancelled().await;
-}
-
-/// Registers the command lists if they differ, until that works.
-async fn register_telegram(telegram: Option<Telegram>, stop: CancellationToken) {
-    if let Some(telegram) = telegram {
-        let commands = telegram_commands();
-        until_done("Telegram", &stop, || async {
-            telegram
-                .register(&commands)
-                .await
-                .map(|changed| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") })
-        })
-        .await;
-    }
-    stop.cancelled().await;
-}
-
-async fn until_done<E, F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
-where
-    E: std::fmt::Display,
-    F: Future<Output = Result<String, E>>,
-{
-    while !stop.is_cancelled() {
-        match act().await {
-            Ok(done) => return tracing::info!(platform, done, "the commands are registered"),
-            Err(error) => {
-                tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute, `bellwether check` says what to mend")
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(REGISTER_AGAIN) => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Environment;
 
     async fn app(part: impl Future<Output = ()> + Send + 'static) -> App {
         let mut tasks = Tasks::default();
@@ -439,5 +396,20 @@ mod tests {
             assert_eq!(part, "flow");
         }
         assert!(app(std::future::pending()).await.run(std::future::ready(())).await.is_ok(), "a stop within ten seconds is clean");
+    }
+
+    #[tokio::test]
+    async fn where_no_platform_brings_commands_nothing_ends() {
+        let settings =
+            [("TOKEN_METRICS_API_KEY", "tm-1"), ("DISCORD_BOT_TOKEN", "a.b.c"), ("DISCORD_APPLICATION_ID", "1402318849203716096")];
+        let environment = Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let config = Config::load(&environment, |_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let clock: SharedClock = Arc::new(crate::clock::SystemClock);
+        let Parts { lookups, .. } = Parts::wire(&config, Store::open("sqlite::memory:").await.unwrap(), &clock).unwrap();
+        let stop = CancellationToken::new();
+        let mut running = std::pin::pin!(lookups.unwrap().run(stop.clone()));
+        tokio::select! { biased; () = &mut running => panic!("it ended"), () = std::future::ready(()) => {} }
+        stop.cancel();
+        running.await;
     }
 }

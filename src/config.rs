@@ -5,9 +5,11 @@
 
 mod environment;
 mod reader;
+mod schedule;
 mod variables;
 
 pub use environment::Environment;
+pub use schedule::{GivenSchedule, ScheduleProblem};
 pub use variables::{VARIABLES, Variable};
 
 use crate::domain::{Address, Kind, Platform};
@@ -74,16 +76,7 @@ pub struct SourceConfig {
     /// How many tokens by market cap `all` means.
     pub all_tokens: u32,
     /// The schedules that were given; the others are chosen from the budget. Those of kinds beyond [`Kind::AVAILABLE`] have no effect.
-    pub schedules: BTreeMap<Kind, ScheduleText>,
-}
-
-/// A schedule as a person gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScheduleText {
-    /// The kind is not polled.
-    Off,
-    /// A valid cron expression of six fields, seconds first, in UTC.
-    Cron(String),
+    pub schedules: BTreeMap<Kind, GivenSchedule>,
 }
 
 /// The Discord bot.

@@ -24,7 +24,8 @@ pub trait Messenger: Send + Sync {
     /// The time before which there is no place.
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
 
-    /// Makes one attempt to deliver. Waits for nothing but the answer (at most 8 s, `rules.md` 4.2).
+    /// Makes one attempt to deliver. Waits for nothing but answers: at most 8 s for each request (`rules.md` 4.2), which may be more than
+    /// one where a chat must be opened first or the platform refuses the markup.
     ///
     /// # Errors
     /// Classified by what to do next: [`SendError`].

@@ -136,8 +136,8 @@ async fn of_database(config: &Config, now: Timestamp) -> (Option<Store>, CheckIt
         Ok(store) => store,
         Err(error) => return (None, CheckItem::fail(NAME, format!("{error}; mend DATABASE_URL"))),
     };
-    let written = match store.notice_is_new(PROBE, now).await {
-        Ok(_) => store.clear_notice(PROBE).await.map(drop),
+    let written = match store.notice_is_new(PROBE, None, now).await {
+        Ok(_) => store.clear_notice(PROBE, None, now).await.map(drop),
         Err(error) => Err(error),
     };
     match written {

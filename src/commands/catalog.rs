@@ -149,6 +149,15 @@ pub(super) fn flat() -> impl Iterator<Item = (String, &'static CommandSpec)> {
     })
 }
 
+/// Words of later versions: understood, so that the desk can say that they are not available yet.
+const LATER: &[(&str, Command)] = &[("history", Command::History), ("mute", Command::Mute), ("privacy", Command::Privacy)];
+
+/// What these words mean: `subscribe`, or `channel subscribe`.
+pub fn command_named(words: &str) -> Option<Command> {
+    let offered = flat().find(|(name, _)| name == words).and_then(|(_, spec)| spec.command);
+    offered.or_else(|| LATER.iter().find(|(name, _)| *name == words).map(|(_, command)| *command))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,8 +210,11 @@ mod tests {
     fn what_is_offered_is_what_is_understood_and_works() {
         assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
-        for later in [Command::History, Command::Mute, Command::Privacy] {
-            assert!(flat().all(|(_, spec)| spec.command != Some(later)));
+        for (name, later) in LATER {
+            assert!(flat().all(|(_, spec)| spec.command != Some(*later)));
+            assert_eq!(command_named(name), Some(*later));
         }
+        assert_eq!(command_named("channel list"), Some(Command::ChannelList));
+        assert_eq!((command_named("channel"), command_named("list")), (None, None));
     }
 }

@@ -121,7 +121,7 @@ fn begins(token: &Token, item: &str) -> Option<u8> {
 fn written(token: &Token, bearers: &[Token]) -> String {
     let symbol = token.symbol.to_uppercase();
     let reads_back = parse(&symbol).is_ok_and(|words| !words.all && words.tokens == [TokenWord::Symbol(symbol.clone())]);
-    let is_meant = matches!(pick(bearers), Pick::One(meant, _) if meant.id == token.id);
+    let is_meant = matches!(pick(bearers), Pick::One(meant) if meant.id == token.id);
     if reads_back && is_meant { symbol } else { format!("#{}", token.id) }
 }
 

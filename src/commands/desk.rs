@@ -106,11 +106,13 @@ impl Desk {
 
     /// Carries out a command and answers it. Internal errors are logged here and answered with an apology.
     ///
-    /// A request that changes something is remembered with its change. One that showed something or was refused is remembered once its
-    /// answer is made; where it failed, the next try is carried out.
+    /// A request that changes something is remembered with its change. On Discord one that showed something or was refused is remembered
+    /// once its answer is made; where it failed, the next try is carried out. A Telegram update comes again only if nobody was answered:
+    /// what changed nothing is simply answered then.
     pub async fn answer(&self, request: &Request) -> Reply {
         let outcome = self.carry_out(request).await;
         if let (Some(id), Ok(_) | Err(Stop::Refused(_))) = (request.id(), &outcome)
+            && request.platform() == Platform::Discord
             && let Err(error) = self.store.remember_request(&id, self.now()).await
         {
             tracing::warn!(%error, "a request could not be remembered; it changed nothing, and would be answered again");

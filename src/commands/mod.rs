@@ -26,7 +26,7 @@ mod unsubscribe;
 pub mod words;
 
 pub use authorize::{Action, Refusal, authorize};
-pub use catalog::{CATALOG, CommandSpec, OptionKind, OptionSpec, Scope, telegram_commands};
+pub use catalog::{CATALOG, CommandSpec, OptionKind, OptionSpec, Scope, command_named, telegram_commands};
 pub use desk::{Desk, DeskSettings};
 pub use inbox::{Answer, Inbox, InboxError};
 pub use lookup::{LookupRequest, LookupResult};

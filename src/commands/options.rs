@@ -1,11 +1,11 @@
 //! Reading a command's options: by name as Discord sends them, or as free words as Telegram does.
 
 use super::{
-    Request,
+    Command, Request,
     desk::{Stop, not_available},
     tokens::{self, Words, once},
 };
-use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, wording::RefusalPhrase};
+use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, wording::RefusalPhrase};
 
 /// Under which name Telegram's free words stand.
 const FREE_WORDS: &str = "words";
@@ -53,7 +53,13 @@ const LATER_SETTINGS: &[&str] = &["timezone", "quiet_hours", "digest_time", "lan
 
 /// Reads settings, named or as `name=value`.
 pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
-    const EXAMPLE: &str = "/settings max_per_hour=5 cooldown=30";
+    let example = if request.invocation.command == Command::ChannelSettings {
+        "/channel settings max_per_hour:5 cooldown:30"
+    } else if request.platform() == Platform::Discord {
+        "/settings max_per_hour:5 cooldown:30"
+    } else {
+        "/settings max_per_hour=5 cooldown=30"
+    };
     let mut found = SettingsWords::default();
     let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
     let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -67,11 +73,11 @@ pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
             "max_per_hour" => (&mut found.max_per_hour, MAX_PER_HOUR),
             "cooldown" => (&mut found.cooldown, MAX_COOLDOWN_MINUTES),
             later if LATER_SETTINGS.contains(&later) => return Err(not_available(later)),
-            _ => return Err(Stop::with_example(RefusalPhrase::UnknownOption { word: short(&name) }, EXAMPLE)),
+            _ => return Err(Stop::with_example(RefusalPhrase::UnknownOption { word: short(&name) }, example)),
         };
         let number = value.trim().parse().ok().filter(|number| *number <= most);
         let bad = || RefusalPhrase::BadNumber { option: name.clone(), word: short(&value), least: 0, most };
-        *slot = Some(number.ok_or_else(|| Stop::with_example(bad(), EXAMPLE))?);
+        *slot = Some(number.ok_or_else(|| Stop::with_example(bad(), example))?);
     }
     Ok(found)
 }

@@ -76,7 +76,7 @@ pub(super) fn channel(request: &Request, permissions: Permissions, action: &'sta
     let label = clean_name(&facts.label);
     match &facts.problem {
         None => {}
-        Some(ChannelProblem::Missing(_)) if permissions == Permissions::NotNeeded => {}
+        Some(ChannelProblem::Missing(_) | ChannelProblem::Unknown) if permissions == Permissions::NotNeeded => {}
         Some(problem) => return Err(problem_phrase(problem, &label).into()),
     }
     let audit = AuditEntry { platform: facts.address.platform, actor: request.actor.user.0.clone(), tenant: Some(tenant.clone()), action };

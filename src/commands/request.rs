@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 /// A command as it was typed, with the facts that only the platform knows.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The platform's id of the request, where it has one that can come again (Discord): the same id is carried out once.
+    /// The request's id, where it can come again (an interaction of Discord, an update of Telegram after a crash): the same id is carried
+    /// out once.
     pub key: Option<String>,
     /// Who.
     pub actor: Actor,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Token, TokenId,
+        Feed, Token, TokenId,
         wording::{RefusalPhrase, TokenLabel},
     },
     store::TokenField,
@@ -29,7 +29,19 @@ impl Desk {
             }
             Ok(())
         };
-        tokio::time::timeout(self.directory_patience, waiting).await.unwrap_or_else(|_| Err(RefusalPhrase::StillLoading.into()))
+        match tokio::time::timeout(self.directory_patience, waiting).await {
+            Ok(loaded) => loaded,
+            Err(_) => Err(self.why_not_loaded().await?.into()),
+        }
+    }
+
+    /// Why the directory is not there: it will come in a minute, or it fails, or it is no longer asked for.
+    async fn why_not_loaded(&self) -> Result<RefusalPhrase, Stop> {
+        let ranks = self.store.feed_statuses(SOURCE).await?.into_iter().find(|status| status.feed == Feed::Ranks);
+        Ok(match ranks {
+            Some(status) if status.stopped || status.failures > 0 => RefusalPhrase::NoDirectory { stopped: status.stopped },
+            _ => RefusalPhrase::StillLoading,
+        })
     }
 
     /// The tokens that are meant, each once, in the order typed; what the directory lacks is looked up. One unknown word refuses all.
@@ -50,7 +62,7 @@ impl Desk {
                 candidates
             };
             let token = match pick(candidates) {
-                Pick::One(token, _) => token,
+                Pick::One(token) => token,
                 Pick::None => return Err(self.unknown(word).await?),
                 Pick::Several(tokens) => return Err(ambiguous(word, &tokens)),
             };

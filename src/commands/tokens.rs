@@ -115,8 +115,8 @@ pub(super) fn once<T: Copy + PartialEq>(
 pub(super) enum Pick<'a> {
     /// There is none.
     None,
-    /// This one, and whether others have the symbol too.
-    One(&'a Token, bool),
+    /// This one.
+    One(&'a Token),
     /// Several, none of them ranked.
     Several(Vec<&'a Token>),
 }
@@ -127,8 +127,8 @@ pub(super) fn pick<'a>(candidates: impl IntoIterator<Item = &'a Token>) -> Pick<
     candidates.sort_by_key(|token| (token.rank.unwrap_or(u32::MAX), token.id));
     match candidates.as_slice() {
         [] => Pick::None,
-        [only] => Pick::One(only, false),
-        [first, ..] if first.rank.is_some() => Pick::One(first, true),
+        [only] => Pick::One(only),
+        [first, ..] if first.rank.is_some() => Pick::One(first),
         _ => Pick::Several(candidates),
     }
 }
@@ -247,8 +247,8 @@ mod tests {
     #[test]
     fn the_best_rank_is_meant_and_nobody_guesses_without_one() {
         let (a, b, c) = (token(9, "SOL", "Old", Some(900)), token(5, "SOL", "Solana", Some(6)), token(7, "SOL", "None", None));
-        assert_eq!(pick([&a, &b, &c]), Pick::One(&b, true));
-        assert_eq!(pick([&c]), Pick::One(&c, false));
+        assert_eq!(pick([&a, &b, &c]), Pick::One(&b));
+        assert_eq!(pick([&c]), Pick::One(&c));
         let d = token(3, "SOL", "Other", None);
         assert_eq!(pick([&c, &d]), Pick::Several(vec![&d, &c]));
         assert_eq!(pick([]), Pick::None);

@@ -86,7 +86,7 @@ impl Desk {
             let subscribed: Vec<&Token> = candidates.iter().filter(is_own).collect();
             let choice = if subscribed.is_empty() { pick(candidates) } else { pick(subscribed) };
             let token = match choice {
-                Pick::One(token, _) => token,
+                Pick::One(token) => token,
                 Pick::None => return Err(self.unknown(word).await?),
                 Pick::Several(tokens) => return Err(ambiguous(word, &tokens)),
             };

@@ -1,8 +1,7 @@
 //! Reads one variable after the other and collects every mistake, so that a person mends them all in one go.
 
-use super::{Environment, Mistake, Mistakes, ScheduleText, variables::default_of};
+use super::{Environment, GivenSchedule, Mistake, Mistakes, variables::default_of};
 use crate::domain::{Address, Platform};
-use cron::Schedule;
 use ed25519_dalek::VerifyingKey;
 use secrecy::SecretString;
 use std::{
@@ -149,15 +148,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A schedule that a person gave.
-    pub(super) fn schedule(&mut self, name: &str) -> Option<ScheduleText> {
-        let text = self.text(name)?;
-        if text.eq_ignore_ascii_case("off") {
-            return Some(ScheduleText::Off);
-        }
-        match cron_problem(text) {
-            None => Some(ScheduleText::Cron(text.split_whitespace().collect::<Vec<_>>().join(" "))),
-            Some((what, instead)) => {
-                self.mistake(name, &what, &instead);
+    pub(super) fn schedule(&mut self, name: &str) -> Option<GivenSchedule> {
+        match GivenSchedule::parse(self.text(name)?) {
+            Ok(schedule) => Some(schedule),
+            Err(problem) => {
+                self.mistake(name, &problem.what, &problem.instead);
                 None
             }
         }
@@ -205,7 +200,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What was found in the place of what was expected. Only for what is no secret.
-fn not_a(expected: impl Display, found: &str) -> String {
+pub(super) fn not_a(expected: impl Display, found: &str) -> String {
     format!("{} is not {expected}", crate::http::quoted(found))
 }
 
@@ -231,22 +226,4 @@ fn without_slash(url: &reqwest::Url) -> String {
 pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// What is wrong with a cron expression, and what to write instead.
-fn cron_problem(text: &str) -> Option<(String, String)> {
-    let example = "six fields (second minute hour day month weekday, in UTC) such as `0 5 */2 * * *`, or off";
-    let fields = text.split_whitespace().count();
-    if fields == 5 {
-        return Some(("it has five fields, and the seconds are missing".to_owned(), format!("`0 {text}`: seconds come first")));
-    }
-    if fields != 6 {
-        return Some((not_a("a cron expression of six fields", text), example.to_owned()));
-    }
-    let Ok(schedule) = Schedule::from_str(text) else {
-        return Some((not_a("a cron expression", text), example.to_owned()));
-    };
-    // From a fixed day, so that the answer is the same every day; the crate looks as far as the year 2100.
-    let never = schedule.after(&chrono::DateTime::UNIX_EPOCH).next().is_none();
-    never.then(|| (format!("{} never comes", crate::http::quoted(text)), example.to_owned()))
 }

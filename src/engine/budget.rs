@@ -1,6 +1,10 @@
 //! How often what is polled: the plan that fits the month's budget, and the pace that keeps to it (`rules.md` 1.4 and 1.5).
 //!
 //! A plan reckons with a month of 31 days, so that it is the same in every month; the pace reckons with the real one. Months are UTC.
+//!
+//! The rule's table carries up to 1,000 tokens once a day at 500 calls a month, as if such a poll read one day of each token. It has to read
+//! two: the stored day once more and the new one. The table is kept, and what is *planned* says the truth: where that is more than the
+//! budget, the pace skips a poll now and then, and `check` says so.
 
 use crate::domain::{Cadence, Kind, Timestamp};
 use std::time::Duration;
@@ -156,6 +160,11 @@ fn daily_month_every(tokens: u32, cadence: u64) -> u32 {
     MONTH_DAYS.saturating_mul(daily_month(tokens, runs))
 }
 
+/// What is to be expected of daily polls in a month, `runs` of them: with one or two a day every poll still has yesterday in its window.
+fn daily_month_expected(tokens: u32, runs: u32) -> u32 {
+    if runs <= 2 * MONTH_DAYS { runs.saturating_mul(daily_calls(tokens, 2)) } else { daily_month(tokens, runs) }
+}
+
 /// Calls of hourly polls in a month. A poll every `hours` finds so many rows a token, and the stored one.
 fn hourly_month(tokens: u32, runs: u32, hours: u32) -> u32 {
     runs.saturating_mul(tokens.div_ceil(PAGE_ROWS / (hours + 1).clamp(2, 25)))
@@ -181,7 +190,7 @@ pub fn plan(demand: &Demand) -> Plan {
     let mut left = budget.saturating_sub(fixed);
     // Given schedules are kept: what they cost is gone before anything is chosen.
     let given_hourly = given(&demand.hourly, demand.hourly_tokens, |runs| hourly_month(demand.hourly_tokens, runs, hours_between(runs)));
-    let given_daily = given(&demand.daily, demand.daily_tokens, |runs| daily_month(demand.daily_tokens, runs));
+    let given_daily = given(&demand.daily, demand.daily_tokens, |runs| daily_month_expected(demand.daily_tokens, runs));
     for (_, cost) in given_hourly.iter().chain(&given_daily) {
         left = left.saturating_sub(*cost);
     }
@@ -193,6 +202,13 @@ pub fn plan(demand: &Demand) -> Plan {
     });
     let (daily, daily_cost) =
         given_daily.unwrap_or_else(|| choose(&DAILY_CADENCES, left, |cadence| daily_month_every(demand.daily_tokens, cadence)));
+    let daily_cost = match &daily {
+        Cadence::Every(period) if period.as_secs() >= DAY / 2 => {
+            let runs = MONTH_DAYS.saturating_mul(u32::try_from(DAY / period.as_secs()).unwrap_or(1));
+            daily_month_expected(demand.daily_tokens, runs)
+        }
+        _ => daily_cost,
+    };
     Plan { daily, hourly, ranks, directory, planned: fixed.saturating_add(hourly_cost).saturating_add(daily_cost) }
 }
 

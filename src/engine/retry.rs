@@ -5,10 +5,11 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(600);
-/// After so long a message that never got through becomes a dead letter: what it says is old.
+/// After so long what a message says is old: alerts are composed anew, anything else becomes a dead letter.
 const HORIZON: Duration = Duration::from_secs(24 * 3600);
+const TOO_OLD: &str = "it could not be delivered within 24 hours";
 /// The longest wait that a platform may ask for: a hostile or broken answer must not stall a chat for days.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+pub const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// How a message stands after an attempt that brought no receipt.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Attempted {
     pub unknown_ends: u32,
     /// When the message was made.
     pub created_at: Timestamp,
+    /// Whether it is made of alerts, which can be told otherwise later; answers and notices cannot.
+    pub is_alerts: bool,
     /// What the platform asked to wait.
     pub after: Option<Duration>,
 }
@@ -28,6 +31,8 @@ pub struct Attempted {
 pub enum Next {
     /// Try again then.
     At(Timestamp),
+    /// What it says is old: alerts go back to those that wait, to be told as their net result. What cannot go back is tried again then.
+    Stale(Timestamp),
     /// Give up: a dead letter.
     GiveUp(&'static str),
 }
@@ -44,19 +49,21 @@ pub fn next(platform: Platform, attempted: Attempted, jitter: f64, now: Timestam
     if let Some(why) = too_uncertain(platform, attempted.unknown_ends) {
         return Next::GiveUp(why);
     }
-    if now.since(attempted.created_at) > HORIZON {
-        return Next::GiveUp("it could not be delivered within 24 hours");
-    }
     let doublings = attempted.attempts.saturating_sub(1).min(16);
     let scheduled = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
     let asked = attempted.after.unwrap_or_default().min(LONGEST_ASKED);
     let wait = scheduled.max(asked);
-    Next::At(now + wait + wait.mul_f64(0.2 * jitter.clamp(0.0, 1.0)))
+    let at = now + wait + wait.mul_f64(0.2 * jitter.clamp(0.0, 1.0));
+    if now.since(attempted.created_at) <= HORIZON {
+        return Next::At(at);
+    }
+    // One that may have arrived is not told a second time in other words.
+    if attempted.is_alerts && attempted.unknown_ends == 0 { Next::Stale(at) } else { Next::GiveUp(TOO_OLD) }
 }
 
-/// How long a quarantined destination rests before it is tried again: an hour, then longer, at most a week.
+/// How long a quarantined destination rests before it is tried again: an hour, then longer, at most 64 hours.
 pub fn probe_after(probes: u32) -> Duration {
-    Duration::from_secs(3600) * 4_u32.pow(probes.min(3)).min(168)
+    Duration::from_secs(3600) * 4_u32.pow(probes.min(3))
 }
 
 #[cfg(test)]
@@ -64,14 +71,14 @@ mod tests {
     use super::*;
 
     fn attempted(attempts: u32, unknown_ends: u32, after: Option<u64>) -> Attempted {
-        Attempted { attempts, unknown_ends, created_at: Timestamp::EPOCH, after: after.map(Duration::from_secs) }
+        Attempted { attempts, unknown_ends, created_at: Timestamp::EPOCH, is_alerts: true, after: after.map(Duration::from_secs) }
     }
 
     #[test]
     fn waits_double_up_to_a_cap_and_heed_the_platform() {
         let wait = |attempts, after| match next(Platform::Discord, attempted(attempts, 0, after), 0.0, Timestamp::EPOCH) {
             Next::At(at) => at.as_secs(),
-            Next::GiveUp(_) => -1,
+            Next::Stale(_) | Next::GiveUp(_) => -1,
         };
         assert_eq!([wait(1, None), wait(2, None), wait(3, None), wait(12, None), wait(60, None)], [2, 4, 8, 600, 600]);
         assert_eq!(wait(1, Some(30)), 30);
@@ -90,7 +97,10 @@ mod tests {
     #[test]
     fn a_day_is_the_end_of_it() {
         let now = Timestamp::EPOCH + HORIZON + Duration::from_secs(1);
-        assert!(matches!(next(Platform::Discord, attempted(100, 0, None), 0.0, now), Next::GiveUp(_)));
+        let of = |attempted| next(Platform::Discord, attempted, 0.0, now);
+        assert_eq!(of(attempted(100, 0, None)), Next::Stale(now + LONGEST), "alerts are told anew");
+        assert_eq!(of(attempted(100, 1, None)), Next::GiveUp(TOO_OLD), "not those that may have arrived");
+        assert_eq!(of(Attempted { is_alerts: false, ..attempted(100, 0, None) }), Next::GiveUp(TOO_OLD));
     }
 
     #[test]

@@ -101,14 +101,18 @@ impl Caller {
         Ok(used)
     }
 
+    /// Until when everything rests, where the API asked for that and it is not over.
+    pub fn rest_until(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(self.rest_until.load(Ordering::Relaxed))).filter(|at| *at > now)
+    }
+
     /// Makes the call, if it may be made now. Waits for nothing but the answer.
     ///
     /// # Errors
     /// Where the database fails before the call: it was not made.
     pub async fn call(&self, call: &Call, purpose: Purpose) -> StoreResult<CallEnd> {
         let now = self.clock.now();
-        let rest_until = Timestamp::from_millis(self.rest_until.load(Ordering::Relaxed));
-        if rest_until > now {
+        if let Some(rest_until) = self.rest_until(now) {
             return Ok(CallEnd::NotBefore(rest_until));
         }
         let permit = self.store.permit_call(self.source_id(), call.endpoint, purpose.as_str(), self.limits, now).await?;

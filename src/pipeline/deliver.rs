@@ -58,6 +58,8 @@ pub struct Deliverer {
     in_flight: JoinSet<StoreResult<()>>,
     /// The messenger has no place before: nothing is claimed only to be given back.
     full_until: Timestamp,
+    /// When something was last claimed or looked for.
+    last_round: Timestamp,
 }
 
 struct Shared {
@@ -71,13 +73,34 @@ struct Shared {
 /// What is known of the platform as a whole.
 #[derive(Default)]
 struct Condition {
-    paused_until: Timestamp,
+    paused: Wait,
     stopped: bool,
     failures: MassFailure,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
-    doubted_until: Timestamp,
+    doubted: Wait,
+    /// From then on a success ends the mass failure that operators were told of, also before a restart.
+    quiet: Option<Wait>,
     /// Ends that the database has not taken yet. Until it has, nothing is claimed: it might be one of those, sent already.
     unsettled: usize,
+}
+
+/// A time to wait for, and when that was decided: an earlier present means that the clock was stepped back since, and the wait is over (6.7).
+#[derive(Clone, Copy, Debug, Default)]
+struct Wait {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Wait {
+    fn end(self, now: Timestamp) -> Option<Timestamp> {
+        (self.until > now && self.since <= now + LONGEST_SLEEP).then_some(self.until)
+    }
+
+    fn lengthen(&mut self, until: Timestamp, now: Timestamp) {
+        if self.end(now).is_none_or(|end| end < until) {
+            *self = Self { since: now, until };
+        }
+    }
 }
 
 /// What a round found.
@@ -94,8 +117,9 @@ impl Deliverer {
     pub fn new(parts: DelivererParts, messenger: Arc<dyn Messenger>) -> Self {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
-        let shared = Shared { parts, messenger, platform, condition: Mutex::default(), health: watch::Sender::new(true) };
-        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), full_until: Timestamp::EPOCH }
+        let condition = Condition { quiet: Some(Wait::default()), ..Condition::default() };
+        let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
+        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), full_until: Timestamp::EPOCH, last_round: Timestamp::EPOCH }
     }
 
     /// Which platform's messages.
@@ -155,13 +179,18 @@ impl Deliverer {
     async fn round(&mut self) -> StoreResult<Round> {
         let now = self.shared.parts.clock.now();
         let (halted, paused_until) =
-            self.shared.with_condition(|condition| (condition.stopped || condition.unsettled > 0, condition.paused_until));
+            self.shared.with_condition(|condition| (condition.stopped || condition.unsettled > 0, condition.paused.end(now)));
         if halted {
             return Ok(Round::default());
         }
+        // After a step back the leases of what is in flight look like those that were left behind.
+        if now + LONGEST_SLEEP < self.last_round && !self.in_flight.is_empty() {
+            return Ok(Round::default());
+        }
+        self.last_round = now;
         // A time further ahead was set before the clock was stepped back.
         let full_until = if self.full_until <= now + LONGEST_SLEEP { self.full_until } else { Timestamp::EPOCH };
-        if let Some(not_before) = Some(paused_until.max(full_until)).filter(|until| *until > now) {
+        if let Some(not_before) = paused_until.max(Some(full_until)).filter(|until| *until > now) {
             return Ok(Round { started: 0, not_before: Some(not_before) });
         }
         let room = self.shared.parts.at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
@@ -170,7 +199,7 @@ impl Deliverer {
         }
         let parts = &self.shared.parts;
         let claims = parts.store.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
-        let mut round = Round::default();
+        let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
             match round.not_before.map_or_else(|| self.shared.messenger.admit(now), Err) {
                 Ok(()) => {
@@ -181,9 +210,14 @@ impl Deliverer {
                 Err(at) => {
                     round.not_before = Some(at);
                     self.full_until = at.min(now + LONGEST_SLEEP);
-                    parts.store.release_claim(&claimed).await?;
+                    without_place.push(claimed);
                 }
             }
+        }
+        if !without_place.is_empty() {
+            // On its own: until the database takes it nothing else is claimed, and what is in flight goes on.
+            let shared = Arc::clone(&self.shared);
+            self.in_flight.spawn(async move { shared.release(without_place).await });
         }
         Ok(round)
     }

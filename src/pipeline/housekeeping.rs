@@ -2,7 +2,7 @@
 
 use crate::{
     clock::SharedClock,
-    domain::{Address, Lane, Platform, wording::NoticePhrase},
+    domain::{Address, Lane, Platform, Timestamp, wording::NoticePhrase},
     pipeline::operators::Operators,
     store::{Store, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
@@ -13,6 +13,11 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(10);
 /// A quarantine is told of once it outlived the breaker's minute: a platform's bad day is no news about a channel.
 const SETTLES: Duration = Duration::from_secs(60);
+/// The notice about dead letters.
+const DEAD_LETTERS: &str = "dead-letters";
+const DEAD_LETTERS_EVERY: Duration = Duration::from_secs(3600);
+/// How far back it reaches where none was told yet.
+const FIRST_LOOK: Duration = Duration::from_secs(24 * 3600);
 
 /// Keeps the house.
 #[derive(Clone)]
@@ -45,8 +50,27 @@ impl Housekeeping {
             let (name, destination) = named(&quarantine);
             self.operators.clear(&name, Some(NoticePhrase::Restored { destination })).await;
         }
+        self.tell_of_dead_letters(now).await?;
         self.measure_queues().await?;
         self.store.forget_old(now).await
+    }
+
+    /// At most once an hour, however many there are: a notice each would bury whatever else operators are told.
+    async fn tell_of_dead_letters(&self, now: Timestamp) -> StoreResult<()> {
+        let until = now - SETTLES;
+        let told = self.store.notice_told_at(DEAD_LETTERS).await?;
+        // A time to come means that the clock was stepped back.
+        if told.is_some_and(|told| told <= now && until.since(told) < DEAD_LETTERS_EVERY) {
+            return Ok(());
+        }
+        let after = told.filter(|told| *told <= now).unwrap_or(now - FIRST_LOOK);
+        let Some((count, last)) = self.store.died_between(after, until).await? else { return Ok(()) };
+        let (destination, problem) = (last.destination.to_string(), last.reason);
+        let notice = match count {
+            1 => NoticePhrase::DeadLetter { destination, problem },
+            count => NoticePhrase::DeadLetters { count, destination, problem },
+        };
+        self.operators.sum_up(DEAD_LETTERS, notice, until).await
     }
 
     async fn measure_queues(&self) -> StoreResult<()> {

@@ -30,6 +30,18 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How often the clock is looked at while waiting.
 const GLANCE: Duration = Duration::from_millis(250);
 
+/// Under this query, which nobody can type, a look-up that failed is recorded: it cost calls and counts, but nothing is known of the token.
+const FAILED: &str = "";
+
+/// What became of one call.
+enum Answer {
+    Came(Page),
+    /// The call was made in vain.
+    Failed,
+    /// The month's calls are used up, or the wait would be longer than a person's patience.
+    NotMade,
+}
+
 /// Answers look-ups, one after the other.
 pub struct Lookups {
     caller: Caller,
@@ -46,7 +58,7 @@ impl Lookups {
         Self { caller, store, clock, requests, calls: BTreeMap::new() }
     }
 
-    /// Answers until nobody can ask any more or the process stops.
+    /// Answers until the process stops; where nobody can ask (no platform brings commands), there is nothing to answer till then.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let request = tokio::select! {
@@ -54,7 +66,7 @@ impl Lookups {
                 () = shutdown.cancelled() => return,
                 request = self.requests.recv() => request,
             };
-            let Some(request) = request else { return };
+            let Some(request) = request else { return shutdown.cancelled().await };
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
@@ -71,6 +83,10 @@ impl Lookups {
     }
 
     async fn handle(&mut self, request: LookupRequest) {
+        if request.answer.is_closed() {
+            // Whoever asked has given up waiting: a call would help nobody.
+            return;
+        }
         let (person, query) = (&request.person, &request.query);
         let result = match request.call {
             Some(kind) => self.look_up_call(person, query, kind).await,
@@ -99,12 +115,23 @@ impl Lookups {
         if self.is_over_limit(person, now).await? {
             return Ok(LookupResult::OverLimit);
         }
-        let Some(tokens) = self.ask(&wanted, now).await? else { return Ok(LookupResult::Unavailable) };
+        let page = match self.page(&self.caller.source().lookup(&wanted), now).await? {
+            Answer::Came(page) => page,
+            Answer::Failed => return self.failed(person, now).await,
+            Answer::NotMade => return Ok(LookupResult::Unavailable),
+        };
+        let tokens: Vec<Token> = page.tokens.into_iter().filter(|token| is_wanted(token, &wanted)).collect();
         if !tokens.is_empty() {
             self.store.write_tokens(source, &tokens, self.clock.now()).await?;
         }
         self.store.record_lookup(source, person, &key, !tokens.is_empty(), now).await?;
         Ok(LookupResult::Found(if tokens.is_empty() { tokens } else { self.known(&wanted).await? }))
+    }
+
+    /// Counts a look-up that cost calls and brought nothing.
+    async fn failed(&self, person: &str, now: Timestamp) -> StoreResult<LookupResult> {
+        self.store.record_lookup(self.caller.source_id(), person, FAILED, false, now).await?;
+        Ok(LookupResult::Unavailable)
     }
 
     /// Whether the person's look-ups of the day are used up, or everybody's. Without a budget nobody counts.
@@ -128,12 +155,14 @@ impl Lookups {
             return Ok(LookupResult::OverLimit);
         }
         let mut collector = self.caller.source().collect(Ask { kind, tokens: BTreeMap::from([(token, None)]), now });
+        let mut is_first = true;
         while let Some(call) = collector.next_call() {
-            let page = self.page(&call, now).await?;
-            if page.is_none() {
-                return Ok(LookupResult::Unavailable);
+            match self.page(&call, now).await? {
+                Answer::Came(page) => collector.accept(Some(page)),
+                Answer::NotMade if is_first => return Ok(LookupResult::Unavailable),
+                Answer::Failed | Answer::NotMade => return self.failed(person, now).await,
             }
-            collector.accept(page);
+            is_first = false;
         }
         let call = call_of(&collector.finish(), token, now);
         self.store.record_lookup(self.caller.source_id(), person, &format!("{kind}:#{token}"), call.is_some(), now).await?;
@@ -141,20 +170,14 @@ impl Lookups {
         Ok(LookupResult::Call(call))
     }
 
-    /// What the source says; nothing where it says nothing.
-    async fn ask(&self, wanted: &Wanted, since: Timestamp) -> StoreResult<Option<Vec<Token>>> {
-        let page = self.page(&self.caller.source().lookup(wanted), since).await?;
-        Ok(page.map(|page| page.tokens.into_iter().filter(|token| is_wanted(token, wanted)).collect()))
-    }
-
-    /// The answer to one call; nothing where there is none within a person's patience.
-    async fn page(&self, call: &Call, since: Timestamp) -> StoreResult<Option<Page>> {
+    /// The answer to one call, waited for no longer than a person's patience.
+    async fn page(&self, call: &Call, since: Timestamp) -> StoreResult<Answer> {
         loop {
             match self.caller.call(call, Purpose::Lookup).await? {
-                CallEnd::Came(page) => return Ok(Some(page)),
-                CallEnd::Failed(_) | CallEnd::MonthUsedUp => return Ok(None),
+                CallEnd::Came(page) => return Ok(Answer::Came(page)),
+                CallEnd::Failed(_) => return Ok(Answer::Failed),
                 CallEnd::NotBefore(at) if at.since(since) <= PATIENCE => tokio::time::sleep(GLANCE).await,
-                CallEnd::NotBefore(_) => return Ok(None),
+                CallEnd::NotBefore(_) | CallEnd::MonthUsedUp => return Ok(Answer::NotMade),
             }
         }
     }

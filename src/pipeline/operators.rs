@@ -3,10 +3,10 @@
 use crate::{
     clock::SharedClock,
     domain::{
-        Address, Lane, MessageBody, Place,
+        Address, MessageBody, Place, Platform, Timestamp,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
-    store::{NewDestination, Store, StoreResult},
+    store::{NewDestination, NewNotice, Store, StoreResult},
 };
 
 /// Tells operators. Cheap to clone.
@@ -25,17 +25,21 @@ impl Operators {
 
     /// Tells it now. A failure of the database is logged here: a notice must not stop the work it is about.
     pub async fn tell(&self, notice: NoticePhrase) {
-        let card = Card::new(Tone::Problem, Phrase::Notice(notice));
+        let (card, to) = (card(notice), self.destinations());
         tracing::warn!(notice = card.plain(), "operator notice");
-        if let Err(error) = self.enqueue(card).await {
+        let body = MessageBody::Card { card };
+        if let Err(error) = self.store.tell(NewNotice { to: &to, body: &body }, self.clock.now()).await {
             tracing::error!(%error, "an operator notice could not be stored");
         }
     }
 
     /// Tells it unless it was told already under this name and not cleared since.
     pub async fn tell_once(&self, name: &str, notice: NoticePhrase) {
-        match self.store.notice_is_new(name, self.clock.now()).await {
-            Ok(true) => self.tell(notice).await,
+        let (card, to) = (card(notice), self.destinations());
+        let words = card.plain();
+        let body = MessageBody::Card { card };
+        match self.store.notice_is_new(name, Some(NewNotice { to: &to, body: &body }), self.clock.now()).await {
+            Ok(true) => tracing::warn!(notice = words, "operator notice"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, name, "an operator notice could not be stored"),
         }
@@ -43,26 +47,45 @@ impl Operators {
 
     /// Forgets that it was told; tells `recovery` if it had been.
     pub async fn clear(&self, name: &str, recovery: Option<NoticePhrase>) {
-        match self.store.clear_notice(name).await {
-            Ok(true) => {
-                if let Some(recovery) = recovery {
-                    self.tell(recovery).await;
-                }
-            }
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, name, "an operator notice could not be cleared"),
+        let (card, to) = (recovery.map(card), self.destinations());
+        let words = card.as_ref().map(Card::plain);
+        let body = card.map(|card| MessageBody::Card { card });
+        let notice = body.as_ref().map(|body| NewNotice { to: &to, body });
+        match (self.store.clear_notice(name, notice, self.clock.now()).await, words) {
+            (Ok(true), Some(words)) => tracing::warn!(notice = words, "operator notice"),
+            (Ok(_), _) => {}
+            (Err(error), _) => tracing::error!(%error, name, "an operator notice could not be cleared"),
         }
     }
 
-    async fn enqueue(&self, card: Card) -> StoreResult<()> {
-        let now = self.clock.now();
+    /// Tells what happened until `until`, and remembers under this name how far that reached.
+    ///
+    /// # Errors
+    /// Where the database fails: it was not told.
+    pub async fn sum_up(&self, name: &str, notice: NoticePhrase, until: Timestamp) -> StoreResult<()> {
+        let (card, to) = (card(notice), self.destinations());
+        let words = card.plain();
         let body = MessageBody::Card { card };
-        for address in &self.addresses {
-            let place = if address.direct_user().is_some() { Place::Person } else { Place::Channel };
-            let new = NewDestination { address: address.clone(), place, tenant: None, label: None, creator: Some("operator".to_owned()) };
-            let destination = self.store.ensure_destination(&new, now).await?;
-            self.store.enqueue(destination, Lane::Urgent, &body, now).await?;
-        }
+        self.store.sum_up(name, NewNotice { to: &to, body: &body }, until, self.clock.now()).await?;
+        tracing::warn!(notice = words, "operator notice");
         Ok(())
     }
+
+    fn destinations(&self) -> Vec<NewDestination> {
+        let destination = |address: &Address| {
+            let place = if is_person(address) { Place::Person } else { Place::Channel };
+            NewDestination { address: address.clone(), place, tenant: None, label: None, creator: Some("operator".to_owned()) }
+        };
+        self.addresses.iter().map(destination).collect()
+    }
+}
+
+fn card(notice: NoticePhrase) -> Card {
+    Card::new(Tone::Problem, Phrase::Notice(notice))
+}
+
+/// Groups and channels of Telegram have negative numbers.
+fn is_person(address: &Address) -> bool {
+    let is_private = address.platform == Platform::Telegram && address.topic.is_none() && address.chat.parse::<u64>().is_ok();
+    is_private || address.direct_user().is_some()
 }

@@ -264,8 +264,8 @@ impl Active {
             self.broken_off = true;
         } else if error.is_passing() && self.attempts < tries {
             let backoff = FIRST_BACKOFF * 4_u32.pow(self.attempts - 1);
-            let asked = if let SourceError::RateLimited { after } = error { after.unwrap_or_default() } else { Duration::ZERO };
-            self.retry_at = now + backoff.mul_f64(1.0 + fastrand::f64() / 2.0).max(asked);
+            // What a 429 asks for is the caller's to keep, for every feed: it says then how long that is, and too long ends the poll.
+            self.retry_at = now + backoff.mul_f64(1.0 + fastrand::f64() / 2.0);
         } else {
             self.settle(None);
             self.broken_off = self.failed >= MOST_FAILED;

@@ -1,10 +1,11 @@
 //! When a feed is polled: at even slots with jitter where the cadence was chosen, exactly at a given cron expression (`rules.md` 1.6).
 
 use crate::{
+    config::{GivenSchedule, ScheduleProblem},
     domain::{Cadence, Feed, Kind, Timestamp},
     engine::budget::Wish,
 };
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 /// Days in which a cron expression's firings are counted for the plan.
 const PLAN_DAYS: i64 = 31;
@@ -25,31 +26,22 @@ pub enum Schedule {
     Off,
 }
 
+impl From<GivenSchedule> for Schedule {
+    fn from(given: GivenSchedule) -> Self {
+        match given {
+            GivenSchedule::Off => Self::Off,
+            GivenSchedule::Cron(schedule) => Self::Cron(schedule),
+        }
+    }
+}
+
 impl Schedule {
-    /// Reads the setting.
+    /// Reads what a person gives.
     ///
     /// # Errors
     /// What is wrong and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Ok(Self::Auto);
-        }
-        if text.eq_ignore_ascii_case("off") {
-            return Ok(Self::Off);
-        }
-        let fields = text.split_whitespace().count();
-        if fields != 6 {
-            return Err(format!(
-                "it has {fields} fields instead of six; write seconds first, such as `0 5 * * * *` for five past every hour"
-            ));
-        }
-        let schedule = cron::Schedule::from_str(text)
-            .map_err(|_| "it is not a cron expression; write six fields, such as `0 5 * * * *` for five past every hour".to_owned())?;
-        if schedule.after(&Timestamp::EPOCH.to_utc()).next().is_none() {
-            return Err("it never fires".to_owned());
-        }
-        Ok(Self::Cron(Box::new(schedule)))
+    pub fn parse(text: &str) -> Result<Self, ScheduleProblem> {
+        GivenSchedule::parse(text).map(Self::from)
     }
 
     /// What the plan needs to know of it.
@@ -99,16 +91,6 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()
-    }
-
-    #[test]
-    fn settings_are_read_or_explained() {
-        assert_eq!(Schedule::parse(" OFF "), Ok(Schedule::Off));
-        assert_eq!(Schedule::parse(""), Ok(Schedule::Auto));
-        assert!(matches!(Schedule::parse("0 5 * * * *"), Ok(Schedule::Cron(_))));
-        assert!(Schedule::parse("5 * * * *").unwrap_err().contains("five past every hour"));
-        assert!(Schedule::parse("0 61 * * * *").is_err());
-        assert!(Schedule::parse("0 0 0 1 1 * 2001").is_err());
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub enum SourceError {
     /// The API answered with a failure of its own: back off and try again.
     #[error("the API has a problem ({status}): {message}")]
     Unavailable {
-        /// 5xx, or a redirect.
+        /// 5xx, a redirect, or a 401 or 403 that is not the API's own.
         status: u16,
         /// The API's words, at most 200 characters.
         message: String,

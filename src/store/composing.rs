@@ -68,7 +68,6 @@ const SENT: (&str, &str) = over_rows!(
 const INSERT_MESSAGE: &str = "INSERT INTO messages
     (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
     VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, 0, $6) RETURNING id";
-const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const LINK_ALERTS: (&str, &str) = over_rows!(
     "INSERT INTO message_alerts (message_id, alert_id) SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM",
     "WHERE TRUE"
@@ -93,7 +92,7 @@ const PASS_OVER: (&str, &str) = over_rows!(
      DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, INSERT_MESSAGE, MENTIONED];
+pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, INSERT_MESSAGE];
 pub(super) const PAIRS: &[(&str, &str)] =
     &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
 
@@ -247,9 +246,6 @@ impl Store {
                         .bind(now.as_millis())
                         .fetch_one(&mut *tx).await?;
                     links.extend(draft.alerts.iter().map(|alert| (id, alert.0)));
-                    if !draft.mention.is_empty() {
-                        sqlx::query(MENTIONED).bind(destination.0).bind(now.as_millis()).execute(&mut *tx).await?;
-                    }
                 }
             }
             if !links.is_empty() {

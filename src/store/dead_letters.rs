@@ -10,13 +10,22 @@ use std::{fmt, str::FromStr};
 const MESSAGES: &str = "SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at
     FROM messages m JOIN destinations d ON d.id = m.destination_id
     WHERE m.state = 'dead' OR (m.state = 'queued' AND d.quarantine_reason IS NOT NULL) ORDER BY m.id";
+// Alerts alone: a notice that cannot be delivered must not make another one.
+const DIED: &str = "SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at
+    FROM messages m JOIN destinations d ON d.id = m.destination_id
+    WHERE m.state = 'dead' AND m.finished_at > $1 AND m.finished_at <= $2
+      AND EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = m.id) ORDER BY m.finished_at DESC, m.id DESC LIMIT 1";
+const HOW_MANY_DIED: &str = "SELECT COUNT(*) FROM messages m WHERE m.state = 'dead' AND m.finished_at > $1 AND m.finished_at <= $2
+    AND EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = m.id)";
 const ALERTS: &str = "SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quarantine_reason, d.quarantine_reason, a.created_at
     FROM alerts a JOIN destinations d ON d.id = a.destination_id
     WHERE a.state = 'pending' AND d.quarantine_reason IS NOT NULL ORDER BY a.id";
 
-const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND created_at <= $2 AND id IN
+const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND id IN
     (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead')";
-const REVIVE: &str = "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, finished_at = NULL, problem = NULL
+// Whoever asks for it knows that it did not arrive, or does not mind: ends that nobody knew do not count against it any more.
+const REVIVE: &str =
+    "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, unknown_ends = 0, finished_at = NULL, problem = NULL
     WHERE id = $1 AND state = 'dead'";
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
@@ -34,7 +43,7 @@ const DROP_ALERT: &str = "UPDATE alerts SET state = 'dead' WHERE id = $1 AND sta
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 
 pub(super) const STATEMENTS: &[&str] =
-    &[MESSAGES, ALERTS, REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE, PROBE_OF_ALERT, DROP, DROP_ALERTS, DROP_ALERT];
+    &[MESSAGES, DIED, HOW_MANY_DIED, ALERTS, REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE, PROBE_OF_ALERT, DROP, DROP_ALERTS, DROP_ALERT];
 
 /// What names an entry: `17` is a message, `alert:17` an alert that is not part of a message yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,19 +140,34 @@ impl Store {
         messages.chain(alerts.into_iter().map(|row| row.read(|id| UndeliveredId::Alert(AlertId(id))))).collect()
     }
 
+    /// How many messages with alerts were given up after `after`, up to `until`, and the last of them.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn died_between(&self, after: Timestamp, until: Timestamp) -> StoreResult<Option<(u32, Undelivered)>> {
+        let (after, until) = (after.as_millis(), until.as_millis());
+        let last: Option<Row> = on_db!(self.db, pool => sqlx::query_as(DIED).bind(after).bind(until).fetch_optional(pool).await)?;
+        let Some(last) = last else { return Ok(None) };
+        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(HOW_MANY_DIED).bind(after).bind(until).fetch_one(pool).await)?;
+        Ok(Some((u32::try_from(count).unwrap_or(u32::MAX), last.read(|id| UndeliveredId::Message(MessageId(id)))?)))
+    }
+
     /// Tries an entry again: a dead letter is queued again, a destination in quarantine is probed at `now`. Says whether there was one.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn retry_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<bool> {
-        let statements: &[&'static str] = match id {
-            // The alerts first: they are found by the state that their message is about to lose.
-            UndeliveredId::Message(_) => &[REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE],
-            UndeliveredId::Alert(_) => &[PROBE_OF_ALERT],
+        let (alerts, statements): (_, &[&'static str]) = match id {
+            UndeliveredId::Message(_) => (Some(REVIVE_ALERTS), &[REVIVE, HURRY, PROBE_OF_MESSAGE]),
+            UndeliveredId::Alert(_) => (None, &[PROBE_OF_ALERT]),
         };
         let id = number(id);
         in_transaction!(self.db, tx => {
             let mut touched = 0;
+            // The alerts first: they are found by the state that their message is about to lose.
+            if let Some(statement) = alerts {
+                sqlx::query(statement).bind(id).execute(&mut *tx).await?;
+            }
             for statement in statements {
                 touched += sqlx::query(*statement).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
             }

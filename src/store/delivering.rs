@@ -6,7 +6,14 @@ use super::{
     dialect::{in_transaction, on_db, over_rows},
 };
 use crate::domain::{Call, Destination, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp};
+use std::time::Duration;
 
+/// A time that has come, or that no wait can reach from now: the clock was stepped back since it was set (`rules.md` 6.7).
+macro_rules! past {
+    ($time:literal, $horizon:literal) => {
+        concat!("(", $time, " <= $2 OR ", $time, " > ", $horizon, ")")
+    };
+}
 macro_rules! claimable {
     ($lock:literal) => {
         // The first message of each destination alone: at most one is in flight, and the order within a chat holds. A reply that waits
@@ -15,18 +22,24 @@ macro_rules! claimable {
         // would rather join the whole queue.
         concat!(
             "SELECT m.id FROM messages m CROSS JOIN destinations d
-             WHERE d.id = m.destination_id AND m.state = 'queued' AND d.platform = $1 AND m.next_attempt_at <= $2 AND (m.lease_until IS NULL OR m.lease_until <= $2)
-               AND d.rest_until <= $2 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)
+             WHERE d.id = m.destination_id AND m.state = 'queued' AND d.platform = $1 AND ",
+            past!("m.next_attempt_at", "$4"),
+            " AND (m.lease_until IS NULL OR ",
+            past!("m.lease_until", "$5"),
+            ") AND ",
+            past!("d.rest_until", "$4"),
+            " AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)
                AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
-                    AND (o.lease_until > $2 OR (o.lane < m.lane AND (o.lane > 0 OR o.next_attempt_at <= $2)) OR (o.lane = m.lane AND o.id < m.id)) LIMIT 1) IS NULL
+                    AND ((o.lease_until > $2 AND o.lease_until <= $5) OR (o.lane = m.lane AND o.id < m.id)
+                         OR (o.lane < m.lane AND (o.lane > 0 OR ",
+            past!("o.next_attempt_at", "$4"),
+            "))) LIMIT 1) IS NULL
              ORDER BY m.lane, m.id LIMIT $3 ",
             $lock
         )
     };
 }
 const CLAIMABLE: (&str, &str) = (claimable!(""), claimable!("FOR UPDATE OF m SKIP LOCKED"));
-const NEXT_DUE: &str = "SELECT MIN(CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END)
-    FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'queued' AND d.platform = $1 AND d.quarantine_reason IS NULL";
 const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, lease_fence = lease_fence + 1, attempts = attempts + 1,
     unknown_ends = unknown_ends + $4 WHERE id = $1 RETURNING lease_fence";
 // The lease of an earlier claim ran out before its end was recorded: nobody knows whether it arrived.
@@ -56,10 +69,11 @@ const TOLD: (&str, &str) = over_rows!(
 const REACHED: &str =
     "UPDATE destinations SET rest_until = $2, route = COALESCE($3, route), quarantine_reason = NULL, quarantined_at = NULL,
     next_probe_at = NULL, probes = 0 WHERE id = $1";
+const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const RETRY: &str =
     "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
-const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND rest_until < $2";
+const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND (rest_until < $2 OR rest_until > $3)";
 const DEAD: &str =
     "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
     lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
@@ -73,7 +87,6 @@ const QUEUE_DEPTH: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m J
     WHERE m.state = 'queued' GROUP BY d.platform, m.lane";
 
 pub(super) const STATEMENTS: &[&str] = &[
-    NEXT_DUE,
     LEASE,
     LOSE_ATTEMPTS,
     MESSAGE,
@@ -86,6 +99,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     SENT,
     ALERTS_TOLD,
     REACHED,
+    MENTIONED,
     RETRY,
     REST,
     DEAD,
@@ -95,6 +109,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     DROP_LEASES,
     QUEUE_DEPTH,
 ];
+/// No message and no destination waits for longer: the hour that a platform may ask for, lengthened by a fifth.
+const LONGEST_WAIT: Duration = Duration::from_secs(72 * 60);
+
 pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE, TOLD];
 
 /// A message that only this claim may settle, until its lease runs out.
@@ -140,6 +157,13 @@ pub enum Settlement {
         unknown: bool,
         /// Whether everything else for this destination waits as well.
         rest: bool,
+        /// In words.
+        problem: String,
+    },
+    /// What it says is old: it and whatever else the destination waits for go back to the alerts that wait, to be told as their net result.
+    Recalled {
+        /// Should that not be possible, it is tried again then.
+        at: Timestamp,
         /// In words.
         problem: String,
     },
@@ -200,6 +224,7 @@ impl MessageRow {
 
 impl Store {
     /// Claims at most `limit` due messages of a platform, the most urgent first, one a destination. Each attempt is written before it is made.
+    /// A message that cannot be read becomes a dead letter.
     ///
     /// # Errors
     /// Where the database fails.
@@ -213,9 +238,12 @@ impl Store {
         limit: i64,
     ) -> StoreResult<Vec<Claimed>> {
         let sql = self.words(CLAIMABLE);
+        // Twice a lease: another machine's clock may be a little ahead.
+        let longest_lease = lease_until + lease_until.since(now);
         in_transaction!(self.db, tx => {
             let ids: Vec<i64> =
-                sqlx::query_scalar(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit).fetch_all(&mut *tx).await?;
+                sqlx::query_scalar(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit)
+                    .bind((now + LONGEST_WAIT).as_millis()).bind(longest_lease.as_millis()).fetch_all(&mut *tx).await?;
             let mut claimed = Vec::with_capacity(ids.len());
             for id in ids {
                 let lost = sqlx::query(LOSE_ATTEMPTS).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
@@ -225,7 +253,17 @@ impl Store {
                 let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
                 let attempt: i64 = sqlx::query_scalar(BEGIN_ATTEMPT)
                     .bind(id).bind(nonce(MessageId(id))).bind(now.as_millis()).fetch_one(&mut *tx).await?;
-                claimed.push(row.claimed(destination, attempt, fence)?);
+                match row.claimed(destination, attempt, fence) {
+                    Ok(one) => claimed.push(one),
+                    Err(error) => {
+                        // One that nobody can read must not silence the platform: it alone is given up.
+                        tracing::error!(%platform, message_id = id, %error, "a message cannot be read; it is a dead letter");
+                        let (problem, none, millis) = (error.to_string(), None::<String>, now.as_millis());
+                        sqlx::query(END_ATTEMPT).bind(attempt).bind(millis).bind("rejected").bind(none).bind(&problem).execute(&mut *tx).await?;
+                        sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(&problem).bind(0_i64).execute(&mut *tx).await?;
+                        sqlx::query(ALERTS_DEAD).bind(id).execute(&mut *tx).await?;
+                    }
+                }
             }
             claimed
         })
@@ -252,7 +290,8 @@ impl Store {
             sqlx::query(POSTPONE).bind(claimed.id.0).bind(claimed.fence).bind(until.as_millis()).execute(&mut *tx).await?;
             sqlx::query(FORGET_ATTEMPT).bind(claimed.attempt).execute(&mut *tx).await?;
             if rest {
-                sqlx::query(REST).bind(claimed.destination.id.0).bind(until.as_millis()).execute(&mut *tx).await?;
+                let longest = (until + LONGEST_WAIT).as_millis();
+                sqlx::query(REST).bind(claimed.destination.id.0).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
             }
         })
     }
@@ -275,6 +314,9 @@ impl Store {
                     let unknown = i64::from(*unknown);
                     sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).execute(&mut *tx).await
                 }
+                Settlement::Recalled { at, problem } => {
+                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).execute(&mut *tx).await
+                }
                 Settlement::Dead { problem, unknown } => {
                     let unknown = i64::from(*unknown);
                     sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).execute(&mut *tx).await
@@ -292,15 +334,28 @@ impl Store {
                         if let Some(rows) = &told {
                             sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
                         }
+                        if !claimed.mention.0.is_empty() {
+                            sqlx::query(MENTIONED).bind(destination).bind(millis).execute(&mut *tx).await?;
+                        }
                     }
                 }
                 Settlement::Retry { at, rest: true, .. } => {
-                    sqlx::query(REST).bind(destination).bind(at.as_millis()).execute(&mut *tx).await?;
+                    let longest = (now + LONGEST_WAIT).as_millis();
+                    sqlx::query(REST).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
                 }
                 Settlement::Retry { .. } => {}
-                Settlement::Dead { .. } => {
+                Settlement::Recalled { .. } => {
+                    for sql in destinations::RECALL {
+                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
+                    }
+                }
+                Settlement::Dead { unknown, .. } => {
                     if held {
                         sqlx::query(ALERTS_DEAD).bind(id).execute(&mut *tx).await?;
+                    }
+                    // It was probably read: what turns back later is news there.
+                    if let (true, true, Some(rows)) = (held, claimed.unknown_ends > 0 || *unknown, &told) {
+                        sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
                     }
                 }
                 Settlement::Gone { reason, next_probe_at, .. } => {
@@ -336,15 +391,6 @@ impl Store {
         })
     }
 
-    /// When the next message of a platform may be due.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn next_message_due(&self, platform: Platform) -> StoreResult<Option<Timestamp>> {
-        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_DUE).bind(platform.as_str()).fetch_one(pool).await)?;
-        Ok(at.map(Timestamp::from_millis))
-    }
-
     /// How many messages wait, by platform and lane.
     ///
     /// # Errors
@@ -368,7 +414,7 @@ fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option
     match settlement {
         Settlement::Sent { platform_id, .. } => ("sent", Some(platform_id), None),
         Settlement::Retry { unknown: true, problem, .. } | Settlement::Dead { unknown: true, problem } => ("unknown", None, Some(problem)),
-        Settlement::Retry { problem, .. } => ("retry", None, Some(problem)),
+        Settlement::Retry { problem, .. } | Settlement::Recalled { problem, .. } => ("retry", None, Some(problem)),
         Settlement::Dead { problem, .. } => ("rejected", None, Some(problem)),
         Settlement::Gone { problem, .. } => ("gone", None, Some(problem)),
     }

@@ -226,15 +226,6 @@ impl Store {
         rows.into_iter().map(Destination::try_from).collect()
     }
 
-    /// Replaces the settings.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn set_settings(&self, id: DestinationId, settings: Settings) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(SET_SETTINGS).bind(id.0).bind(settings_json(settings)).execute(pool).await.map(drop))?;
-        Ok(())
-    }
-
     /// Remembers the concrete channel of a destination (an opened DM).
     ///
     /// # Errors

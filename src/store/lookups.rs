@@ -52,7 +52,7 @@ impl Store {
         Ok(row.map(|(found, at)| (found, Timestamp::from_millis(at))))
     }
 
-    /// Records a look-up that was answered.
+    /// Records a look-up, so that it counts.
     ///
     /// # Errors
     /// Where the database fails.

@@ -43,6 +43,7 @@ pub use fanout::{FanoutJob, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
 pub use lookups::LookupCounts;
 pub use open::{OpenError, ServeLock};
+pub use outbox::NewNotice;
 pub use reading::{CurrentCall, DeliveryHealth};
 pub use signals::{Applied, KnownStates, PollResult};
 pub use status::DeliveryStatus;

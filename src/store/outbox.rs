@@ -6,25 +6,56 @@ use super::{
     dialect::{in_transaction, on_db},
     interactions::claim,
 };
-use crate::domain::{DestinationId, Lane, MessageBody, MessageId, Timestamp};
+use crate::domain::{Lane, MessageBody, MessageId, Timestamp};
 
 pub(super) const ENQUEUE: &str = "INSERT INTO messages (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
     VALUES ($1, $2, $3, '[]', FALSE, 'queued', $4, 0, 0, 0, $4) RETURNING id";
 const NOTICE_ONCE: &str = "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[ENQUEUE, NOTICE_ONCE, NOTICE_CLEAR];
+const NOTICE_AGAIN: &str =
+    "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET told_at = excluded.told_at";
+const NOTICE_AT: &str = "SELECT told_at FROM notices WHERE name = $1";
+
+pub(super) const STATEMENTS: &[&str] = &[ENQUEUE, NOTICE_ONCE, NOTICE_CLEAR, NOTICE_AGAIN, NOTICE_AT];
+
+/// What operators are told, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct NewNotice<'a> {
+    /// To these.
+    pub to: &'a [NewDestination],
+    /// This.
+    pub body: &'a MessageBody,
+}
+
+/// Puts a notice into the outbox, in the transaction of whatever says that it was told: `tell!(tx, notice, now)` with an `Option`.
+macro_rules! tell {
+    ($tx:ident, $notice:expr, $now:expr) => {
+        if let Some(NewNotice { to, body }) = $notice {
+            let body = serde_json::to_string(body).unwrap_or_default();
+            for to in to {
+                let destination = ensure!($tx, to, $now);
+                let _message: i64 = sqlx::query_scalar(ENQUEUE)
+                    .bind(destination)
+                    .bind(Lane::Urgent.as_i64())
+                    .bind(&body)
+                    .bind($now.as_millis())
+                    .fetch_one(&mut *$tx)
+                    .await?;
+            }
+        }
+    };
+}
 
 impl Store {
-    /// Puts an answer or a notice into the outbox.
+    /// Puts a notice into the outbox, to all of its destinations or to none; they are made where they are new.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn enqueue(&self, destination: DestinationId, lane: Lane, body: &MessageBody, now: Timestamp) -> StoreResult<MessageId> {
-        let body = serde_json::to_string(body).unwrap_or_default();
-        let id: i64 = on_db!(self.db, pool => sqlx::query_scalar(ENQUEUE)
-            .bind(destination.0).bind(lane.as_i64()).bind(&body).bind(now.as_millis()).fetch_one(pool).await)?;
-        Ok(MessageId(id))
+    /// Where the database fails: nobody is told.
+    pub async fn tell(&self, notice: NewNotice<'_>, now: Timestamp) -> StoreResult<()> {
+        in_transaction!(self.db, tx => {
+            tell!(tx, Some(notice), now);
+        })
     }
 
     /// Puts what somebody asked to be posted into the outbox; the destination is made if it is new.
@@ -42,22 +73,47 @@ impl Store {
         })
     }
 
-    /// Whether this notice is told for the first time since it was last cleared.
+    /// Whether this notice is told for the first time since it was last cleared; if so, it is put into the outbox by the same transaction.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn notice_is_new(&self, name: &str, now: Timestamp) -> StoreResult<bool> {
-        let rows = on_db!(self.db, pool => sqlx::query(NOTICE_ONCE)
-            .bind(name).bind(now.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
-        Ok(rows > 0)
+    /// Where the database fails: nothing was told and nothing remembered.
+    pub async fn notice_is_new(&self, name: &str, notice: Option<NewNotice<'_>>, now: Timestamp) -> StoreResult<bool> {
+        in_transaction!(self.db, tx => {
+            let new = sqlx::query(NOTICE_ONCE).bind(name).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected() > 0;
+            tell!(tx, notice.filter(|_| new), now);
+            new
+        })
     }
 
-    /// Forgets that a notice was told; says whether it had been.
+    /// Forgets that a notice was told; says whether it had been. If so, that of its end is put into the outbox by the same transaction.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing forgotten.
+    pub async fn clear_notice(&self, name: &str, end: Option<NewNotice<'_>>, now: Timestamp) -> StoreResult<bool> {
+        in_transaction!(self.db, tx => {
+            let known = sqlx::query(NOTICE_CLEAR).bind(name).execute(&mut *tx).await?.rows_affected() > 0;
+            tell!(tx, end.filter(|_| known), now);
+            known
+        })
+    }
+
+    /// Tells a notice that sums up what happened until `until`, and remembers how far it reached.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing remembered.
+    pub async fn sum_up(&self, name: &str, notice: NewNotice<'_>, until: Timestamp, now: Timestamp) -> StoreResult<()> {
+        in_transaction!(self.db, tx => {
+            sqlx::query(NOTICE_AGAIN).bind(name).bind(until.as_millis()).execute(&mut *tx).await?;
+            tell!(tx, Some(notice), now);
+        })
+    }
+
+    /// When this notice was told, or how far it reached.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn clear_notice(&self, name: &str) -> StoreResult<bool> {
-        let rows = on_db!(self.db, pool => sqlx::query(NOTICE_CLEAR).bind(name).execute(pool).await.map(|done| done.rows_affected()))?;
-        Ok(rows > 0)
+    pub async fn notice_told_at(&self, name: &str) -> StoreResult<Option<Timestamp>> {
+        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NOTICE_AT).bind(name).fetch_optional(pool).await)?;
+        Ok(at.map(Timestamp::from_millis))
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::Platform;
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -29,6 +29,13 @@ struct State {
     phase: Phase,
     database_down: bool,
     platforms: BTreeMap<Platform, bool>,
+    without_commands: BTreeSet<Platform>,
+}
+
+impl State {
+    fn works(&self, platform: Platform) -> bool {
+        self.platforms.get(&platform).copied().unwrap_or(true) && !self.without_commands.contains(&platform)
+    }
 }
 
 /// The body of `/readyz`.
@@ -61,6 +68,21 @@ impl Readiness {
         self.state().platforms.insert(platform, works);
     }
 
+    /// Whether a configured platform brings commands.
+    pub fn commands(&self, platform: Platform, work: bool) {
+        let mut state = self.state();
+        if work {
+            state.without_commands.remove(&platform);
+        } else {
+            state.without_commands.insert(platform);
+        }
+    }
+
+    /// Whether a platform works in both directions, as far as is known.
+    pub fn works(&self, platform: Platform) -> bool {
+        self.state().works(platform)
+    }
+
     /// The answer of `/readyz`.
     pub fn report(&self) -> Report {
         let state = self.state();
@@ -68,11 +90,11 @@ impl Readiness {
             Phase::Starting => Some("it is starting"),
             Phase::Stopping => Some("it is stopping"),
             Phase::Ready if state.database_down => Some("the database does not work"),
-            Phase::Ready if !state.platforms.values().any(|works| *works) => Some("no configured platform works"),
+            Phase::Ready if !state.platforms.keys().any(|platform| state.works(*platform)) => Some("no configured platform works"),
             Phase::Ready => None,
         };
         let word = |works: bool| if works { "up" } else { "down" };
-        let platforms = state.platforms.iter().map(|(platform, works)| (platform.as_str(), word(*works))).collect();
+        let platforms = state.platforms.keys().map(|platform| (platform.as_str(), word(state.works(*platform)))).collect();
         Report { ready: reason.is_none(), reason, state: state.phase, platforms }
     }
 
@@ -101,6 +123,9 @@ mod tests {
         readiness.platform(Platform::Telegram, false);
         assert!(!readiness.report().ready);
         readiness.platform(Platform::Telegram, true);
+        readiness.commands(Platform::Telegram, false);
+        assert_eq!(readiness.report().platforms["telegram"], "down");
+        readiness.commands(Platform::Telegram, true);
         readiness.database(false);
         assert_eq!(readiness.report().reason, Some("the database does not work"));
         readiness.database(true);

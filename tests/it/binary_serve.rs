@@ -9,7 +9,7 @@ use crate::support::{
 use bellwether::{
     clock::{Clock, SystemClock},
     domain::{
-        Address, Lane, MessageBody, Place, Platform,
+        Address, MessageBody, Place, Platform,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
     store::NewDestination,
@@ -145,9 +145,8 @@ on_both!(killed_in_the_middle_of_sending_nothing_is_lost, |db| async move {
     let discord = (1..=CHANNELS).map(|channel| (Address::new(Platform::Discord, channel.to_string()), Place::Group));
     for (address, place) in telegram.chain(discord) {
         let new = NewDestination { address, place, tenant: None, label: None, creator: None };
-        let id = db.store.ensure_destination(&new, now).await.unwrap();
         let card = Card::new(Tone::Problem, Phrase::Notice(NoticePhrase::Restored { destination: "x".to_owned() }));
-        db.store.enqueue(id, Lane::Urgent, &MessageBody::Card { card }, now).await.unwrap();
+        db.store.post(&new, &MessageBody::Card { card }, None, now).await.unwrap();
     }
     fakes.telegram.with(|world| {
         for chat in 1..=CHATS {

@@ -8,7 +8,7 @@ use crate::support::{
 use bellwether::{
     clock::{Clock, SystemClock},
     domain::{
-        Address, Lane, MessageBody, Place, Platform,
+        Address, MessageBody, Place, Platform,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
     store::NewDestination,
@@ -89,9 +89,8 @@ on_both!(a_dead_letter_is_listed_and_sent_after_all, |db| async move {
     let now = SystemClock.now();
     let new =
         NewDestination { address: Address::new(Platform::Telegram, "501"), place: Place::Person, tenant: None, label: None, creator: None };
-    let id = db.store.ensure_destination(&new, now).await.unwrap();
     let card = Card::new(Tone::Problem, Phrase::Notice(NoticePhrase::Restored { destination: "x".to_owned() }));
-    db.store.enqueue(id, Lane::Urgent, &MessageBody::Card { card }, now).await.unwrap();
+    db.store.post(&new, &MessageBody::Card { card }, None, now).await.unwrap();
     fakes.telegram.fault("sendMessage", Some(501), Fault::Refuse(400, "Bad Request: message is too long", Value::Null));
     let installation = Installation::new(&fakes, &db.url);
     let (process, _) = installation.serve().await;

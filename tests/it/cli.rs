@@ -93,7 +93,7 @@ async fn stuck(db: &TestDb) -> (Timestamp, UndeliveredId) {
     let new = NewDestination { address, place: Place::Group, tenant: None, label: None, creator: None };
     let destination = db.store.ensure_destination(&new, now).await.unwrap();
     let card = Card::new(Tone::Problem, Phrase::Notice(NoticePhrase::Restored { destination: "x".to_owned() }));
-    let id = db.store.enqueue(destination, Lane::Urgent, &MessageBody::Card { card }, now).await.unwrap();
+    let id = db.store.post(&new, &MessageBody::Card { card }, None, now).await.unwrap();
     db.store.quarantine(destination, QuarantineReason::Removed, now, Timestamp::NEVER).await.unwrap();
     (now, UndeliveredId::Message(id))
 }
@@ -144,7 +144,7 @@ on_both!(a_dead_letter_can_be_sent_after_all, |db| async move {
     assert!(db.store.retry_undelivered(id, now).await.unwrap());
     assert_eq!(db.store.undelivered().await.unwrap(), []);
     let status = db.store.delivery_status().await.unwrap();
-    assert_eq!((status.queued, status.dead_letters), (vec![(Platform::Telegram, Lane::Urgent, 1)], 0));
+    assert_eq!((status.queued, status.dead_letters), (vec![(Platform::Telegram, Lane::Reply, 1)], 0));
     assert!(!db.store.drop_undelivered(id, now).await.unwrap(), "what is on its way is left alone");
 });
 
@@ -154,7 +154,7 @@ on_both!(the_status_counts_what_waits, |db| async move {
     let ended = bellwether(folder.path(), &["status", "--json"], &[("DATABASE_URL", &db.url)]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let status: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!(status["queue"], serde_json::json!([{"platform": "telegram", "lane": "urgent", "depth": 1}]));
+    assert_eq!(status["queue"], serde_json::json!([{"platform": "telegram", "lane": "reply", "depth": 1}]));
     assert_eq!((&status["quarantined"], &status["dead_letters"], &status["calls"]["left"]), (&1.into(), &0.into(), &500.into()));
     assert!(bellwether(folder.path(), &["status"], &[("DATABASE_URL", &db.url)]).out.contains("quarantined destinations: 1"));
 });

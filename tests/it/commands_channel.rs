@@ -54,12 +54,21 @@ on_both!(what_a_channel_lacks_is_named_before_anything_is_saved, |db| async move
         (subscribe().mentioning(RoleFacts { mentionable: false, invoker_may: true, ..role() }), "I lack Mention Everyone"),
         (subscribe().with("mention", "33"), "could not read that role"),
         (admin(Command::ChannelSettings).with("max_per_hour", "61"), "from 0 to 60"),
+        (admin(Command::ChannelSettings).with("cooldown", "x"), "/channel settings max_per_hour:5 cooldown:30"),
         (admin(Command::ChannelSettings).with("quiet_hours", "22-7"), "quiet_hours is not available yet"),
     ];
     for (request, words) in cases {
         let said = office.is_refused(&request).await;
         assert!(said.contains(words), "{said}");
     }
+});
+
+on_both!(alerts_end_also_where_discord_does_not_say_what_the_bot_may_do, |db| async move {
+    let office = Office::open(db).await;
+    office.types(&admin(Command::ChannelSubscribe).with("tokens", "btc").in_channel(alerts_channel())).await;
+    let unknown = ChannelFacts { problem: Some(ChannelProblem::Unknown), ..alerts_channel() };
+    let said = office.types(&admin(Command::ChannelUnsubscribe).with("tokens", "btc").in_channel(unknown)).await;
+    assert!(said.starts_with("Unsubscribed"), "{said}");
 });
 
 on_both!(settings_are_shown_and_changed, |db| async move {

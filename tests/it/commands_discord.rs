@@ -184,7 +184,7 @@ on_both!(closed_direct_messages_are_said_at_once_and_the_subscription_is_kept, |
     To fix it: in a server that you share with me, open its menu, Privacy Settings, and allow direct messages; unblock me if you blocked me. Then type `/subscribe` again.
     **SOL (Solana)**: no call yet
     Alerts come to you by direct message.
-    Daily calls are checked every 15 minutes; the first check begins now.
+    Daily calls are checked every 15 minutes; the first check begins as soon as the call budget allows.
     Automated data, not investment advice.
     "#);
     assert_eq!(rows(&app.db.url, "SELECT target FROM subscriptions").await, ["3988"]);
@@ -276,7 +276,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     Subscribed to daily calls
     **all**: the first 100 tokens by market cap
     Alerts go to #alerts.
-    Daily calls are checked every 15 minutes; the first check begins now.
+    Daily calls are checked every 15 minutes; the first check begins as soon as the call budget allows.
     Automated data, not investment advice.
 
     Unsubscribed

@@ -54,7 +54,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Subscribed to hourly calls
     all: the first 100 tokens by market cap
     Alerts come here.
-    Hourly calls are checked every 3 hours; the first check begins now.
+    Hourly calls are checked every 3 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -62,7 +62,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Subscribed to hourly calls
     ETH (Ethereum): no call yet
     Alerts come here.
-    Hourly calls are checked every 3 hours; the first check begins now.
+    Hourly calls are checked every 3 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     "#);
     assert_snapshot!(office.types(&private(Command::Unsubscribe).with("words", "sol eth")).await, @r#"
@@ -76,7 +76,7 @@ on_both!(all_can_have_tokens_left_out, |db| async move {
     Left out of all, as before: ETH, SOL #3988
     Subscribed before; replaced what was set for: all
     Alerts come here.
-    Hourly calls are checked every 3 hours; the first check begins now.
+    Hourly calls are checked every 3 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     "#);
     assert_snapshot!(office.types(&private(Command::Subscriptions)).await, @r#"
@@ -222,7 +222,7 @@ on_both!(what_the_directory_lacks_is_looked_up, |db| async move {
     Subscribed to daily calls
     NEW (Newcomer): no call yet
     Alerts come here.
-    Daily calls are checked every 2 hours; the first check begins now.
+    Daily calls are checked every 2 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
 
@@ -244,6 +244,21 @@ on_both!(before_the_directory_is_there_a_command_waits_a_while, |db| async move 
     assert_snapshot!(desk.answer(&request).await.card.plain(), @r#"
     That did not work; nothing was changed
     I am still loading the list of tokens. Please try again in a minute.
+    "#);
+    office
+        .sql(
+            r#"INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
+            VALUES ('token-metrics', 'ranks', 1, '{"every":{"secs":86400,"nanos":0}}', 100, 1, FALSE)"#,
+        )
+        .await;
+    assert_snapshot!(desk.answer(&request).await.card.plain(), @r#"
+    That did not work; nothing was changed
+    I have no list of tokens yet, because Token Metrics does not give it to me at the moment. I keep trying; see /status.
+    "#);
+    office.sql("UPDATE feeds SET stopped = TRUE").await;
+    assert_snapshot!(desk.answer(&request).await.card.plain(), @r#"
+    That did not work; nothing was changed
+    I have no list of tokens, because Token Metrics refuses to give it to me, and I do not ask again by myself. Whoever runs this bot has to run bellwether check and mend what it says.
     "#);
     let (said, ()) = tokio::join!(office.types(&request), office.sql(crate::support::commands::DIRECTORY));
     assert!(said.starts_with("Subscribed"), "{said}");
@@ -281,7 +296,7 @@ on_both!(many_tokens_are_grouped_by_their_call, |db| async move {
     Now bearish (1): ETH
     No call yet (9): SOL #3988, SOL #4001, SOLO, CAT #5001, CAT #5002, ONE, ALL, %_, ÄÖ
     Alerts come here.
-    Daily calls are checked every 2 hours; the first check begins now.
+    Daily calls are checked every 2 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);
@@ -299,7 +314,7 @@ on_both!(a_group_is_told_what_its_admins_asked_for, |db| async move {
     Subscribed to daily calls
     SOL #3988 (Solana): no call yet
     Alerts come here.
-    Daily calls are checked every 2 hours; the first check begins now.
+    Daily calls are checked every 2 hours; the first check begins as soon as the call budget allows.
     API calls left this month: 500 of 500.
     Automated data, not investment advice.
     "#);

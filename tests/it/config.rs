@@ -1,7 +1,7 @@
 //! Settings: every mistake has its line, all of them come at once, and no secret is ever part of it.
 
 use bellwether::{
-    config::{Config, Environment, Mistakes, ScheduleText, VARIABLES},
+    config::{Config, Environment, GivenSchedule, Mistakes, VARIABLES},
     domain::{Address, Kind},
 };
 use secrecy::ExposeSecret;
@@ -59,8 +59,8 @@ fn every_setting_is_read() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.public_url.as_deref(), Some("https://bot.example.org"));
     assert_eq!(config.source.api_url, "http://127.0.0.1:9/v2");
-    assert_eq!(config.source.schedules[&Kind::Daily], ScheduleText::Cron("0 5 */2 * * *".to_owned()));
-    assert_eq!(config.source.schedules[&Kind::Hourly], ScheduleText::Off);
+    assert_eq!(config.source.schedules[&Kind::Daily], GivenSchedule::parse("0 5 */2 * * *").unwrap());
+    assert_eq!(config.source.schedules[&Kind::Hourly], GivenSchedule::Off);
     let discord = config.discord.as_ref().unwrap();
     assert_eq!((discord.application_id, discord.public_key.unwrap()[0], discord.api_url.as_str()), (42, 0xd7, "https://discord.com"));
     assert!(config.telegram.as_ref().unwrap().webhook_secret.is_some());
@@ -224,7 +224,7 @@ fn a_dot_env_file_stands_behind_the_real_environment() {
     let environment = Environment::of([("TOKEN_METRICS_API_KEY_FILE", "/real")]).with_file(&path);
     let config = Config::load(&environment, |_| Ok("real".to_owned())).unwrap();
     assert_eq!(config.source.all_tokens, 7);
-    assert_eq!(config.source.schedules[&Kind::Daily], ScheduleText::Cron("0 0 1 * * *".to_owned()));
+    assert_eq!(config.source.schedules[&Kind::Daily], GivenSchedule::parse("0 0 1 * * *").unwrap());
     assert_eq!(config.source.api_key.unwrap().expose_secret(), "real", "the real environment wins, whichever way it is given");
     let without = Environment::of([("A", "b")]).with_file(&folder.path().join("none"));
     assert!(Config::load(&without, no_file).is_ok());

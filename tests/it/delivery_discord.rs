@@ -137,6 +137,7 @@ on_both!(a_message_that_discord_refuses_is_a_dead_letter_and_operators_hear_of_i
     app.baseline(&FOUR).await;
     app.discord.refuse(&on(HERE), 1, 400, 50035);
     app.turn(&[SOL], 1).await;
+    app.pass(MINUTE).await;
     let telegram = app.telegram_messages();
     assert_eq!((telegram.len(), telegram[0].0), (1, 900));
     assert_snapshot!(telegram[0].2, @r#"⚠️ A message for discord:1180243562783182920 cannot be delivered: the message is refused: status 400, code 50035: "refused with 50035". See bellwether outbox list."#);

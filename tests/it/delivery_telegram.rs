@@ -184,12 +184,13 @@ on_both!(an_ambiguous_end_is_retried_once_and_then_given_up, |db| async move {
         app.telegram.fault("sendMessage", Some(PERSON), Fault::Close { carried_out: false });
     }
     app.turn(&[SOL], 1).await;
+    app.pass(MINUTE).await;
     let told = app.telegram_messages();
     assert_eq!((told.len(), told[0].0), (1, OPERATOR));
     assert!(told[0].2.contains("may have arrived"), "{}", told[0].2);
-    // What they know is still the last call that was told, so that turning back is no news.
+    // They have probably read it, so that turning back is news.
     app.turn(&[SOL], -1).await;
-    assert_eq!(app.on_telegram(), [""; 0]);
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
     // A refusal in between is no ambiguity: it is tried until it is through.
     app.telegram.fault("sendMessage", Some(PERSON), Fault::Close { carried_out: false });
     for _ in 0..3 {

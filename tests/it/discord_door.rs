@@ -3,7 +3,11 @@
 use crate::support::fake_discord::{
     APPLICATION, FaultKind, GUILD, HERE, TOKEN,
     door::{Door, NOW},
-    interaction::{ADMIN, PLAIN, autocomplete, hex, in_private, in_server, sign, slash, subcommand, token_of},
+    interaction::{ADMIN, PLAIN, autocomplete, hex, in_private, in_server, public_key, sign, slash, subcommand, token_of},
+};
+use bellwether::{
+    clock::{Clock, ManualClock},
+    domain::Timestamp,
 };
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
@@ -36,6 +40,23 @@ async fn a_signed_ping_is_answered() {
     let (status, body) = door.signed_at(NOW, PING).await;
     assert_eq!((status, serde_json::from_slice::<Value>(&body).unwrap()), (200, json!({"type": 1})));
     assert_eq!(door.fake.requests(), Vec::<String>::new(), "the answer is inline");
+}
+
+/// Breaks whoever looks at it.
+struct Broken;
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        std::panic::resume_unwind(Box::new("on purpose"))
+    }
+}
+
+#[tokio::test]
+async fn work_that_breaks_is_answered_with_an_apology() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_secs(NOW)));
+    let door = Door::with_desk_clock(&public_key(), clock, Arc::new(Broken)).await;
+    let answer = door.interact(&in_private(77, slash("status", &[]))).await.to_string();
+    assert!(answer.contains("Something went wrong on my side") && answer.contains("77"), "{answer}");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ on_both!(a_refused_key_stops_the_feed_and_only_operators_hear_of_it, |db| async 
         assert_eq!(told.iter().map(|(who, _)| who.as_str()).collect::<Vec<_>>(), ["operator"], "{status}: {told:?}");
         assert!(told[0].1.contains(message) && told[0].1.contains("bellwether check"), "{told:?}");
         let status_words = app.say(PERSON, PERSON, "/status").await;
-        assert!(status_words.contains("Daily: stopped, because the source refuses the API key"), "{status_words}");
+        assert!(status_words.contains("Daily: stopped, because the source refuses the API key or its plan"), "{status_words}");
         // Whoever subscribes meanwhile is not promised what will not come.
         let again = app.say(PERSON, PERSON, "/subscribe SOL,BTC").await;
         assert!(again.contains("stopped"), "{again}");
@@ -152,7 +152,7 @@ on_both!(an_outage_is_told_once_and_its_end_once, |db| async move {
     let told = texts(&app);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_snapshot!(told[0].1, @r#"
-    ⚠️ The daily feed has brought nothing since 21 Nov 2026 06:16 UTC: the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON". Alerts wait; nothing is lost.
+    ⚠️ The daily feed has brought nothing since 21 Nov 2026 06:16 UTC: the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON". I keep trying; what has changed by then is told afterwards.
     "#);
     let status = app.say(PERSON, PERSON, "/status").await;
     assert!(status.contains("Daily: the last ") && status.contains(" polls failed; last good one 21 Nov 2026 06:16 UTC"), "{status}");

@@ -24,6 +24,7 @@ mod delivery_net;
 mod delivery_run;
 mod delivery_summaries;
 mod delivery_telegram;
+mod delivery_troubles;
 mod demo_api;
 mod discord_door;
 mod discord_register;

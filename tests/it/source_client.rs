@@ -104,7 +104,11 @@ async fn every_bad_answer_is_classified() {
         (Fault::Status(401, body("Invalid API key")), refused),
         (Fault::Status(401, body("You are not authorized to access this endpoint with your current plan.")), refused),
         (Fault::Status(402, "{\"x402Version\": 1, \"accepts\": []}".to_owned()), refused),
-        (Fault::Html(403), refused),
+        (Fault::Status(403, "{\"message\": \"Forbidden\"}".to_owned()), refused),
+        // Not the API's words: a proxy or a firewall on the way, which may let the next call pass.
+        (Fault::Html(401), passing),
+        (Fault::Html(403), passing),
+        (Fault::Status(403, String::new()), passing),
         (Fault::Status(404, body("No such endpoint")), rejected),
         (Fault::Html(404), rejected),
         (Fault::Status(413, String::new()), rejected),

@@ -113,6 +113,31 @@ async fn a_failure_is_no_answer_and_is_not_remembered() {
     assert_eq!(bench.fake.take_seen().len(), 2);
 }
 
+on_both!(a_failure_counts_as_it_costs_a_call, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    bench.fake.set_down(Some(Fault::Html(502)));
+    assert_eq!(desk.ask("telegram:1", "NEW").await, LookupResult::Unavailable);
+    assert_eq!(desk.ask_call("telegram:1", 3306, Kind::Daily).await, LookupResult::Unavailable);
+    assert_eq!(desk.ask("telegram:1", "NEW").await, LookupResult::Unavailable);
+    bench.fake.set_down(None);
+    bench.fake.add_unranked(45011, "NEW", "Newcomer");
+    assert_eq!(desk.ask("telegram:1", "NEW").await, LookupResult::OverLimit);
+    assert_eq!(bench.fake.take_seen().len(), 3);
+    assert_eq!(ids(&desk.ask("telegram:2", "NEW").await), [45011], "not remembered as unknown");
+});
+
+#[tokio::test]
+async fn nobody_is_asked_for_who_has_stopped_waiting() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    let mut desk = Desk::new(&bench);
+    let (answer, result) = oneshot::channel();
+    desk.requests.send(LookupRequest { person: "telegram:1".to_owned(), query: "NEW".to_owned(), call: None, answer }).await.unwrap();
+    drop(result);
+    desk.lookups.answer_waiting().await;
+    assert_eq!(bench.fake.take_seen().len(), 0);
+}
+
 #[tokio::test]
 async fn the_months_budget_binds_look_ups_too() {
     let mut bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
@@ -121,6 +146,8 @@ async fn the_months_budget_binds_look_ups_too() {
     assert!(ids(&desk.ask("telegram:1", "A").await).is_empty());
     assert_eq!(desk.ask("telegram:1", "B").await, LookupResult::Unavailable);
     assert_eq!(bench.fake.take_seen().len(), 1);
+    let counts = bench.db.store.lookup_counts(SourceId::TokenMetrics, "telegram:1", bench.clock_now().day().start()).await.unwrap();
+    assert_eq!(counts.person, 1, "what was not asked does not count");
 }
 
 on_both!(a_call_is_looked_up_counted_and_shared, |db| async move {

@@ -122,7 +122,7 @@ async fn a_passing_failure_is_retried_within_the_poll() {
     let mut poller = bench.poller();
     bench.run_until(&mut poller, "2026-11-22T09:11:00Z").await;
     let status = bench.status(DAILY).await;
-    assert_eq!((signals(&bench.fake), status.failures), (3, 0));
+    assert_eq!((signals(&bench.fake), status.failures, status.problem), (3, 0, None), "what was overcome is no problem");
     assert!(status.last_success_at.is_some());
     let metrics = bench.metrics.render();
     assert!(metrics.contains(r#"bellwether_polls_total{feed="daily",outcome="complete"} 1"#), "{metrics}");
@@ -176,6 +176,69 @@ async fn after_a_429_everything_rests_as_long_as_it_says() {
     assert_eq!(signals(&bench.fake), 1);
     assert_eq!(bench.status(DAILY).await.failures, 0);
 }
+
+#[tokio::test]
+async fn a_long_rest_breaks_the_poll_off_and_the_next_begins_at_its_end() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    bench.fake.fault("trading-signals", Fault::WithHeaders(429, vec![("retry-after", "72000".to_owned())]));
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T09:20:00Z").await;
+    let status = bench.status(DAILY).await;
+    assert_eq!(status.failures, 1);
+    assert!(status.problem.unwrap().contains("asks to wait until 2026-11-23T05:10"), "said, not endured in silence");
+    let (end, next) = (Timestamp::parse("2026-11-23T05:10:00Z").unwrap(), status.next_poll_at.unwrap());
+    assert!((end..=end + Duration::from_secs(30)).contains(&next), "{next}");
+    assert_eq!(bench.notices().await, 2, "calls and ranks will miss two polls and six hours, that is certain");
+    bench.run_until(&mut poller, "2026-11-23T05:09:59Z").await;
+    assert_eq!(bench.fake.take_seen().len(), 1, "nothing is asked while it rests");
+    bench.run_until(&mut poller, "2026-11-23T05:11:00Z").await;
+    let seen = bench.fake.take_seen();
+    let call = seen.iter().find(|call| call.endpoint == "trading-signals").unwrap();
+    assert_eq!(call.query["endDate"], "2026-11-23", "the poll is of the day on which it is made");
+    assert_eq!((bench.status(DAILY).await.failures, bench.notices().await), (0, 4));
+}
+
+#[tokio::test]
+async fn a_directory_that_was_never_loaded_is_told_within_hours() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.fake.set_down_at("top-market-cap-tokens", Some(Fault::Status(503, String::new())));
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T09:50:00Z").await;
+    assert_eq!(bench.notices().await, 0);
+    bench.run_until(&mut poller, "2026-11-22T13:00:00Z").await;
+    assert_eq!(bench.notices().await, 1);
+}
+
+on_both!(polls_that_are_always_partial_are_told_once, |db| async move {
+    let mut bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.settings.calls_per_month = 0;
+    // More than one call holds, whatever the window.
+    for token in 1..=120 {
+        bench.subscribe(Kind::Daily, &token.to_string()).await;
+        bench.fake.set_daily(token, "2026-11-22", 0, 1);
+    }
+    let mut poller = bench.poller();
+    bench.fake.set_down_at("trading-signals", Some(Fault::Html(502)));
+    bench.run_until(&mut poller, "2026-11-22T09:11:00Z").await;
+    assert_eq!(bench.status(DAILY).await.failures, 1);
+    bench.fake.set_down_at("trading-signals", None);
+    let mut polls = async |until: &[&str], partial: bool| {
+        for time in until {
+            if partial {
+                bench.fake.fault("trading-signals", Fault::Status(400, "{\"success\": false, \"message\": \"odd\"}".to_owned()));
+            }
+            bench.run_until(&mut poller, &format!("2026-11-22T{time}:00Z")).await;
+        }
+        (bench.notices().await, bench.status(DAILY).await.failures)
+    };
+    assert_eq!(polls(&["09:14"], true).await, (0, 0), "some of it came: no longer a failure");
+    assert_eq!(polls(&["09:29"], true).await, (0, 0));
+    assert_eq!(polls(&["09:44", "09:59"], true).await, (1, 0), "three running, told once");
+    assert_eq!(polls(&["10:14", "10:29"], false).await, (1, 0), "whole again");
+    assert_eq!(polls(&["10:44", "10:59", "11:14", "11:29"], true).await, (2, 0), "and told again another time");
+});
 
 on_both!(an_outage_is_told_once_and_its_end_once, |db| async move {
     let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
@@ -276,6 +339,26 @@ async fn a_directory_with_a_hole_is_not_taken() {
     assert_eq!(bench.db.store.count_tokens(SourceId::TokenMetrics).await.unwrap(), 150);
     assert_eq!(bench.status(Feed::Ranks).await.failures, 0);
 }
+
+on_both!(another_number_of_ranks_is_read_at_once, |db| async move {
+    let mut bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let names: Vec<String> = (1..=350).map(|id| format!("T{id}")).collect();
+    bench.fake.set_tokens(names.iter().zip(1..).map(|(name, id)| (id, name.as_str(), name.as_str())));
+    bench.settings.all_tokens = 200;
+    bench.poller().step().await.unwrap();
+    assert_eq!(bench.db.store.count_tokens(SourceId::TokenMetrics).await.unwrap(), 200);
+    bench.settings.all_tokens = 300;
+    bench.fake.set_down(Some(Fault::Html(502)));
+    bench.poller().step().await.unwrap();
+    bench.fake.set_down(None);
+    bench.advance(Duration::from_secs(60));
+    bench.poller().step().await.unwrap();
+    assert_eq!(bench.db.store.count_tokens(SourceId::TokenMetrics).await.unwrap(), 300);
+    bench.fake.take_seen();
+    bench.advance(Duration::from_secs(3600));
+    bench.poller().step().await.unwrap();
+    assert_eq!(bench.fake.take_seen().len(), 0, "once");
+});
 
 #[tokio::test]
 async fn a_large_budget_reads_the_full_list() {

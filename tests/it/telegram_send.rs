@@ -6,7 +6,7 @@ use bellwether::{
     clock::{Clock, ManualClock, SystemClock},
     domain::{
         Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId,
-        wording::{Card, HintPhrase, Phrase, Tone},
+        wording::{Card, HintPhrase, Phrase, ReplyPhrase, Tone},
     },
 };
 use serde_json::json;
@@ -174,7 +174,7 @@ async fn refused_markup_goes_once_as_plain_text() {
 async fn a_very_long_text_is_still_taken() {
     let fake = fake_with_a_person_and_a_group().await;
     let line = Phrase::Hint(HintPhrase::UsePrivateChat { link: "https://t.me/😀&<b>\"".repeat(8) });
-    let mut card = Card::new(Tone::Neutral, Phrase::Hint(HintPhrase::ReadMore));
+    let mut card = Card::new(Tone::Neutral, Phrase::Reply(ReplyPhrase::ReadMore));
     card.lines = vec![line; 60];
     let body = MessageBody::Card { card };
     telegram(&fake).send(&Outgoing { body, ..to("7") }).await.unwrap();

@@ -10,7 +10,7 @@ use bellwether::{
     commands::{Desk, DeskSettings, Inbox},
     domain::{
         MessageBody, Timestamp,
-        wording::{HintPhrase, Phrase},
+        wording::{Card, HintPhrase, Phrase},
     },
 };
 use serde_json::json;
@@ -51,6 +51,18 @@ impl Bench {
 
     /// Every answer so far: where it goes, and what the adapter itself said, if it did.
     async fn answers(&self) -> Vec<(String, Option<HintPhrase>)> {
+        let hint = |card: Card| match card.title {
+            Phrase::Hint(hint) => Some(hint),
+            _ => None,
+        };
+        self.placed_cards().await.into_iter().map(|(place, card)| (place, hint(card))).collect()
+    }
+
+    async fn cards(&self) -> Vec<Card> {
+        self.placed_cards().await.into_iter().map(|(_, card)| card).collect()
+    }
+
+    async fn placed_cards(&self) -> Vec<(String, Card)> {
         const SQL: &str =
             "SELECT d.chat, d.topic, m.body FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.lane = 0 ORDER BY m.id";
         let rows: Vec<(String, String, String)> = if self.db.url.starts_with("sqlite") {
@@ -62,11 +74,7 @@ impl Bench {
         };
         let read = |(chat, topic, body): (String, String, String)| {
             let MessageBody::Card { card } = serde_json::from_str(&body).unwrap() else { panic!("an answer is a card") };
-            let hint = match card.title {
-                Phrase::Hint(hint) => Some(hint),
-                _ => None,
-            };
-            (if topic.is_empty() { chat } else { format!("{chat}/{topic}") }, hint)
+            (if topic.is_empty() { chat } else { format!("{chat}/{topic}") }, card)
         };
         rows.into_iter().map(read).collect()
     }
@@ -80,6 +88,21 @@ fn updates(fake: &FakeTelegram, db: &TestDb, clock: SharedClock) -> Updates {
     let telegram = Telegram::new(fake.settings(), clock.clone());
     let (desk, _lookups) = Desk::new(db.store.clone(), clock.clone(), DeskSettings::default());
     Updates::new(telegram, desk, Inbox::new(db.store.clone()), clock)
+}
+
+async fn count(db: &TestDb, sql: &str) -> i64 {
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&db.url).await.unwrap();
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
+}
+
+async fn execute(db: &TestDb, sql: &str) {
+    if db.url.starts_with("sqlite") {
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&db.url).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    } else {
+        let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
 }
 
 fn elsewhere() -> Option<HintPhrase> {
@@ -118,6 +141,20 @@ on_both!(a_crash_between_storing_and_confirming_loses_and_doubles_nothing, |db| 
     assert_eq!(bench.places().await, ["7"]);
     assert_eq!(bench.inbox().open().await.unwrap(), []);
     assert!(!bench.inbox().finish(id, None, bench.clock.now()).await.unwrap(), "it is settled");
+});
+
+on_both!(a_crash_between_an_effect_and_its_answer_does_nothing_twice, |db| async move {
+    let mut bench = Bench::new(db).await;
+    bench.fake.with(|world| world.say(ADMIN, ADMIN, "/settings max_per_hour=5"));
+    bench.updates.step().await.unwrap();
+    // The process died before the update was settled: it is open again.
+    execute(&bench.db, "DELETE FROM messages").await;
+    let body = bench.fake.with(|world| world.told[0].to_string()).replace('\'', "");
+    execute(&bench.db, &format!("UPDATE updates_seen SET state = 'stored', body = '{body}'")).await;
+    bench.restart();
+    bench.updates.step().await.unwrap();
+    let answers = bench.cards().await;
+    assert_eq!(answers.iter().map(Card::plain).collect::<Vec<_>>(), ["This was already done."]);
 });
 
 on_both!(garbage_is_set_aside_and_the_rest_goes_on, |db| async move {
@@ -303,7 +340,8 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
         tokio::task::yield_now().await;
     }
     fake.with(|world| world.say(ADMIN, ADMIN, "/help"));
-    while fake.calls("getUpdates").len() < 2 {
+    let answered = "SELECT COUNT(*) FROM messages";
+    while count(&db, answered).await == 0 || fake.calls("getUpdates").len() < 2 {
         tokio::task::yield_now().await;
     }
     assert_eq!(fake.calls("getUpdates")[0]["timeout"], 25);
@@ -312,6 +350,25 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
     running.await.unwrap();
     let bench = Bench { updates: self::updates(&fake, &db, clock.clone()), fake, db, clock };
     assert_eq!(bench.places().await, ["7"]);
+}
+
+#[tokio::test]
+async fn a_command_that_takes_long_delays_nobody_else() {
+    let Bench { fake, db, clock, updates } = Bench::new(TestDb::sqlite().await).await;
+    fake.fault("getChatAdministrators", Some(GROUP), Fault::Delay(Duration::from_secs(3600)));
+    let running = tokio::spawn(updates.run(CancellationToken::new()));
+    fake.with(|world| world.say(GROUP, ADMIN, "/settings"));
+    while fake.calls("getChatAdministrators").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    fake.with(|world| world.say(GROUP, MEMBER, "/status"));
+    fake.with(|world| world.say(MEMBER, MEMBER, "/help"));
+    while count(&db, "SELECT COUNT(*) FROM messages").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let bench = Bench { updates: self::updates(&fake, &db, clock.clone()), fake, db, clock };
+    assert_eq!(bench.places().await, ["8"], "within the group the order is kept");
+    running.abort();
 }
 
 #[tokio::test]

@@ -64,6 +64,12 @@ pub(super) fn not_understood(id: &str) -> Value {
     inline(&Card::new(Tone::Problem, Phrase::Reply(ReplyPhrase::NotUnderstood { reference })))
 }
 
+/// The answer where our own work broke; the operator finds it by the interaction's id.
+pub(super) fn apology(id: &str) -> Card {
+    let reference = crate::domain::clean_name(id);
+    Card::new(Tone::Problem, Phrase::Reply(ReplyPhrase::Apology { reference }))
+}
+
 fn content(card: &Card) -> Value {
     let (_, allowed) = render::mentions(&Mention::default());
     json!({ "embeds": [render::embed(card)], "components": render::components(card), "allowed_mentions": allowed })

@@ -25,8 +25,8 @@ use std::{
     time::Duration,
 };
 
-/// A place among the 50 of a second is waited for at most this long by a command.
-const LONGEST_PLACE_WAIT: Duration = Duration::from_secs(1);
+/// A place among the 50 of a second is waited for at most this long by a command: others may take those of the next second first.
+const LONGEST_PLACE_WAIT: Duration = Duration::from_secs(5);
 
 /// What is needed to talk to Discord.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct DiscordSettings {
     pub api_url: String,
     /// The bot's token.
     pub token: SecretString,
-    /// The application's id; also the bot user's.
+    /// The application's id. Taken for the bot user's too, which it is for every bot made since late 2016.
     pub application_id: u64,
     /// Set: commands come over HTTP.
     pub public_key: Option<PublicKey>,
@@ -82,6 +82,13 @@ pub enum ApiError {
     /// The answer is not what it should be.
     #[error("Discord's answer cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl ApiError {
+    /// Discord refuses the bot's token.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. })
+    }
 }
 
 /// What Discord knows of the application.
@@ -227,19 +234,25 @@ impl Inner {
         if answer.is_success() {
             return Ok(answer);
         }
-        let code = answer.error().map_or(0, |body| body.code);
-        Err(ApiError::Refused { status: answer.status, code, why: answer.words() })
+        // Without Discord's JSON it is a proxy or Cloudflare that refuses, and says nothing of what was asked.
+        let body = answer.error();
+        if body.is_none() && (400..429).contains(&answer.status) {
+            return Err(ApiError::Unreadable(answer.words()));
+        }
+        Err(ApiError::Refused { status: answer.status, code: body.map_or(0, |body| body.code), why: answer.words() })
     }
 
     async fn place(&self) -> Result<(), ApiError> {
-        let now = self.clock.now();
-        let Err(until) = self.limiter().admit(now) else { return Ok(()) };
-        let wait = until.since(now);
-        if wait > LONGEST_PLACE_WAIT {
-            return Err(ApiError::Limited(until));
+        let began = self.clock.now();
+        let mut now = began;
+        loop {
+            let Err(until) = self.limiter().admit(now) else { return Ok(()) };
+            if until.since(began) > LONGEST_PLACE_WAIT {
+                return Err(ApiError::Limited(until));
+            }
+            tokio::time::sleep(until.since(now)).await;
+            now = until.max(self.clock.now());
         }
-        tokio::time::sleep(wait).await;
-        self.limiter().admit(until.max(self.clock.now())).map_err(ApiError::Limited)
     }
 
     /// Opens someone's direct messages, in a place that the caller took; the channel's id. Opening again gives the same one.
@@ -279,4 +292,28 @@ pub(super) fn snowflake(text: &str) -> Option<u64> {
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     serde_json::from_slice(&answer.body).map_err(|error| ApiError::Unreadable(quoted(&error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+
+    #[tokio::test]
+    async fn a_question_outlasts_others_that_take_the_next_places() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_000)));
+        let settings =
+            DiscordSettings { api_url: "http://127.0.0.1:9".to_owned(), token: "t".to_owned().into(), application_id: 5, public_key: None };
+        let discord = Discord::new(settings, clock.clone());
+        let taken = |before: u64| {
+            let at = clock.now() - Duration::from_millis(before);
+            (0..50).for_each(|_| discord.0.limiter().count(at));
+        };
+        taken(990);
+        let others = async { taken(980) };
+        let (place, ()) = tokio::join!(discord.0.place(), others);
+        assert_eq!(place, Ok(()));
+        discord.0.limiter().pause(clock.now() + Duration::from_secs(6));
+        assert!(matches!(discord.0.place().await, Err(ApiError::Limited(_))), "a long pause is not waited for");
+    }
 }

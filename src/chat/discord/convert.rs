@@ -5,7 +5,7 @@ use super::{
     permissions::{ADMINISTRATOR, MANAGE_GUILD, Permissions},
 };
 use crate::{
-    commands::{Actor, Command, Completion, Invocation, Standing, Venue},
+    commands::{Actor, Command, Completion, Invocation, Standing, Venue, command_named},
     domain::{Address, Platform, UserId},
 };
 use serde_json::Value;
@@ -119,24 +119,10 @@ fn leaf(options: &[CommandOption]) -> (Option<String>, &[CommandOption]) {
 }
 
 fn command(name: &str, subcommand: Option<&str>) -> Option<Command> {
-    Some(match (name, subcommand) {
-        ("subscribe", None) => Command::Subscribe,
-        ("unsubscribe", None) => Command::Unsubscribe,
-        ("subscriptions", None) => Command::Subscriptions,
-        ("signal", None) => Command::Signal,
-        ("status", None) => Command::Status,
-        ("help", None) => Command::Help,
-        ("settings", None) => Command::Settings,
-        ("history", None) => Command::History,
-        ("mute", None) => Command::Mute,
-        ("privacy", None) => Command::Privacy,
-        ("channel", Some("subscribe")) => Command::ChannelSubscribe,
-        ("channel", Some("unsubscribe")) => Command::ChannelUnsubscribe,
-        ("channel", Some("list")) => Command::ChannelList,
-        ("channel", Some("settings")) => Command::ChannelSettings,
-        ("channel", Some("test")) => Command::ChannelTest,
-        _ => return None,
-    })
+    match subcommand {
+        Some(subcommand) => command_named(&format!("{name} {subcommand}")),
+        None => command_named(name),
+    }
 }
 
 fn word(value: &Value) -> Option<String> {

@@ -114,9 +114,9 @@ pub(super) fn classify(answer: &Answer) -> SendError {
         Some(Class::WaitAll) => retry(answer.wait(), Scope::Platform, why),
         Some(Class::Stop) => SendError::Unauthorized { why },
         None => match answer.status {
+            // Without Discord's JSON it is about neither the token, the channel nor the message: a proxy or Cloudflare refuses.
+            400..=407 | 409..=499 if body.is_none() => retry(Some(UNKNOWN_BLOCK), Scope::Platform, why),
             401 => SendError::Unauthorized { why },
-            // Without Discord's JSON it is not about this channel: a proxy or Cloudflare refuses the address.
-            403 if body.is_none() => retry(Some(UNKNOWN_BLOCK), Scope::Platform, why),
             403 => SendError::Gone { reason: Forbidden, why },
             300..=399 | 408 | 500..=599 => retry(answer.wait(), Scope::Destination, why),
             _ => SendError::Rejected { why },
@@ -165,7 +165,10 @@ mod tests {
     fn unknown_codes_are_judged_by_their_status() {
         assert!(matches!(classify(&answer(401, r#"{"message":"401: Unauthorized","code":0}"#)), SendError::Unauthorized { .. }));
         assert!(matches!(classify(&coded(403, 1)), SendError::Gone { reason: Forbidden, .. }));
-        assert!(matches!(classify(&answer(403, "<html>")), SendError::Retry { scope: Scope::Platform, .. }));
+        for status in [400, 401, 403, 404, 405, 413, 421] {
+            let error = classify(&answer(status, "<html>"));
+            assert!(matches!(error, SendError::Retry { scope: Scope::Platform, end: End::NotDelivered, .. }), "{status}: {error:?}");
+        }
         assert!(matches!(classify(&coded(404, 0)), SendError::Rejected { .. }));
         assert!(matches!(classify(&coded(400, 99999)), SendError::Rejected { .. }));
         for status in [500, 502, 503, 504, 524, 408, 301] {

@@ -121,7 +121,7 @@ fn invoker_permissions(interaction: &Interaction, here: &str, there: &str) -> Op
     described.or(current).and_then(Permissions::parse)
 }
 
-/// A role that the interaction does not describe is treated as one that nobody may mention.
+/// A role that the interaction does not describe is treated as one that only those with Mention Everyone may mention.
 fn role_facts(interaction: &Interaction, tenant: &str, here: &str, there: &str, id: &str, bot: Option<Permissions>) -> RoleFacts {
     let may = |permissions: Option<Permissions>| permissions.is_some_and(|permissions| permissions.has(MENTION_EVERYONE));
     RoleFacts {

@@ -20,9 +20,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::StreamExt;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::timeout,
@@ -162,9 +162,16 @@ impl Door {
         let (give, mut take) = oneshot::channel::<Card>();
         let door = Arc::clone(self);
         self.tasks.spawn(async move {
-            let request = facts::request(&door.discord, &interaction, typed).await;
-            let reply = door.desk.answer(&request).await;
-            let card = answer::follow_up(&door.discord, &door.desk, reply).await;
+            let work = async {
+                let request = facts::request(&door.discord, &interaction, typed).await;
+                let reply = door.desk.answer(&request).await;
+                answer::follow_up(&door.discord, &door.desk, reply).await
+            };
+            // Whoever asked would see "thinking…" for ever.
+            let card = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(interaction = %quoted(&interaction.id), "an interaction broke its handler");
+                answer::apology(&interaction.id)
+            });
             if let Err(card) = give.send(card) {
                 answer::replace(&door.discord, &interaction.id, &interaction.token, &card, received).await;
             }

@@ -2,7 +2,7 @@
 
 use super::wire::{Chat, Member, MemberChange, Message, Update};
 use crate::{
-    commands::{Command, Presence, Venue},
+    commands::{Command, Presence, Venue, command_named},
     domain::{Address, Platform, QuarantineReason, Timestamp, UserId, clean_name},
 };
 
@@ -48,12 +48,13 @@ pub(super) enum Speaker {
     Channel(i64),
 }
 
-impl Speaker {
-    /// As Telegram numbers them.
+impl Said {
+    /// Who counts as having said it, as Telegram numbers them. Nobody knows which administrator writes as the group: those of one group
+    /// are one person, and not those of all groups.
     pub(super) fn user(&self) -> UserId {
-        UserId(match self {
-            Self::Person(id) | Self::Channel(id) => id.to_string(),
-            Self::AnonymousAdmin => ANONYMOUS_ADMIN.to_string(),
+        UserId(match self.speaker {
+            Speaker::Person(id) | Speaker::Channel(id) => id.to_string(),
+            Speaker::AnonymousAdmin => self.chat.to_string(),
         })
     }
 }
@@ -150,21 +151,13 @@ fn leading_word(text: &str) -> (&str, &str) {
 }
 
 fn command(name: &str) -> Option<Command> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "subscribe" => Command::Subscribe,
-        "unsubscribe" => Command::Unsubscribe,
-        "subscriptions" => Command::Subscriptions,
-        "signal" => Command::Signal,
-        "status" => Command::Status,
-        "help" | "start" => Command::Help,
-        "settings" => Command::Settings,
-        "history" => Command::History,
-        "mute" => Command::Mute,
-        "privacy" => Command::Privacy,
+    match name.to_ascii_lowercase().as_str() {
+        // What Telegram's own button says.
+        "start" => Some(Command::Help),
         // One answer for all its subcommands: the desk has none of them on Telegram yet.
-        "channel" => Command::ChannelSubscribe,
-        _ => return None,
-    })
+        "channel" => Some(Command::ChannelSubscribe),
+        name => command_named(name),
+    }
 }
 
 fn from_member_change(change: &MemberChange) -> Intake {
@@ -258,6 +251,7 @@ mod tests {
             update
         };
         assert_eq!(said(&with(1_087_968_824, -1001)).speaker, Speaker::AnonymousAdmin);
+        assert_eq!(said(&with(1_087_968_824, -1001)).user(), UserId("-1001".to_owned()), "not one person for all groups");
         assert_eq!(said(&with(1_087_968_824, -1002)).speaker, Speaker::Channel(-1002));
         assert_eq!(said(&with(136_817_688, -1002)).speaker, Speaker::Channel(-1002));
         assert_eq!(said(&with(136_817_688, -1001)).speaker, Speaker::Channel(-1001));

@@ -20,7 +20,7 @@ impl Updates {
     pub(super) async fn handle(&self, id: i64, update: &Update) -> Result<(), PollError> {
         let me = self.telegram.me_once().await?;
         let answer = match convert::intake(update, &me.username) {
-            Intake::Command(said) => self.command(&said, me).await.map(|card| answer(said, card)),
+            Intake::Command(said) => self.command(id, &said, me).await.map(|card| answer(said, card)),
             Intake::Talk(said) => self.talk(&said).map(|card| answer(said, card)),
             Intake::Presence { news, chat, at } => {
                 if self.is_news(chat, at, true) {
@@ -57,15 +57,10 @@ impl Updates {
     }
 
     fn take(&self, said: &Said) -> Verdict {
-        let user = match said.speaker {
-            // Nobody knows which of them: the group's administrators together.
-            Speaker::AnonymousAdmin => crate::domain::UserId(said.chat.to_string()),
-            Speaker::Person(_) | Speaker::Channel(_) => said.speaker.user(),
-        };
-        self.flood.lock().unwrap_or_else(PoisonError::into_inner).take(&user, said.at)
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner).take(&said.user(), said.at)
     }
 
-    async fn command(&self, said: &Said, me: &Me) -> Option<Card> {
+    async fn command(&self, id: i64, said: &Said, me: &Me) -> Option<Card> {
         let is_group = matches!(said.venue, Venue::Group { .. });
         if is_group && said.command.is_none() {
             return None;
@@ -82,23 +77,23 @@ impl Updates {
             let chat = Address::new(Platform::Telegram, said.chat.to_string());
             self.desk.presence(&Presence::Back { chat }).await;
         }
-        Some(if is_group { self.in_group(said, me).await } else { self.in_private(said).await })
+        Some(if is_group { self.in_group(id, said, me).await } else { self.in_private(id, said).await })
     }
 
-    async fn in_private(&self, said: &Said) -> Card {
+    async fn in_private(&self, id: i64, said: &Said) -> Card {
         match said.command {
-            Some(command) => self.ask_desk(said, Standing::Member, command, &said.rest).await,
-            None => self.ask_desk(said, Standing::Member, Command::Help, "").await,
+            Some(command) => self.ask_desk(id, said, Standing::Member, command, &said.rest).await,
+            None => self.ask_desk(id, said, Standing::Member, Command::Help, "").await,
         }
     }
 
     /// A group's alerts are its administrators' business; everybody may read about tokens (`rules.md` 5.9).
-    async fn in_group(&self, said: &Said, me: &Me) -> Card {
+    async fn in_group(&self, id: i64, said: &Said, me: &Me) -> Card {
         let elsewhere = || hint(Tone::Neutral, HintPhrase::UsePrivateChat { link: format!("https://t.me/{}", me.username) });
         let Some(command) = said.command else { return elsewhere() };
         let may_be_cached = match command {
             Command::Signal | Command::History | Command::Status | Command::Help => {
-                return self.ask_desk(said, Standing::Member, command, &said.rest).await;
+                return self.ask_desk(id, said, Standing::Member, command, &said.rest).await;
             }
             Command::Privacy => return elsewhere(),
             Command::Subscriptions => true,
@@ -111,14 +106,15 @@ impl Updates {
         };
         match standing {
             Standing::Member => elsewhere(),
-            Standing::Admin | Standing::Unknown => self.ask_desk(said, standing, command, &said.rest).await,
+            Standing::Admin | Standing::Unknown => self.ask_desk(id, said, standing, command, &said.rest).await,
         }
     }
 
-    async fn ask_desk(&self, said: &Said, standing: Standing, command: Command, rest: &str) -> Card {
+    async fn ask_desk(&self, id: i64, said: &Said, standing: Standing, command: Command, rest: &str) -> Card {
         let request = Request {
-            key: None,
-            actor: Actor { user: said.speaker.user(), standing },
+            // After a crash between the effect and the answer the update is carried out again: what was done is not done twice.
+            key: Some(format!("update:{id}")),
+            actor: Actor { user: said.user(), standing },
             venue: said.venue.clone(),
             invocation: Invocation { command, options: words::parse(command, rest) },
             channel: None,
@@ -133,7 +129,7 @@ fn hint(tone: Tone, phrase: HintPhrase) -> Card {
 }
 
 fn answer(said: Said, card: Card) -> Answer {
-    let asked_by = said.speaker.user();
+    let asked_by = said.user();
     match said.venue {
         Venue::Group { address, label } => {
             Answer { to: address, place: Place::Group, tenant: Some(said.chat.to_string()), label: Some(label), asked_by, card }

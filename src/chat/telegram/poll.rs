@@ -29,6 +29,17 @@ pub enum PollError {
     Inbox(#[from] InboxError),
 }
 
+impl PollError {
+    /// Waiting does not mend it: the token is refused, or somebody else takes the updates.
+    pub(super) fn needs_operator(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Telegram(error) => error.is_unauthorized(),
+            Self::Inbox(_) => false,
+        }
+    }
+}
+
 /// Where to go on, and when that was learned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offset {

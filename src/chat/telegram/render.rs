@@ -1,7 +1,7 @@
 //! A card in Telegram's HTML: the title in bold with a sign, then lines, named values, the link and the small print. All text is escaped
 //! here, whoever wrote it; a line is either whole or, where it alone is too long, shortened in its words and never inside a tag.
 
-use crate::domain::wording::{Card, HintPhrase, Phrase, Span, Tone};
+use crate::domain::wording::{Card, Phrase, ReplyPhrase, Span, Tone};
 use teloxide::utils::html;
 
 /// The most UTF-16 units of a message's visible text.
@@ -10,36 +10,74 @@ const CUT: &str = "…";
 
 /// The card as HTML.
 pub(super) fn html(card: &Card) -> String {
-    let mut text = Text::default();
+    written(card, true)
+}
+
+/// The card without any markup, for the case that the markup is refused.
+pub(super) fn plain(card: &Card) -> String {
+    written(card, false)
+}
+
+fn written(card: &Card, markup: bool) -> String {
+    let mut text = Text { html: String::new(), visible: 0, markup, full: false };
     text.line(|line| {
-        line.words("<b>", &format!("{}{}", sign(card.tone), card.title.plain()), "</b>");
+        line.words("<b>", &format!("{}{}", sign(card.tone), title(&card.title)), "</b>");
     });
     for phrase in &card.lines {
         text.line(|line| line.phrase(phrase));
     }
     for (name, value) in &card.fields {
         text.line(|line| {
-            line.words("<b>", &format!("{}:", name.plain()), "</b>");
+            line.words("<b>", &format!("{}:", unlinked(&name.plain())), "</b>");
             line.words("", " ", "");
             line.phrase(value);
         });
     }
     if let Some(url) = &card.link {
-        text.line(|line| line.link(&Phrase::Hint(HintPhrase::ReadMore).plain(), url));
+        text.line(|line| line.link(&Phrase::Reply(ReplyPhrase::ReadMore).plain(), url));
     }
     if let Some(footer) = &card.footer {
-        text.line(|line| line.words("<i>", &footer.plain(), "</i>"));
+        text.line(|line| line.words("<i>", &unlinked(&footer.plain()), "</i>"));
     }
     text.html
 }
 
-/// The card without any markup, for the case that the markup is refused.
-pub(super) fn plain(card: &Card) -> String {
-    let mut text = Text { escape: false, ..Text::default() };
-    for words in format!("{}{}", sign(card.tone), card.plain()).lines() {
-        text.line(|line| line.words("", words, ""));
+/// A title is bold throughout: what is to be typed or followed stays as it is, so that Telegram makes it so.
+fn title(title: &Phrase) -> String {
+    let words = |span: &Span| match span {
+        Span::Link(..) => span.plain(),
+        Span::Code(words) if words.starts_with('/') => words.clone(),
+        _ => unlinked(&span.plain()),
+    };
+    title.english().iter().map(words).collect()
+}
+
+/// Stands between two letters, is not seen, and keeps Telegram from making something of them.
+const JOINER: char = '\u{2060}';
+
+/// Words that Telegram makes nothing of: it turns `@name`, `#tag`, `/command`, addresses and bare domains into links by itself, and what
+/// comes from outside must neither call anyone nor lead anywhere. Numbers and plain words stay byte for byte.
+fn unlinked(words: &str) -> String {
+    let mut out = String::with_capacity(words.len());
+    let mut before = ' ';
+    let mut letters = words.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let next = letters.peek().copied().unwrap_or(' ');
+        out.push(letter);
+        let is_read = match letter {
+            '@' => next.is_alphanumeric() || next == '_',
+            '#' => next.is_alphabetic() || next == '_',
+            '.' => !before.is_whitespace() && next.is_alphabetic(),
+            '/' => !before.is_alphanumeric() && (next.is_ascii_alphanumeric() || next == '_'),
+            ':' => next == '/',
+            _ => false,
+        };
+        if is_read {
+            out.push(JOINER);
+        }
+        before = letter;
     }
-    text.html
+    out
 }
 
 fn sign(tone: Tone) -> &'static str {
@@ -56,14 +94,8 @@ fn sign(tone: Tone) -> &'static str {
 struct Text {
     html: String,
     visible: usize,
-    escape: bool,
+    markup: bool,
     full: bool,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { html: String::new(), visible: 0, escape: true, full: false }
-    }
 }
 
 impl Text {
@@ -74,7 +106,7 @@ impl Text {
         }
         let newline = usize::from(!self.html.is_empty());
         let left = TEXT_LIMIT - self.visible;
-        let mut line = Line { html: String::new(), visible: 0, room: usize::MAX, escape: self.escape };
+        let mut line = Line { html: String::new(), visible: 0, room: usize::MAX, markup: self.markup };
         write(&mut line);
         // Room for the sign of a cut is kept until the end.
         if newline + line.visible + 1 + CUT.len() > left {
@@ -84,7 +116,7 @@ impl Text {
                 html: String::new(),
                 visible: 0,
                 room: if long_by_itself { left.saturating_sub(newline + 1) } else { 0 },
-                escape: self.escape,
+                markup: self.markup,
             };
             if long_by_itself {
                 write(&mut line);
@@ -104,15 +136,15 @@ struct Line {
     html: String,
     visible: usize,
     room: usize,
-    escape: bool,
+    markup: bool,
 }
 
 impl Line {
     fn phrase(&mut self, phrase: &Phrase) {
         for span in phrase.english() {
             match &span {
-                Span::Text(words) => self.words("", words, ""),
-                Span::Strong(words) => self.words("<b>", words, "</b>"),
+                Span::Text(words) => self.words("", &unlinked(words), ""),
+                Span::Strong(words) => self.words("<b>", &unlinked(words), "</b>"),
                 Span::Code(words) => self.words("<code>", words, "</code>"),
                 // The reader's zone is not known here.
                 Span::Time(..) => self.words("", &span.plain(), ""),
@@ -122,7 +154,7 @@ impl Line {
     }
 
     fn link(&mut self, words: &str, url: &str) {
-        if url.starts_with("https://") || url.starts_with("http://") {
+        if self.markup && (url.starts_with("https://") || url.starts_with("http://")) {
             self.words(&format!("<a href=\"{}\">", attribute(url)), words, "</a>");
         } else {
             self.words("", &format!("{words} ({url})"), "");
@@ -140,10 +172,10 @@ impl Line {
             self.visible += letter.len_utf16();
             fits.push(letter);
         }
-        if !fits.is_empty() {
-            self.html.push_str(open);
-            self.html.push_str(&if self.escape { html::escape(&fits) } else { fits });
-            self.html.push_str(close);
+        if !fits.is_empty() && self.markup {
+            self.html.extend([open, &html::escape(&fits), close]);
+        } else {
+            self.html.push_str(&fits);
         }
     }
 }
@@ -158,7 +190,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Kind, MessageBody, Outcome, Stance, SummaryCause, Timestamp, TokenId,
-        wording::{NoticePhrase, ReplyPhrase},
+        wording::{HintPhrase, NoticePhrase},
     };
 
     fn call(symbol: &str) -> crate::domain::Call {
@@ -202,6 +234,30 @@ mod tests {
         assert!(text.contains("<code>&lt;script&gt;</code>"), "{text}");
         assert!(text.ends_with("<i>Automated data, not investment advice.</i>"), "{text}");
         assert!(plain(&card).contains("<script>"));
+    }
+
+    #[test]
+    fn text_from_outside_calls_nobody_and_leads_nowhere() {
+        for (words, broken) in [
+            ("@durov", "@|durov"),
+            ("#moon #3375", "#|moon #3375"),
+            ("evil.com a.b.io t.me/x", "evil.|com a.|b.|io t.|me/x"),
+            ("/start (/stop)", "/|start (/|stop)"),
+            ("https://x.y tg://resolve", "https:|//|x.|y tg:|//|resolve"),
+        ] {
+            assert_eq!(unlinked(words), broken.replace('|', "\u{2060}"));
+        }
+        for kept in ["SOL turned bullish", "Trader grade 71.5", "and/or, 21 Nov 2026 22:00 UTC.", "1.", "a. B", "#3375 @ 5"] {
+            assert_eq!(unlinked(kept), kept);
+        }
+        let card = MessageBody::Alert { call: call("@all.io") }.to_card();
+        for text in [html(&card), plain(&card)] {
+            assert!(text.contains("@\u{2060}all.\u{2060}io turned bullish"), "{text}");
+            assert!(text.contains("https://app.tokenmetrics.com/en/sol?"), "{text}");
+        }
+        let hint = Card::new(Tone::Neutral, Phrase::Hint(HintPhrase::UsePrivateChat { link: "https://t.me/a_bot".to_owned() }));
+        assert!(html(&hint).contains("https://t.me/a_bot"));
+        assert!(html(&Card::new(Tone::Neutral, Phrase::Hint(HintPhrase::Talk))).contains("/subscribe SOL"));
     }
 
     #[test]

@@ -8,14 +8,20 @@ use crate::{
     domain::Timestamp,
     http,
 };
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    stream::{self, FuturesUnordered},
+};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     panic::AssertUnwindSafe,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{Notify, watch},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long Telegram holds a poll open, in seconds (it clamps at 50).
@@ -24,8 +30,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// An empty answer that came at once is no long poll: something in between answers. Not asked again at full speed.
 const TOO_QUICK: Duration = Duration::from_millis(500);
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
-/// Chats whose updates are carried out at the same time; within a chat they go in order.
-const CHATS_AT_ONCE: usize = 16;
+/// Chats whose updates are carried out at the same time; within a chat they go in order. More than one person can keep busy: 30 commands
+/// in 30 s (`rules.md` 4.4) that take 10 s each are ten at once.
+const CHATS_AT_ONCE: usize = 64;
+/// A connection that fails now and then is no problem yet; so many times in a row is.
+const FAILURES: u32 = 3;
+/// How long a chat rests, or the look at what is stored, after the database or Telegram failed.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Takes commands from Telegram by long polling.
 pub struct Updates {
@@ -64,26 +75,69 @@ impl Updates {
         self.problem.subscribe()
     }
 
-    /// Polls until it is told to stop; what was begun by then is finished.
+    /// Polls until it is told to stop; what was begun by then is finished. A command that takes long delays its own chat alone: neither
+    /// the next poll nor what was said elsewhere waits for it.
     pub async fn run(self, shutdown: CancellationToken) {
+        let stored = Notify::new();
+        tokio::join!(self.take_in(&shutdown, &stored), self.carry_out(&shutdown, &stored));
+    }
+
+    /// Polls and stores; says in `stored` that there is something to do.
+    async fn take_in(&self, shutdown: &CancellationToken, stored: &Notify) {
         let mut failures = 0;
         loop {
             let began = time::Instant::now();
-            // What is stored does not wait for Telegram, also when a predecessor stored it.
-            let end = match self.handle_open().await {
-                Ok(()) => tokio::select! {
-                    biased;
-                    () = shutdown.cancelled() => return,
-                    end = self.fetch(LONG_POLL) => end,
-                },
-                Err(error) => Err(error),
+            let end = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                end = self.fetch(LONG_POLL) => end,
             };
+            // Also after a failure: a part of what came may be stored.
+            stored.notify_one();
             let mut pause = self.pause_after(end.as_ref(), &mut failures);
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
                 pause = TOO_QUICK;
             }
             tokio::select! { biased; () = shutdown.cancelled() => return, () = time::sleep(pause) => {} }
         }
+    }
+
+    /// Carries out what is stored, also what a predecessor stored: chats beside each other, each in order.
+    async fn carry_out(&self, shutdown: &CancellationToken, stored: &Notify) {
+        let mut at_work = FuturesUnordered::new();
+        // A chat is looked at again only when all that was taken of it is settled: nothing is carried out twice.
+        let mut busy = BTreeSet::new();
+        loop {
+            let open = self.open_by_chat().await;
+            let is_known = open.is_ok();
+            match open {
+                Ok(chats) => {
+                    for (chat, updates) in chats {
+                        if at_work.len() < CHATS_AT_ONCE && busy.insert(chat) {
+                            at_work.push(self.carry_out_chat(chat, updates, shutdown));
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "what Telegram brought cannot be read; trying again"),
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(chat) = at_work.next() => { busy.remove(&chat); }
+                () = stored.notified(), if is_known => {}
+                () = time::sleep(TRY_AGAIN), if !is_known => {}
+            }
+        }
+        while at_work.next().await.is_some() {}
+    }
+
+    /// Carries out updates of one chat; gives the chat back. Where it fails the rest stays stored, and the chat rests a little.
+    async fn carry_out_chat(&self, chat: i64, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> i64 {
+        if let Err(error) = self.handle_in_order(updates, shutdown).await {
+            tracing::warn!(chat, %error, "a chat's updates could not be carried out; trying again");
+            tokio::select! { () = shutdown.cancelled() => {}, () = time::sleep(TRY_AGAIN) => {} }
+        }
+        chat
     }
 
     /// One poll that waits for nothing, then everything that is open; gives how many updates were new.
@@ -109,7 +163,10 @@ impl Updates {
         };
         *failures += 1;
         tracing::warn!(%error, failures, "no updates from Telegram");
-        self.problem.send_replace(Some(error.to_string()));
+        if error.needs_operator() || *failures >= FAILURES {
+            let words = error.to_string();
+            self.problem.send_if_modified(|problem| problem.replace(words.clone()).is_none_or(|before| before != words));
+        }
         let backoff = Duration::from_secs(1 << (*failures - 1).min(6)).min(LONGEST_PAUSE);
         match error {
             PollError::Telegram(error) if error.is_unauthorized() => LONGEST_PAUSE,
@@ -120,15 +177,17 @@ impl Updates {
 
     /// Carries out everything that is stored and open.
     async fn handle_open(&self) -> Result<(), PollError> {
+        let chats = self.open_by_chat().await?;
+        let to_the_end = CancellationToken::new();
+        let ends = stream::iter(chats.into_values()).map(|updates| self.handle_in_order(updates, &to_the_end));
+        ends.buffer_unordered(CHATS_AT_ONCE).fold(Ok(()), async |all: Result<(), PollError>, end| all.and(end)).await
+    }
+
+    /// What is stored and open, of each chat in order. What cannot be read is set aside.
+    async fn open_by_chat(&self) -> Result<BTreeMap<i64, Vec<(i64, Update)>>, InboxError> {
         self.forget_old().await?;
-        let open = self.inbox.open().await?;
-        if open.is_empty() {
-            return Ok(());
-        }
-        // The bot's name tells its commands from those of others.
-        self.telegram.me_once().await?;
         let mut chats: BTreeMap<i64, Vec<(i64, Update)>> = BTreeMap::new();
-        for (id, body) in open {
+        for (id, body) in self.inbox.open().await? {
             match serde_json::from_str::<Update>(&body) {
                 Ok(update) => chats.entry(convert::chat_of(&update)).or_default().push((id, update)),
                 Err(error) => {
@@ -137,19 +196,15 @@ impl Updates {
                 }
             }
         }
-        let failure: Mutex<Option<PollError>> = Mutex::default();
-        stream::iter(chats.into_values())
-            .for_each_concurrent(CHATS_AT_ONCE, |updates| async {
-                if let Err(error) = self.handle_in_order(updates).await {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                }
-            })
-            .await;
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        Ok(chats)
     }
 
-    async fn handle_in_order(&self, updates: Vec<(i64, Update)>) -> Result<(), PollError> {
+    /// One after the other; a stop leaves what was not begun for the next start.
+    async fn handle_in_order(&self, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> Result<(), PollError> {
         for (id, update) in updates {
+            if shutdown.is_cancelled() {
+                break;
+            }
             match AssertUnwindSafe(self.handle(id, &update)).catch_unwind().await {
                 Ok(end) => end?,
                 // An update that breaks us would break us again after each restart, and with it every later one.

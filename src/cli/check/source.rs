@@ -136,7 +136,7 @@ fn calls_item(plan: &budget::Plan, month: u32, used: u32) -> CheckItem {
         ),
         None if plan.planned > month => CheckItem::warn(
             NAME,
-            "more is planned than may be called, so that polls will be skipped; make the schedules rarer or raise TOKEN_METRICS_CALLS_PER_MONTH",
+            "more is planned than may be called, so that polls will be skipped; raise TOKEN_METRICS_CALLS_PER_MONTH, make given schedules rarer, or subscribe to fewer tokens",
         ),
         None if used >= month => {
             CheckItem::warn(NAME, format!("all {month} calls of this month are used up: nothing is polled until the next one"))

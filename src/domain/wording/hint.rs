@@ -14,8 +14,6 @@ pub enum HintPhrase {
     SlowDown { commands: usize, seconds: u64 },
     /// A plain member's personal command in a group, and anybody's private matters there (5.9).
     UsePrivateChat { link: String },
-    /// Below a message: where to read more.
-    ReadMore,
 }
 
 impl HintPhrase {
@@ -30,7 +28,6 @@ impl HintPhrase {
             Self::UsePrivateChat { link } => out
                 .text("In a group only its admins change what it is told. What concerns you alone goes in our private chat: ")
                 .link(link.trim_start_matches("https://"), link),
-            Self::ReadMore => out.text("Read more"),
         };
     }
 }

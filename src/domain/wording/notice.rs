@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum NoticePhrase {
     /// A feed has brought nothing for long (`rules.md` 2.10).
     FeedDown { feed: Feed, since: Timestamp, problem: String },
+    /// Its polls bring only a part, again and again.
+    FeedPartial { feed: Feed, polls: u32, problem: String },
     /// It is back.
     FeedBack { feed: Feed, changes: usize },
     /// The source refuses the key or the plan: the feed stops until restart.
@@ -21,12 +23,18 @@ pub enum NoticePhrase {
     PlatformPaused { platform: Platform, failed: u32, tried: u32, until: Timestamp },
     /// The platform refuses the bot's token: sending has stopped.
     PlatformUnauthorized { platform: Platform, variable: String },
+    /// Commands on the platform are not taken, or cannot be registered (6.2).
+    CommandsDown { platform: Platform, problem: String },
+    /// They work again.
+    CommandsBack { platform: Platform },
     /// A destination cannot be reached and is kept aside.
     Quarantined { destination: String, reason: String },
     /// A destination answers again.
     Restored { destination: String },
     /// A message cannot be delivered.
     DeadLetter { destination: String, problem: String },
+    /// Several messages cannot be delivered, since the last notice about such.
+    DeadLetters { count: u32, destination: String, problem: String },
 }
 
 impl NoticePhrase {
@@ -35,7 +43,10 @@ impl NoticePhrase {
             Self::FeedDown { feed, since, problem } => out
                 .text(format!("The {feed} feed has brought nothing since "))
                 .time(*since, TimeStyle::DateTime)
-                .text(format!(": {problem}. Alerts wait; nothing is lost.")),
+                .text(format!(": {problem}. {}", meanwhile(*feed))),
+            Self::FeedPartial { feed, polls, problem } => out.text(format!(
+                "The last {polls} polls of the {feed} feed brought only a part: {problem}. Nothing is told of tokens that were not answered for; the log names every call that failed."
+            )),
             Self::FeedBack { feed, changes: 0 } => out.text(format!("The {feed} feed is back. Nothing changed meanwhile.")),
             Self::FeedBack { feed, changes } => out.text(format!("The {feed} feed is back. Changes meanwhile: {changes}.")),
             Self::FeedRefused { feed, problem } => out
@@ -55,6 +66,11 @@ impl NoticePhrase {
                 .text(format!("{} refuses the bot's token: sending there has stopped. Set a valid ", capital(platform.as_str())))
                 .code(variable)
                 .text(" and restart."),
+            Self::CommandsDown { platform, problem } => out
+                .text(format!("Commands on {} do not work: {problem}. Run ", capital(platform.as_str())))
+                .code("bellwether check")
+                .text(" for the cause."),
+            Self::CommandsBack { platform } => out.text(format!("Commands on {} work again.", capital(platform.as_str()))),
             Self::Quarantined { destination, reason } => out
                 .code(destination)
                 .text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself.")),
@@ -65,6 +81,20 @@ impl NoticePhrase {
                 .text(format!(" cannot be delivered: {problem}. See "))
                 .code("bellwether outbox list")
                 .text("."),
+            Self::DeadLetters { count, destination, problem } => out
+                .text(format!("{count} messages cannot be delivered. The last one was for "))
+                .code(destination)
+                .text(format!(": {problem}. See "))
+                .code("bellwether outbox list")
+                .text("."),
         };
+    }
+}
+
+/// What an outage means until it ends.
+fn meanwhile(feed: Feed) -> &'static str {
+    match feed {
+        Feed::Signals(_) => "I keep trying; what has changed by then is told afterwards.",
+        Feed::Ranks | Feed::Directory => "I keep trying; until then the list of tokens stays as it is.",
     }
 }

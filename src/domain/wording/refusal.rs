@@ -65,6 +65,10 @@ pub enum RefusalPhrase {
         tokens: Vec<TokenLabel>,
     },
     StillLoading,
+    /// The list of tokens was never loaded, and loading it fails or has stopped.
+    NoDirectory {
+        stopped: bool,
+    },
     LookupOverLimit {
         word: String,
     },
@@ -136,8 +140,8 @@ impl RefusalPhrase {
             Self::NotDone => out.text("That did not work; nothing was changed"),
             Self::Example { text } => out.text("For example: ").code(text),
             Self::NotAvailable { word } => out.code(word).text(" is not available yet."),
-            Self::NoTokens => out.text("Name at least one token, by symbol or #id."),
-            Self::OneTokenOnly => out.text("Name one token at a time, by symbol or #id."),
+            Self::NoTokens => out.text("Name at least one token, by symbol or ").code("#id").text("."),
+            Self::OneTokenOnly => out.text("Name one token at a time, by symbol or ").code("#id").text("."),
             Self::TooManyTokens { most } => out.text(format!("At most {most} tokens fit one command. Split the list.")),
             Self::TooLong { most } => out.text(format!("That is longer than {most} characters. Split the list.")),
             Self::BadId { word } => out.code(word).text(" is not a token id: after # come digits alone."),
@@ -165,6 +169,13 @@ impl RefusalPhrase {
                 out
             }
             Self::StillLoading => out.text("I am still loading the list of tokens. Please try again in a minute."),
+            Self::NoDirectory { stopped: false } => {
+                out.text("I have no list of tokens yet, because Token Metrics does not give it to me at the moment. I keep trying; see ").code("/status").text(".")
+            }
+            Self::NoDirectory { stopped: true } => out
+                .text("I have no list of tokens, because Token Metrics refuses to give it to me, and I do not ask again by myself. Whoever runs this bot has to run ")
+                .code("bellwether check")
+                .text(" and mend what it says."),
             Self::LookupOverLimit { word } => {
                 out.code(word).text(" is not in my list of tokens, and today's look-ups are used up. Please try again tomorrow.")
             }

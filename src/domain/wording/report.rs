@@ -140,7 +140,7 @@ impl ReportPhrase {
             }
             Self::FeedStopped { feed } => {
                 out.text(format!(
-                    "{}: stopped, because the source refuses the API key. The operator has been told.",
+                    "{}: stopped, because the source refuses the API key or its plan. It goes on once whoever runs this bot has mended that.",
                     capital(feed.as_str())
                 ));
             }

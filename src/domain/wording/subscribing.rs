@@ -156,7 +156,7 @@ impl SubscribingPhrase {
                 out.text(format!("{} calls are checked ", capital(kind.as_str())));
                 cadence_words(out, cadence);
                 if matches!(cadence, Cadence::Every(_)) {
-                    out.text("; the first check begins now");
+                    out.text("; the first check begins as soon as the call budget allows");
                 }
                 out.text(".")
             }

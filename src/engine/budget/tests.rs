@@ -33,7 +33,8 @@ fn the_table_of_the_rule() {
         let plan = plan(&demand(500, tokens, 0));
         assert_eq!(plan.daily, every(hours), "{tokens} tokens");
         assert_eq!((&plan.hourly, &plan.directory), (&Cadence::Idle, &Cadence::Off));
-        assert!(plan.planned <= 500, "{tokens} tokens: {}", plan.planned);
+        // Once a day is carried beyond what fits: the pace skips a poll now and then.
+        assert!(plan.planned <= 500 || tokens > 500, "{tokens} tokens: {}", plan.planned);
     }
 }
 
@@ -41,6 +42,15 @@ fn the_table_of_the_rule() {
 fn fifty_tokens_at_500_a_month_add_up() {
     // 12 polls a day of one call, one of ranks a day, and 50 in reserve.
     assert_eq!(plan(&demand(500, 50, 0)).planned, 12 * 31 + 31 + 50);
+}
+
+#[test]
+fn what_is_planned_once_a_day_is_what_it_takes() {
+    // Yesterday and today of 50 tokens a call; ranks of as many tokens weekly.
+    assert_eq!(plan(&demand(500, 500, 0)).planned, 10 * 31 + 5 * 5 + 50);
+    assert_eq!(plan(&demand(500, 1000, 0)).planned, 20 * 31 + 5 * 10 + 50, "more than the budget, and said");
+    let given = Demand { daily: Wish::Given { expression: "0 0 12 * * *".to_owned(), runs: 31 }, ..demand(500, 500, 0) };
+    assert_eq!(plan(&given).planned, plan(&demand(500, 500, 0)).planned);
 }
 
 #[test]
@@ -113,7 +123,8 @@ proptest! {
     #[test]
     fn a_plan_that_fits_never_plans_more_than_the_budget(budget in 200_u32..100_000, daily in 0_u32..2_000, hourly in 0_u32..2_000) {
         let plan = plan(&demand(budget, daily, hourly));
-        if plan.carries(Kind::Daily).is_ok() && plan.carries(Kind::Hourly).is_ok() && budget >= 1_000 {
+        let rarely = matches!(plan.daily, Cadence::Every(period) if period.as_secs() >= DAY / 2);
+        if plan.carries(Kind::Daily).is_ok() && plan.carries(Kind::Hourly).is_ok() && budget >= 1_000 && !rarely {
             prop_assert!(plan.planned <= budget, "{plan:?}");
         }
     }

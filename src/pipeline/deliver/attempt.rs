@@ -1,12 +1,12 @@
 //! One attempt, from the request to the settlement, and what each kind of end leads to.
 
-use super::{LEASE, LONGEST_SLEEP, Shared};
+use super::{LEASE, LONGEST_SLEEP, Shared, Wait};
 use crate::{
     chat::{End, Outgoing, Receipt, Scope, SendError},
     domain::{Address, Lane, MessageBody, Timestamp, wording::NoticePhrase},
     engine::{
         breaker::Tripped,
-        retry::{Attempted, Next, next, probe_after, too_uncertain},
+        retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
     },
     store::{Claimed, Settlement, StoreResult},
     telemetry::Stage,
@@ -19,6 +19,17 @@ const LONGEST_ATTEMPT: Duration = LEASE.checked_sub(Duration::from_secs(2)).expe
 const SETTLE_AGAIN: Duration = Duration::from_millis(50);
 /// How often a settlement is tried: for about ten minutes.
 const MOST_SETTLEMENTS: u32 = 600;
+
+/// What becomes of a claim.
+#[derive(Clone, Copy)]
+enum Ending<'a> {
+    /// It was tried.
+    Settled(&'a Settlement),
+    /// Our own pace says to wait.
+    Postponed { until: Timestamp, rest: bool },
+    /// There is no place for it now.
+    Released,
+}
 
 impl Shared {
     pub(super) fn with_condition<T>(&self, act: impl FnOnce(&mut super::Condition) -> T) -> T {
@@ -56,7 +67,8 @@ impl Shared {
             Ok(receipt) => self.sent(&claimed, receipt, now).await,
             Err(SendError::Retry { after, scope, end: End::NotTried, why }) => {
                 tracing::debug!(platform = %self.platform, message_id = claimed.id.0, why, "a message waits for its turn");
-                self.parts.store.postpone(&claimed, now + after.unwrap_or(LONGEST_SLEEP), scope != Scope::Message).await
+                let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
+                self.store_end(&claimed, Ending::Postponed { until, rest: scope != Scope::Message }, now).await
             }
             Err(error) => self.failed(&claimed, error, now).await,
         }
@@ -84,8 +96,7 @@ impl Shared {
             SendError::Moved(to) => self.moved(claimed, &to, problem, now).await,
             SendError::Gone { reason, .. } => {
                 self.parts.metrics.delivery(self.platform, "gone");
-                let doubted_until = self.with_condition(|condition| condition.doubted_until);
-                if doubted_until > now {
+                if let Some(doubted_until) = self.with_condition(|condition| condition.doubted.end(now)) {
                     let settlement = Settlement::Retry { at: doubted_until, unknown: false, rest: false, problem };
                     return self.settle(claimed, &settlement, now).await;
                 }
@@ -123,21 +134,23 @@ impl Shared {
         let unknown = end == End::Unknown;
         self.parts.metrics.delivery(self.platform, if unknown { "unknown" } else { "retry" });
         if scope == Scope::Platform {
-            let until = now + after.unwrap_or(LONGEST_SLEEP);
-            self.with_condition(|condition| condition.paused_until = condition.paused_until.max(until));
+            let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
+            self.with_condition(|condition| condition.paused.lengthen(until, now));
         }
         match self.next(claimed, after, unknown, now) {
             Next::At(at) => {
                 let rest = after.is_some() && scope == Scope::Destination;
                 self.settle(claimed, &Settlement::Retry { at, unknown, rest, problem }, now).await
             }
+            Next::Stale(at) => self.settle(claimed, &Settlement::Recalled { at, problem }, now).await,
             Next::GiveUp(why) => self.dead(claimed, unknown, format!("{why} ({problem})"), now).await,
         }
     }
 
     fn next(&self, claimed: &Claimed, after: Option<Duration>, unknown: bool, now: Timestamp) -> Next {
         let unknown_ends = claimed.unknown_ends + u32::from(unknown);
-        let attempted = Attempted { attempts: claimed.attempts, unknown_ends, created_at: claimed.created_at, after };
+        let is_alerts = !matches!(claimed.body, MessageBody::Card { .. });
+        let attempted = Attempted { attempts: claimed.attempts, unknown_ends, created_at: claimed.created_at, is_alerts, after };
         next(self.platform, attempted, fastrand::f64(), now)
     }
 
@@ -146,7 +159,7 @@ impl Shared {
         self.parts.metrics.delivery(self.platform, "moved");
         let at = match self.next(claimed, None, false, now) {
             _ if claimed.attempts <= 1 => now,
-            Next::At(at) => at,
+            Next::At(at) | Next::Stale(at) => at,
             Next::GiveUp(why) => return self.dead(claimed, false, format!("{why} ({problem})"), now).await,
         };
         self.settle(claimed, &Settlement::Retry { at, unknown: false, rest: false, problem }, now).await?;
@@ -156,40 +169,58 @@ impl Shared {
         Ok(())
     }
 
+    /// Operators are told by the hour, see `housekeeping`.
     async fn dead(&self, claimed: &Claimed, unknown: bool, problem: String, now: Timestamp) -> StoreResult<()> {
         self.parts.metrics.delivery(self.platform, "dead");
-        let destination = claimed.destination.address.to_string();
-        self.settle(claimed, &Settlement::Dead { unknown, problem: problem.clone() }, now).await?;
-        // A notice that cannot be delivered must not make another one.
-        if !matches!(claimed.body, MessageBody::Card { .. }) {
-            self.parts.operators.tell(NoticePhrase::DeadLetter { destination, problem }).await;
-        }
-        Ok(())
+        self.settle(claimed, &Settlement::Dead { unknown, problem }, now).await
     }
 
-    /// Writes down what came of an attempt, as often as the database needs: what was sent must not be forgotten, or it is sent again.
     async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<()> {
-        let Err(error) = self.parts.store.settle(claimed, settlement, now).await else { return Ok(()) };
+        self.store_end(claimed, Ending::Settled(settlement), now).await
+    }
+
+    /// Gives claims back that were not tried; each of them, whatever becomes of the others.
+    pub(super) async fn release(&self, claims: Vec<Claimed>) -> StoreResult<()> {
+        let (now, mut released) = (self.parts.clock.now(), Ok(()));
+        for claimed in &claims {
+            released = self.store_end(claimed, Ending::Released, now).await.and(released);
+        }
+        released
+    }
+
+    /// Writes down what came of a claim, as often as the database needs: what was sent must not be forgotten, or it is sent again; what was not
+    /// must not count as an attempt that nobody knows the end of.
+    async fn store_end(&self, claimed: &Claimed, ending: Ending<'_>, now: Timestamp) -> StoreResult<()> {
+        let Err(error) = self.store_end_once(claimed, ending, now).await else { return Ok(()) };
         if !error.may_pass() {
             return Err(error);
         }
         tracing::error!(platform = %self.platform, message_id = claimed.id.0, %error, "the end of an attempt could not be stored; nothing is claimed until it is");
         self.with_condition(|condition| condition.unsettled += 1);
-        let settled = self.settle_again(claimed, settlement, now).await;
+        let stored = self.store_end_again(claimed, ending, now).await;
         self.with_condition(|condition| condition.unsettled -= 1);
-        if settled.is_ok() {
+        if stored.is_ok() {
             tracing::info!(platform = %self.platform, message_id = claimed.id.0, "the end of the attempt is stored now");
         }
-        settled
+        stored
     }
 
-    async fn settle_again(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<()> {
+    async fn store_end_once(&self, claimed: &Claimed, ending: Ending<'_>, now: Timestamp) -> StoreResult<()> {
+        let store = &self.parts.store;
+        match ending {
+            Ending::Settled(settlement) => store.settle(claimed, settlement, now).await.map(drop),
+            Ending::Postponed { until, rest } => store.postpone(claimed, until, rest).await,
+            Ending::Released => store.release_claim(claimed).await,
+        }
+    }
+
+    async fn store_end_again(&self, claimed: &Claimed, ending: Ending<'_>, now: Timestamp) -> StoreResult<()> {
         let (mut pause, mut tries) = (SETTLE_AGAIN, 1);
         loop {
             tokio::time::sleep(pause).await;
             tries += 1;
-            match self.parts.store.settle(claimed, settlement, now).await {
-                Ok(_) => return Ok(()),
+            match self.store_end_once(claimed, ending, now).await {
+                Ok(()) => return Ok(()),
                 Err(error) if tries >= MOST_SETTLEMENTS || !error.may_pass() => return Err(error),
                 Err(_) => pause = (2 * pause).min(LONGEST_SLEEP),
             }
@@ -201,25 +232,42 @@ impl Shared {
         if failed && claimed.destination.quarantine.is_some() {
             return Ok(());
         }
-        let tripped = self.with_condition(|condition| condition.failures.note(claimed.destination.id, failed, now));
+        let (tripped, is_quiet) = self.with_condition(|condition| {
+            let tripped = condition.failures.note(claimed.destination.id, failed, now);
+            let is_quiet = tripped.is_none() && !failed && condition.quiet.is_some_and(|quiet| quiet.end(now).is_none());
+            if is_quiet {
+                condition.quiet = None;
+            }
+            (tripped, is_quiet)
+        });
+        if is_quiet {
+            self.parts.operators.clear(&self.paused_notice(), None).await;
+        }
         match tripped {
-            Some(tripped) => self.pause_for_mass_failure(tripped).await,
+            Some(tripped) => self.pause_for_mass_failure(tripped, now).await,
             None => Ok(()),
         }
     }
 
     /// It is the platform: whoever seemed to be gone is restored, and nothing is sent for a while (4.3).
-    async fn pause_for_mass_failure(&self, tripped: Tripped) -> StoreResult<()> {
+    async fn pause_for_mass_failure(&self, tripped: Tripped, now: Timestamp) -> StoreResult<()> {
         self.with_condition(|condition| {
-            condition.paused_until = condition.paused_until.max(tripped.until);
-            condition.doubted_until = tripped.until;
+            condition.paused.lengthen(tripped.until, now);
+            condition.doubted.lengthen(tripped.until, now);
+            // As long again without another is the end of it.
+            condition.quiet = Some(Wait { since: now, until: tripped.until + tripped.until.since(now) });
         });
         for destination in &tripped.failed {
             self.parts.store.restore(*destination).await?;
         }
         let failed = u32::try_from(tripped.failed.len()).unwrap_or(u32::MAX);
         let tried = u32::try_from(tripped.tried).unwrap_or(u32::MAX);
-        self.parts.operators.tell(NoticePhrase::PlatformPaused { platform: self.platform, failed, tried, until: tripped.until }).await;
+        let notice = NoticePhrase::PlatformPaused { platform: self.platform, failed, tried, until: tripped.until };
+        self.parts.operators.tell_once(&self.paused_notice(), notice).await;
         Ok(())
+    }
+
+    fn paused_notice(&self) -> String {
+        format!("platform-paused:{}", self.platform)
     }
 }

@@ -20,6 +20,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2 * 3600);
 const NO_DATA: Duration = Duration::from_secs(24 * 3600);
 /// A poll ends some seconds after its slot: that much early still counts as the whole time.
 const SLACK: Duration = Duration::from_secs(300);
+/// After so many polls that brought only a part, without a complete one between, operators are told.
+const MOST_PARTIAL: u32 = 3;
 
 /// What a poll came to.
 struct Ending {
@@ -128,18 +130,24 @@ impl Poller {
         let Some(state) = self.feeds.get_mut(&feed) else { return Ok(()) };
         state.active = None;
         state.status.last_poll_at = Some(started_at);
-        state.status.problem = ending.problem.clone();
+        // What was overcome by another try is no problem.
+        state.status.problem = ending.problem.clone().filter(|_| ending.outcome != PollOutcome::Complete);
         match ending.outcome {
             PollOutcome::Complete => {
                 state.status.failures = 0;
                 state.status.last_success_at = Some(now);
-                state.down_since = None;
+                (state.down_since, state.partial, state.partial_at) = (None, 0, None);
             }
             PollOutcome::Failed => {
                 state.status.failures = state.status.failures.saturating_add(1);
                 state.down_since.get_or_insert(started_at);
             }
-            PollOutcome::Partial | PollOutcome::Skipped => {}
+            // The source answers: that is no failure, but not a success either.
+            PollOutcome::Partial => {
+                state.status.failures = 0;
+                (state.down_since, state.partial, state.partial_at) = (None, state.partial.saturating_add(1), Some(now));
+            }
+            PollOutcome::Skipped => {}
         }
         self.set_next(feed, now);
         self.hasten_or_hold(feed, &ending, now);
@@ -147,10 +155,12 @@ impl Poller {
             self.watch_for_data(feed, ending.found, now).await;
         }
         self.tell_outage(feed, &ending, now).await;
+        self.tell_partial(feed, &ending).await;
         self.save(feed).await
     }
 
-    /// After a failure the next try comes before the slot where that was chosen here; without calls left, with the next month.
+    /// After a failure the next try comes before the slot where that was chosen here, but not before the API wants to be asked again; without
+    /// calls left, with the next month.
     fn hasten_or_hold(&mut self, feed: Feed, ending: &Ending, now: Timestamp) {
         if ending.month_used_up {
             let at = now.day().next_month_start().start();
@@ -158,13 +168,17 @@ impl Poller {
             self.feeds.entry(feed).and_modify(|state| state.status.next_poll_at = state.status.next_poll_at.max(Some(at)));
             return;
         }
+        let rest = self.caller.rest_until(now).filter(|_| ending.outcome != PollOutcome::Complete);
+        if let Some(rest) = rest {
+            self.set_next(feed, rest - Duration::from_millis(1));
+        }
         let Some(state) = self.feeds.get_mut(&feed) else { return };
         let chosen = matches!(state.status.cadence, Cadence::Every(_));
         if state.status.stopped {
             state.status.next_poll_at = None;
         } else if ending.outcome == PollOutcome::Failed && chosen {
             let backoff = (MINUTE * 2_u32.pow(state.status.failures.saturating_sub(1).min(10))).min(LONGEST_BACKOFF);
-            let again = now + backoff + jitter();
+            let again = (now + backoff).max(rest.unwrap_or(now)) + jitter();
             state.status.next_poll_at = Some(state.status.next_poll_at.map_or(again, |slot| slot.min(again)));
         }
     }
@@ -192,18 +206,40 @@ impl Poller {
         if ending.outcome == PollOutcome::Complete {
             self.operators.clear(&name, Some(NoticePhrase::FeedBack { feed, changes: ending.changes })).await;
         } else if ending.outcome == PollOutcome::Failed && !state.status.stopped {
-            let since = state.status.last_success_at.or(state.down_since).unwrap_or(now);
-            if is_outage(&state.status, since, now) {
+            let since = state.status.last_success_at.max(state.partial_at).or(state.down_since).unwrap_or(now);
+            // While it rests nothing can come: what will be missed until then is certain.
+            let rests_long = self.caller.rest_until(now).is_some_and(|rest| rest.since(now) > super::LONGEST_WAIT);
+            let until = if rests_long { state.status.next_poll_at.unwrap_or(now) } else { now };
+            if (state.status.failures >= 2 || rests_long) && is_outage(&state.status, since, until) {
                 let problem = ending.problem.clone().unwrap_or_else(|| "no answer".to_owned());
                 self.operators.tell_once(&name, NoticePhrase::FeedDown { feed, since, problem }).await;
             }
         }
     }
+
+    /// One notice where polls bring only a part again and again: some tokens may never be among it.
+    async fn tell_partial(&self, feed: Feed, ending: &Ending) {
+        let Some(state) = self.feeds.get(&feed) else { return };
+        let name = format!("feed-partial:{feed}");
+        match ending.outcome {
+            PollOutcome::Complete => self.operators.clear(&name, None).await,
+            PollOutcome::Partial if state.partial >= MOST_PARTIAL => {
+                let problem = ending.problem.clone().unwrap_or_else(|| "no answer".to_owned());
+                self.operators.tell_once(&name, NoticePhrase::FeedPartial { feed, polls: state.partial, problem }).await;
+            }
+            _ => {}
+        }
+    }
 }
 
-/// Two polls were missed, and at least an hour of hourly calls or six of the others.
-fn is_outage(status: &FeedStatus, since: Timestamp, now: Timestamp) -> bool {
-    let least = if status.feed == Feed::Signals(Kind::Hourly) { HOUR } else { 6 * HOUR };
-    let two_polls = if let Cadence::Every(period) = &status.cadence { *period * 2 } else { Duration::ZERO };
-    status.failures >= 2 && now.since(since) + SLACK >= least.max(two_polls)
+/// Two polls were missed, and at least an hour of hourly calls or six of the others. Ranks and the full list have days between two polls:
+/// where none ever came, nothing works without them, and an hour is enough.
+fn is_outage(status: &FeedStatus, since: Timestamp, until: Timestamp) -> bool {
+    let never_loaded = !matches!(status.feed, Feed::Signals(_)) && status.last_success_at.is_none();
+    let least = if status.feed == Feed::Signals(Kind::Hourly) || never_loaded { HOUR } else { 6 * HOUR };
+    let two_polls = match &status.cadence {
+        Cadence::Every(period) if !never_loaded => *period * 2,
+        _ => Duration::ZERO,
+    };
+    until.since(since) + SLACK >= least.max(two_polls)
 }

@@ -117,9 +117,16 @@ impl Poller {
             let Some(state) = self.feeds.get_mut(feed) else { continue };
             let same_cadence = state.status.cadence == *cadence;
             let same = same_cadence && state.status.tokens == tokens;
+            // `BELLWETHER_ALL_TOKENS` is another since ranks were last read: what `all` means is not to wait for days.
+            let outdated = *feed == Feed::Ranks && state.status.tokens != tokens && !state.status.stopped;
             state.status.cadence = cadence.clone();
             state.status.tokens = tokens;
-            let moved = self.replace_slot(*feed, same_cadence, now);
+            let moved = if outdated {
+                state.status.next_poll_at = Some(now);
+                true
+            } else {
+                self.replace_slot(*feed, same_cadence, now)
+            };
             if !same || moved || self.planner.last.is_none() {
                 self.save(*feed).await?;
             }

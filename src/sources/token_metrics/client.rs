@@ -108,6 +108,7 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyE
         Ok(bytes) => (wire::read_body(&bytes), wire::words(&bytes)),
         Err(error) => (Err(error.to_string()), None),
     };
+    let is_the_apis = words.is_some() || read.is_ok();
     let message = match (words, &read) {
         (Some(words), _) if key.is_empty() => http::quoted(&words),
         (Some(words), _) => http::quoted(&words.replace(key, "[key]")),
@@ -119,7 +120,10 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyE
         (200..=299, Ok(_)) => Err(SourceError::Rejected { status: code, message }),
         (200..=299, Err(_)) => Err(SourceError::Transient(message)),
         (404, Ok(body)) if body.is_not_found() => Ok(body),
-        (401..=403, _) => Err(SourceError::Refused { status: code, message }),
+        (402, _) => Err(SourceError::Refused { status: code, message }),
+        (401 | 403, _) if is_the_apis => Err(SourceError::Refused { status: code, message }),
+        // The page of a proxy or a firewall on the way says nothing about the key.
+        (401 | 403, _) => Err(SourceError::Unavailable { status: code, message }),
         (429, _) => Err(SourceError::RateLimited { after: wait_asked(headers) }),
         (408 | 425, _) => Err(SourceError::Unavailable { status: code, message }),
         // Never followed: the key would go along.

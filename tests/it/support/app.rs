@@ -1,6 +1,7 @@
 //! The whole product before three fakes, with a clock that is moved by hand and parts that are stepped: nothing sleeps.
 
 use super::{
+    commands::rows,
     database::TestDb,
     fake_discord::{self, FakeDiscord, interaction},
     fake_telegram::{self, FakeTelegram},
@@ -11,7 +12,7 @@ use bellwether::{
     app::Parts,
     clock::{Clock, ManualClock, SharedClock},
     config::{Config, Environment},
-    domain::Timestamp,
+    domain::{Platform, Timestamp},
 };
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -133,7 +134,7 @@ impl TestApp {
                 started += round.started;
                 // Nothing is due on a platform that has refused the bot's token.
                 let works = *deliverer.health().borrow();
-                let waits = self.parts.store.next_message_due(deliverer.platform()).await.unwrap().filter(|_| works);
+                let waits = if works { next_due(&self.db.url, deliverer.platform(), self.clock.now()).await } else { None };
                 not_before = [not_before, round.not_before.or(waits)].into_iter().flatten().min();
             }
             match not_before {
@@ -251,6 +252,17 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.halt();
     }
+}
+
+/// When the next message of a platform that nobody holds may be due.
+async fn next_due(url: &str, platform: Platform, now: Timestamp) -> Option<Timestamp> {
+    let sql = format!(
+        "SELECT CAST(MIN(CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END) AS TEXT)
+         FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'queued' AND d.platform = '{platform}'
+           AND d.quarantine_reason IS NULL AND COALESCE(m.lease_until, 0) <= {}",
+        now.as_millis()
+    );
+    rows(url, &sql).await.first().and_then(|at| at.parse().ok()).map(Timestamp::from_millis)
 }
 
 /// The words of an embed, a line each: title, description, fields, link.

@@ -3,7 +3,7 @@
 use super::{APPLICATION, FakeDiscord, TOKEN, interaction, spec};
 use bellwether::{
     chat::discord::{Discord, DiscordSettings, PublicKey, router},
-    clock::ManualClock,
+    clock::{ManualClock, SharedClock},
     commands::{Desk, DeskSettings},
     domain::Timestamp,
     store::Store,
@@ -45,11 +45,16 @@ impl Door {
 
     pub(crate) async fn with_key(public_key: &str) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(NOW)));
+        Self::with_desk_clock(public_key, clock.clone(), clock).await
+    }
+
+    /// The desk has a clock of its own.
+    pub(crate) async fn with_desk_clock(public_key: &str, clock: Arc<ManualClock>, desk_clock: SharedClock) -> Self {
         let fake = FakeDiscord::start(clock.clone()).await;
         let discord = bot(&fake, clock.clone(), TOKEN, public_key);
         let files = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", files.path().join("door.db").display())).await.unwrap();
-        let (desk, _lookups) = Desk::new(store, clock.clone(), DeskSettings::default());
+        let (desk, _lookups) = Desk::new(store, desk_clock, DeskSettings::default());
         let tasks = TaskTracker::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

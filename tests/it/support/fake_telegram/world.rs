@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) polls: u64,
     /// The time of the messages that people write, in Unix seconds.
     pub(crate) date: i64,
-    pub(super) faults: Vec<(String, Option<i64>, Fault)>,
+    pub(crate) faults: Vec<(String, Option<i64>, Fault)>,
     pub(super) calls: Vec<(String, Value)>,
     pub(super) problems: Vec<String>,
     pub(super) limits: Limits,

@@ -1,0 +1,163 @@
+//! What runs beside the parts: registers commands with the platforms, and keeps `/readyz`, the metrics and the operators informed of
+//! what the parts say of themselves.
+
+use crate::{
+    chat::{
+        discord::{Discord, Registered},
+        telegram::Telegram,
+    },
+    commands::{CATALOG, telegram_commands},
+    domain::{Platform, wording::NoticePhrase},
+    pipeline::operators::Operators,
+    telemetry::Metrics,
+    web::Readiness,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How long a failed registration of commands rests before it is tried again.
+const REGISTER_AGAIN: Duration = Duration::from_secs(60);
+/// How long commands must have worked before operators are told that they do again: two instances that take turns are no recovery.
+const CALM: Duration = Duration::from_secs(5 * 60);
+
+/// Keeps `/readyz` true of one platform's sending.
+pub(super) async fn report_health(readiness: Readiness, platform: Platform, mut health: watch::Receiver<bool>, stop: CancellationToken) {
+    loop {
+        readiness.platform(platform, *health.borrow_and_update());
+        changed(&mut health, &stop).await;
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// Waits for news, or for the stop where none can come any more.
+async fn changed<T>(news: &mut watch::Receiver<T>, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        changed = news.changed() => if changed.is_err() { stop.cancelled().await },
+    }
+}
+
+/// Tells whoever must know whether commands of a platform work (`rules.md` 6.2, 6.4).
+pub(super) struct CommandsReport {
+    pub(super) platform: Platform,
+    /// Why they do not; nothing while all is well.
+    pub(super) problem: watch::Receiver<Option<String>>,
+    pub(super) readiness: Readiness,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) operators: Operators,
+}
+
+impl CommandsReport {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let platform = self.platform;
+        let name = format!("commands:{platform}");
+        while !stop.is_cancelled() {
+            let problem = self.problem.borrow_and_update().clone();
+            self.readiness.commands(platform, problem.is_none());
+            self.metrics.platform_up(platform, self.readiness.works(platform));
+            if let Some(problem) = problem {
+                self.operators.tell_once(&name, NoticePhrase::CommandsDown { platform, problem }).await;
+            } else if tokio::time::timeout(CALM, changed(&mut self.problem, &stop)).await.is_ok() {
+                continue;
+            } else {
+                self.operators.clear(&name, Some(NoticePhrase::CommandsBack { platform })).await;
+            }
+            changed(&mut self.problem, &stop).await;
+        }
+    }
+}
+
+/// Registers the slash commands if they differ, until that works; says in `problem` that the token is refused.
+pub(super) async fn register_discord(discord: Discord, problem: watch::Sender<Option<String>>, stop: CancellationToken) {
+    until_done("Discord", &stop, || async {
+        let done = discord.register(CATALOG).await;
+        match &done {
+            Ok(_) => drop(problem.send_replace(None)),
+            Err(error) if error.is_unauthorized() => drop(problem.send_replace(Some(error.to_string()))),
+            Err(_) => {}
+        }
+        done.map(|done| if done == Registered::Changed { "written" } else { "as they were" }.to_owned())
+    })
+    .await;
+    stop.cancelled().await;
+}
+
+/// Registers the command lists if they differ, until that works.
+pub(super) async fn register_telegram(telegram: Option<Telegram>, stop: CancellationToken) {
+    if let Some(telegram) = telegram {
+        let commands = telegram_commands();
+        until_done("Telegram", &stop, || async {
+            telegram
+                .register(&commands)
+                .await
+                .map(|changed| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") })
+        })
+        .await;
+    }
+    stop.cancelled().await;
+}
+
+async fn until_done<E, F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
+where
+    E: std::fmt::Display,
+    F: Future<Output = Result<String, E>>,
+{
+    while !stop.is_cancelled() {
+        match act().await {
+            Ok(done) => return tracing::info!(platform, done, "the commands are registered"),
+            Err(error) => {
+                tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute, `bellwether check` says what to mend");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(REGISTER_AGAIN) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Clock as _, SystemClock},
+        domain::Address,
+        store::Store,
+    };
+
+    #[tokio::test]
+    async fn trouble_with_commands_is_told_everywhere_and_once() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let clock = Arc::new(SystemClock);
+        let operators = Operators::new(store.clone(), clock.clone(), vec![Address::new(Platform::Discord, "7")]);
+        let (readiness, metrics) = (Readiness::default(), Arc::new(Metrics::default()));
+        readiness.platform(Platform::Telegram, true);
+        let (say, problem) = watch::channel(Some("another instance polls with this token".to_owned()));
+        let report = CommandsReport {
+            platform: Platform::Telegram,
+            problem,
+            readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            operators: operators.clone(),
+        };
+        let stop = CancellationToken::new();
+        let watching = async {
+            while store.queue_depth().await.unwrap().iter().all(|(platform, ..)| *platform != Platform::Discord) {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(readiness.report().platforms["telegram"], "down");
+            assert!(metrics.render().contains(r#"platform_up{platform="telegram"} 0"#));
+            assert!(!store.notice_is_new("commands:telegram", None, clock.now()).await.unwrap(), "told once");
+            say.send_replace(None);
+            while !readiness.works(Platform::Telegram) {
+                tokio::task::yield_now().await;
+            }
+            assert!(metrics.render().contains(r#"platform_up{platform="telegram"} 1"#));
+            stop.cancel();
+        };
+        tokio::join!(report.run(stop.clone()), watching);
+    }
+}

@@ -1,0 +1,237 @@
+//! What must not stop delivery or grow without end: rows that nobody can read, days of outage, clocks that are stepped back.
+
+use crate::support::{
+    app::TestApp,
+    audience::{BTC, FOUR, HOUR, MINUTE, SOL},
+    commands::{rows, run_sql},
+    database::{TestDb, on_both},
+    fake_telegram::Fault,
+};
+use bellwether::{
+    clock::Clock,
+    domain::{
+        Address, MessageBody, Place, Platform,
+        wording::{Card, NoticePhrase, Phrase, Tone},
+    },
+    store::{NewDestination, UndeliveredState},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PERSON: i64 = 501;
+const FRIEND: i64 = 502;
+const OPERATOR: i64 = 900;
+const LEASE: Duration = Duration::from_secs(15);
+
+async fn with_operator(db: TestDb) -> TestApp {
+    let app = TestApp::with(db, &[("BELLWETHER_OPERATORS", "telegram:900")]).await;
+    app.telegram.with(|world| {
+        world.person(OPERATOR);
+    });
+    app
+}
+
+/// The poll and both stages up to the messages.
+async fn up_to_messages(app: &mut TestApp, stance: i64) {
+    app.call(&[SOL], stance);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+}
+
+on_both!(a_message_that_cannot_be_read_is_a_dead_letter_and_the_others_go_on, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.person_subscribes(FRIEND, "sol").await;
+    app.baseline(&FOUR).await;
+    up_to_messages(&mut app, 1).await;
+    run_sql(
+        &app.db.url,
+        "UPDATE messages SET body = '{\"of\":\"a later version\"}' WHERE id = (SELECT MIN(id) FROM messages WHERE lane = 1)",
+    )
+    .await;
+    app.step().await;
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
+    let errors = app.log.take_errors();
+    assert!(errors.len() == 1 && errors[0].contains("cannot be read") && errors[0].contains("message_id"), "{errors:#?}");
+    let dead = rows(&app.db.url, "SELECT state, problem FROM messages WHERE lane = 1 ORDER BY id").await;
+    assert!(dead.len() == 2 && dead[0].starts_with("dead|") && dead[1] == "sent|-", "{dead:?}");
+});
+
+on_both!(a_dead_letter_of_unknown_ends_that_is_tried_again_is_sent, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    for _ in 0..2 {
+        app.telegram.fault("sendMessage", Some(PERSON), Fault::Close { carried_out: false });
+    }
+    app.turn(&[SOL], 1).await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    let dead = app.parts.store.undelivered().await.unwrap();
+    assert_eq!(dead.iter().map(|one| one.state).collect::<Vec<_>>(), [UndeliveredState::Dead]);
+    assert!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap());
+    app.step().await;
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
+    assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
+});
+
+on_both!(after_a_day_of_outage_the_net_is_told_and_nothing_is_dead, |db| async move {
+    let mut app = with_operator(db).await;
+    app.person_subscribes(PERSON, "sol,btc").await;
+    app.baseline(&FOUR).await;
+    for _ in 0..100 {
+        app.telegram.fault("sendMessage", Some(PERSON), Fault::Raw(502, "<h1>Bad Gateway</h1>"));
+    }
+    app.turn(&[SOL], 1).await;
+    app.turn(&[BTC], 1).await;
+    app.turn(&[SOL], -1).await;
+    app.clock.advance(25 * HOUR);
+    for deliverer in &mut app.parts.deliverers {
+        deliverer.drain().await.unwrap();
+    }
+    app.telegram.with(|world| world.faults.clear());
+    app.call(&[SOL], -1);
+    app.call(&[BTC], 1);
+    app.pass(2 * MINUTE).await;
+    let told = app.telegram_messages();
+    assert_eq!(told.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON], "{told:?}");
+    assert!(told[0].2.contains("BTC turned bullish") && !told[0].2.contains("SOL turned"), "{}", told[0].2);
+    assert!(app.parts.store.undelivered().await.unwrap().is_empty());
+});
+
+on_both!(notices_about_dead_letters_come_once_an_hour, |db| async move {
+    let mut app = with_operator(db).await;
+    for person in [PERSON, FRIEND] {
+        app.person_subscribes(person, "sol").await;
+    }
+    app.baseline(&FOUR).await;
+    let mut notices = Vec::new();
+    for stance in [1, -1, 1] {
+        for person in [PERSON, FRIEND] {
+            app.telegram.fault("sendMessage", Some(person), Fault::Refuse(400, "Bad Request: message is too long", Value::Null));
+        }
+        app.turn(&[SOL], stance).await;
+        app.pass(MINUTE).await;
+        notices.push(app.telegram_messages().into_iter().map(|(chat, _, text)| (chat, text)).collect::<Vec<_>>());
+    }
+    app.pass(HOUR).await;
+    notices.push(app.telegram_messages().into_iter().map(|(chat, _, text)| (chat, text)).collect());
+    assert_eq!(notices.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 0, 1], "{notices:#?}");
+    assert!(notices[0][0].1.contains("2 messages cannot be delivered") && notices[3][0].1.contains("4 messages"), "{notices:#?}");
+    app.pass(2 * HOUR).await;
+    assert_eq!(app.telegram_messages(), [], "no news, no notice");
+});
+
+on_both!(a_notice_is_remembered_and_sent_or_neither, |db| async move {
+    let mut app = with_operator(db).await;
+    // The message cannot be written.
+    let (fail, mend) = if app.db.url.starts_with("sqlite") {
+        ("CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'disk full'); END", "DROP TRIGGER full")
+    } else {
+        (
+            "CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$ LANGUAGE plpgsql;
+             CREATE TRIGGER full_disk BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION full_disk()",
+            "DROP TRIGGER full_disk ON messages",
+        )
+    };
+    run_sql(&app.db.url, fail).await;
+    let notice = || NoticePhrase::Restored { destination: "a channel".to_owned() };
+    app.parts.housekeeping.operators.tell_once("a name", notice()).await;
+    assert_eq!(app.log.take_errors().len(), 1);
+    run_sql(&app.db.url, mend).await;
+    for _ in 0..2 {
+        app.parts.housekeeping.operators.tell_once("a name", notice()).await;
+    }
+    app.step().await;
+    assert_eq!(app.telegram_messages().len(), 1, "told, and told once");
+    assert_eq!(rows(&app.db.url, "SELECT place FROM destinations WHERE chat = '900'").await, ["person"]);
+});
+
+on_both!(a_clock_that_is_stepped_back_stops_nothing, |db| async move {
+    let mut app = with_operator(db).await;
+    for person in [PERSON, FRIEND] {
+        app.person_subscribes(person, "sol").await;
+    }
+    app.baseline(&FOUR).await;
+    up_to_messages(&mut app, 1).await;
+    // One is claimed by a process that dies, the other waits for the hour that its chat asked for.
+    let now = app.clock.now();
+    let claimed = app.parts.store.claim(Platform::Telegram, "another", |_| String::new(), now, now + LEASE, 1).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let asked = json!({"retry_after": 3600});
+    app.telegram.fault("sendMessage", Some(FRIEND), Fault::Refuse(429, "Too Many Requests: retry after 3600", asked));
+    app.step().await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    app.clock.set(now - 2 * HOUR);
+    app.step().await;
+    assert_eq!(app.on_telegram(), ["SOL turned bullish", "SOL turned bullish"]);
+    let errors = app.log.take_errors();
+    assert!(errors.is_empty(), "{errors:#?}");
+});
+
+on_both!(a_step_back_ends_the_pause_of_a_platform, |db| async move {
+    let mut app = with_operator(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    app.telegram.fault("sendMessage", Some(PERSON), Fault::Raw(502, "<h1>Bad Gateway</h1>"));
+    up_to_messages(&mut app, 1).await;
+    for deliverer in &mut app.parts.deliverers {
+        deliverer.drain().await.unwrap();
+    }
+    assert_eq!(app.on_telegram(), [""; 0]);
+    app.clock.set(app.clock.now() - 2 * HOUR);
+    app.step().await;
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
+});
+
+on_both!(a_mention_counts_once_it_was_sent, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    up_to_messages(&mut app, 1).await;
+    run_sql(&app.db.url, "UPDATE messages SET mention = '[\"1\"]' WHERE lane = 1; UPDATE destinations SET mentioned_at = NULL").await;
+    app.step().await;
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
+    let sent = "SELECT CAST(d.mentioned_at - m.finished_at AS TEXT) FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.lane = 1";
+    assert_eq!(rows(&app.db.url, sent).await, ["0"]);
+});
+
+on_both!(a_claim_is_given_back_though_the_database_fails_for_a_moment, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.telegram.with(|world| {
+        for chat in 10_000..10_040 {
+            world.person(chat);
+        }
+    });
+    app.baseline(&FOUR).await;
+    for chat in 10_000..10_040 {
+        let address = Address::new(Platform::Telegram, chat.to_string());
+        let new = NewDestination { address, place: Place::Person, tenant: None, label: None, creator: None };
+        let card = Card::new(Tone::Problem, Phrase::Notice(NoticePhrase::Restored { destination: "x".to_owned() }));
+        app.parts.store.post(&new, &MessageBody::Card { card }, None, app.clock.now()).await.unwrap();
+    }
+    // More than a second takes: the last claims of the thirty-first and on are given back.
+    let (refuse, mend) = if app.db.url.starts_with("sqlite") {
+        ("CREATE TRIGGER full BEFORE DELETE ON attempts BEGIN SELECT RAISE(ABORT, 'disk full'); END", "DROP TRIGGER full")
+    } else {
+        (
+            "CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$ LANGUAGE plpgsql;
+             CREATE TRIGGER full_disk BEFORE DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION full_disk()",
+            "DROP TRIGGER full_disk ON attempts",
+        )
+    };
+    run_sql(&app.db.url, refuse).await;
+    let url = app.db.url.clone();
+    let mended = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        run_sql(&url, mend).await;
+    };
+    let telegram = app.parts.deliverers.iter_mut().find(|one| one.platform() == Platform::Telegram).unwrap();
+    let (drained, ()) = tokio::join!(telegram.drain(), mended);
+    assert_eq!(drained.unwrap().started, 30);
+    assert!(app.log.take_errors().iter().all(|line| line.contains("disk full")));
+    assert_eq!(rows(&app.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM attempts WHERE outcome IS NULL").await, ["0"]);
+    app.pass(MINUTE).await;
+    assert_eq!(app.telegram_messages().len(), 40);
+    assert_eq!(rows(&app.db.url, "SELECT CAST(MAX(unknown_ends) AS TEXT) FROM messages").await, ["0"]);
+});
