@@ -1,5 +1,18 @@
 //! Bellwether: signals come in, are compared with what was known, every difference becomes an alert for those who asked, and each
 //! alert reaches its chat once, at a time that chat agreed to, whatever breaks on the way.
+//!
+//! The map, in the order in which a reader may want it:
+//!
+//! - [`domain`]: the vocabulary, and every sentence that a person reads ([`domain::wording`]).
+//! - [`engine`]: the rules, as pure functions: what is a change, who is told, when, in how many messages.
+//! - [`pipeline`]: the shell around the engine: poll, ingest, fan-out, compose, deliver. [`pipeline::ingest`] is the shortest way in.
+//! - [`commands`]: what people type; [`sources`]: where signals come from; [`chat`]: where alerts go.
+//! - [`store`]: all SQL, for SQLite and PostgreSQL.
+//! - [`web`]: health, metrics and the routes that platforms call.
+//! - [`app`]: wires all of it; [`cli`]: the shell commands; [`demo`]: the simulated market.
+//! - [`config`], [`clock`], [`http`], [`telemetry`]: the environment, the time, the one outgoing client, what an operator sees.
+//!
+//! `ARCHITECTURE.md` says why it is so, and what each room must never know.
 
 pub mod app;
 pub mod chat;
