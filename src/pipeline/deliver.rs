@@ -1,7 +1,7 @@
 //! Stage 4: claims due messages under a lease, makes one attempt each, and settles what came of it.
 //!
 //! Never a held lock across an HTTP call, at most one message in flight per destination, and one slow chat never delays another. The
-//! adapter says what an end was; what to do about it is decided in [`attempt`], from one error type.
+//! adapter says what an end was; what to do about it is decided in `attempt`, from one error type.
 
 mod attempt;
 
