@@ -1,25 +1,8 @@
-//! An alert: one change for one destination, with the decision that was taken about it and why.
+//! What is decided about one change for one destination, why, and what becomes of it.
 
-use super::{AlertId, ChangeId, DestinationId, Timestamp};
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// One change for one destination; unique per pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alert {
-    /// Its row.
-    pub id: AlertId,
-    /// What happened.
-    pub change: ChangeId,
-    /// Who is told.
-    pub destination: DestinationId,
-    /// Why it was decided so.
-    pub reason: Reason,
-    /// How urgent.
-    pub lane: Lane,
-    /// When it may be composed into a message.
-    pub release_at: Timestamp,
-}
 
 /// What to do with a change for a destination. Nothing is ever dropped by a limit: limits hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +94,6 @@ worded! {
         Excluded = "excluded",
         /// A correction came while it was held (2.9).
         Superseded = "superseded",
-        /// Waits with others for one summary.
-        Summary = "summary",
     }
 }
 

@@ -20,7 +20,7 @@ mod token;
 pub mod wording;
 
 pub use address::{Address, Place, Platform, UserId};
-pub use alert::{Alert, AlertState, Decision, Lane, Reason};
+pub use alert::{AlertState, Decision, Lane, Reason};
 pub use change::{Change, Nature, Since, Timing};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
 pub use kind::{Delivery, Direction, Kind, Stance};

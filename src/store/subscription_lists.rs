@@ -1,6 +1,6 @@
 //! Subscriptions as people see them listed: of one destination, or of every channel of a server.
 
-use super::{Store, StoreError, StoreResult, dialect::on_db};
+use super::{Store, StoreError, StoreResult, changes::kind, dialect::on_db};
 use crate::domain::{Address, DestinationId, Direction, Kind, Platform, SourceId, Target, Token, TokenId};
 
 const OF_DESTINATION: &str = "SELECT s.destination_id, s.target, s.kind, s.direction, s.mention, t.symbol, t.name, t.market_rank
@@ -75,10 +75,6 @@ fn token(id: TokenId, symbol: Option<String>, name: Option<String>, rank: Option
         rank: rank.and_then(|rank| u32::try_from(rank).ok()),
         link: None,
     }
-}
-
-fn kind(word: &str) -> StoreResult<Kind> {
-    Kind::parse(word).ok_or_else(|| StoreError::corrupt("a kind", word))
 }
 
 impl TryFrom<ListedRow> for ListedSubscription {
