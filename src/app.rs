@@ -11,7 +11,7 @@ use crate::{
     chat::{
         Messenger,
         discord::{self, Discord, DiscordSettings, PublicKey},
-        telegram::{Telegram, TelegramSettings, Updates},
+        telegram::{self, Telegram, TelegramSettings, Updates, WEBHOOK_PATH, Webhook},
     },
     clock::SharedClock,
     commands::{Desk, DeskSettings, Inbox},
@@ -130,8 +130,11 @@ impl Parts {
         let telegram = telegram_of(config, clock);
         let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
         let tracker = TaskTracker::new();
-        let doors = discord.as_ref().and_then(|discord| discord::router(discord, desk.clone(), tracker.clone())).unwrap_or_default();
-        let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), Inbox::new(store.clone()), clock.clone()));
+        let inbox = Inbox::new(store.clone());
+        let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), inbox, clock.clone(), metrics.clone()));
+        let interactions = discord.as_ref().and_then(|discord| discord::router(discord, desk.clone(), tracker.clone()));
+        let webhook = updates.as_ref().and_then(telegram::router);
+        let doors = [interactions, webhook].into_iter().flatten().fold(Router::new(), Router::merge);
         let wakes: Vec<_> = messengers(discord.as_ref(), telegram.as_ref()).into_iter().map(|m| (m, Arc::new(Notify::new()))).collect();
         let messages = wakes.iter().map(|(_, wake)| wake.clone()).collect();
         let platforms = wakes.iter().map(|(messenger, _)| messenger.platform()).collect();
@@ -199,7 +202,12 @@ pub fn discord_of(config: &Config, clock: &SharedClock) -> Option<Discord> {
 /// The Telegram client that `config` describes.
 pub fn telegram_of(config: &Config, clock: &SharedClock) -> Option<Telegram> {
     let telegram = config.telegram.as_ref()?;
-    Some(Telegram::new(TelegramSettings { api_url: telegram.api_url.clone(), token: telegram.token.clone() }, clock.clone()))
+    let webhook = telegram
+        .webhook
+        .as_ref()
+        .map(|webhook| Webhook { url: format!("{}{WEBHOOK_PATH}", webhook.public_url), secret: webhook.secret.clone() });
+    let settings = TelegramSettings { api_url: telegram.api_url.clone(), token: telegram.token.clone(), webhook };
+    Some(Telegram::new(settings, clock.clone()))
 }
 
 /// How the source is asked, as `config` says.

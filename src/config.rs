@@ -99,8 +99,17 @@ pub struct TelegramConfig {
     pub token: SecretString,
     /// In front of `/bot<token>/<method>`, without a slash at the end.
     pub api_url: String,
-    /// Given together with [`Config::public_url`]: updates come by webhook (later).
-    pub webhook_secret: Option<SecretString>,
+    /// Given together with the secret and a public URL: updates come by webhook, not by long polling.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// How Telegram's updates come by webhook (`rules.md` 6.2).
+#[derive(Clone, Debug)]
+pub struct WebhookConfig {
+    /// [`Config::public_url`], on a port that Telegram calls.
+    pub public_url: String,
+    /// What Telegram shows: 1 to 256 of `A-Za-z0-9_-`.
+    pub secret: SecretString,
 }
 
 /// One wrong setting. Never holds a secret's value.
@@ -174,20 +183,21 @@ impl Config {
     pub fn read(environment: &Environment, read_file: impl Fn(&Path) -> io::Result<String>) -> (Self, Mistakes) {
         let mut reader = Reader::new(environment, &read_file);
         let allow_http = reader.boolean("BELLWETHER_ALLOW_HTTP");
+        let (database_url, listen) = (database_url(&mut reader), reader.listen("BELLWETHER_LISTEN"));
+        let public_url = reader.public_url("BELLWETHER_PUBLIC_URL");
         let mut config = Self {
-            database_url: database_url(&mut reader),
-            listen: reader.listen("BELLWETHER_LISTEN"),
-            public_url: reader.public_url("BELLWETHER_PUBLIC_URL"),
+            database_url,
+            listen,
             source: source(&mut reader, allow_http),
             discord: discord(&mut reader, allow_http),
-            telegram: telegram(&mut reader, allow_http),
+            telegram: telegram(&mut reader, allow_http, public_url.as_deref()),
+            public_url,
             operators: reader.operators("BELLWETHER_OPERATORS"),
             admin_token: admin_token(&mut reader),
             public_pages: reader.boolean("BELLWETHER_PUBLIC_PAGES"),
             log: log(&mut reader),
             warnings: Vec::new(),
         };
-        config.check_webhook(&mut reader);
         config.warnings = config.warn(environment);
         (config, reader.mistakes)
     }
@@ -205,17 +215,6 @@ impl Config {
         Mistakes(mistakes)
     }
 
-    /// Webhook mode asks for an address that Telegram calls (`rules.md` 6.2).
-    fn check_webhook(&self, reader: &mut Reader<'_>) {
-        let by_webhook = self.telegram.as_ref().is_some_and(|telegram| telegram.webhook_secret.is_some());
-        let Some(url) = self.public_url.as_deref().filter(|_| by_webhook).and_then(|url| url.parse::<reqwest::Url>().ok()) else { return };
-        let reachable = url.scheme() == "https" && matches!(url.port_or_known_default(), Some(443 | 80 | 88 | 8443));
-        if !reachable && !reader::is_loopback(&url) {
-            let what = "Telegram does not call this address, and TELEGRAM_WEBHOOK_SECRET asks for a webhook";
-            reader.mistake("BELLWETHER_PUBLIC_URL", what, "an https URL on port 443, 80, 88 or 8443, or unset TELEGRAM_WEBHOOK_SECRET");
-        }
-    }
-
     fn warn(&self, environment: &Environment) -> Vec<String> {
         let mut warnings: Vec<String> = environment.names().filter_map(variables::misspelt).collect();
         let set = |name: &str| environment.get(name).is_some();
@@ -224,9 +223,11 @@ impl Config {
                 .push("Discord is off: DISCORD_APPLICATION_ID and DISCORD_PUBLIC_KEY have no effect without DISCORD_BOT_TOKEN".to_owned());
         }
         if let Some(telegram) = &self.telegram {
-            if telegram.webhook_secret.is_some() && self.public_url.is_none() {
-                warnings
-                    .push("TELEGRAM_WEBHOOK_SECRET has no effect without BELLWETHER_PUBLIC_URL: updates come by long polling".to_owned());
+            if environment.gives_secret("TELEGRAM_WEBHOOK_SECRET") && self.public_url.is_none() {
+                warnings.push(
+                    "TELEGRAM_WEBHOOK_SECRET has no effect without BELLWETHER_PUBLIC_URL: updates come by long polling; set both, or neither"
+                        .to_owned(),
+                );
             }
             if telegram.token.expose_secret().split_once(':').is_none_or(|(id, _)| id.parse::<u64>().is_err()) {
                 warnings.push("TELEGRAM_BOT_TOKEN does not look like one (NUMBER:LETTERS, from @BotFather)".to_owned());
@@ -285,10 +286,9 @@ fn discord(reader: &mut Reader<'_>, allow_http: bool) -> Option<DiscordConfig> {
     token.map(|token| DiscordConfig { token, application_id: reader.application_id("DISCORD_APPLICATION_ID"), public_key, api_url })
 }
 
-fn telegram(reader: &mut Reader<'_>, allow_http: bool) -> Option<TelegramConfig> {
+fn telegram(reader: &mut Reader<'_>, allow_http: bool, public_url: Option<&str>) -> Option<TelegramConfig> {
     let token = reader.secret("TELEGRAM_BOT_TOKEN");
     let api_url = reader.api_url("TELEGRAM_API_URL", allow_http, true);
-    let webhook_secret = reader.secret("TELEGRAM_WEBHOOK_SECRET");
     let in_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-');
     if token.as_ref().is_some_and(|token| !token.expose_secret().bytes().all(in_path)) {
         reader.mistake(
@@ -297,11 +297,13 @@ fn telegram(reader: &mut Reader<'_>, allow_http: bool) -> Option<TelegramConfig>
             "the token as @BotFather gave it: NUMBER:LETTERS",
         );
     }
-    let in_secret = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if webhook_secret.as_ref().is_some_and(|secret| !secret.expose_secret().bytes().all(in_secret) || secret.expose_secret().len() > 256) {
-        reader.mistake("TELEGRAM_WEBHOOK_SECRET", "Telegram does not take it", "up to 256 characters of A-Z, a-z, 0-9, _ and -");
-    }
-    token.map(|token| TelegramConfig { token, api_url, webhook_secret })
+    let secret = reader.webhook_secret("TELEGRAM_WEBHOOK_SECRET");
+    let token = token?;
+    let webhook = secret.zip(public_url).map(|(secret, url)| {
+        reader.check_webhook_url("BELLWETHER_PUBLIC_URL", url);
+        WebhookConfig { public_url: url.to_owned(), secret }
+    });
+    Some(TelegramConfig { token, api_url, webhook })
 }
 
 fn admin_token(reader: &mut Reader<'_>) -> Option<SecretString> {

@@ -1,4 +1,7 @@
-//! The outgoing HTTP client that every room shares: timeouts, no redirects, bounded bodies (`rules.md` 4.6).
+//! The outgoing HTTP client that every room shares: timeouts, no redirects, bounded bodies (`rules.md` 4.6); and what every door checks of
+//! what comes in ([`incoming`]).
+
+pub mod incoming;
 
 use reqwest::{Client, Response, redirect};
 use std::time::Duration;

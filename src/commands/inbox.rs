@@ -5,10 +5,13 @@ use crate::{
     domain::{Address, MessageBody, Place, Timestamp, UserId, wording::Card},
     store::{NewDestination, Store, StoreError},
 };
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// How long an update is remembered, so that a repeat does nothing twice (`rules.md` 6.2).
 const REMEMBERED: Duration = Duration::from_secs(48 * 3600);
+/// How many bytes are kept of what cannot be read.
+const BEGINNING: usize = 16 * 1024;
 
 /// The updates of the one platform that has them (Telegram). Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +55,18 @@ impl Inbox {
         Ok(self.store.keep_update(update_id, body, now).await?)
     }
 
+    /// Keeps the beginning of what came as an update and is none, for whoever looks into it. It is bounded in size and number.
+    ///
+    /// # Errors
+    /// Where the database fails: then it must not be confirmed.
+    pub async fn keep_unreadable(&self, body: &[u8], now: Timestamp) -> Result<(), InboxError> {
+        let digest = Sha256::digest(body);
+        let number = digest.iter().take(8).fold(0, |number: i64, byte| (number << 8) | i64::from(*byte));
+        let beginning = String::from_utf8_lossy(&body[..body.len().min(BEGINNING)]).replace('\0', "\u{fffd}");
+        // Every negative number there is, and none that is not.
+        Ok(self.store.set_update_aside(number | i64::MIN, &beginning, now).await?)
+    }
+
     /// What is stored and not carried out, in order.
     ///
     /// # Errors
@@ -88,14 +103,6 @@ impl Inbox {
     /// Where the database fails.
     pub async fn rejected(&self) -> Result<u64, InboxError> {
         Ok(self.store.rejected_updates().await?)
-    }
-
-    /// The update that came last, and when.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn last_seen(&self) -> Result<Option<(i64, Timestamp)>, InboxError> {
-        Ok(self.store.last_update().await?)
     }
 
     /// Forgets what was settled more than 48 hours ago.

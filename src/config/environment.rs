@@ -87,6 +87,12 @@ impl Environment {
         Given { value: read(name), file: read(&in_file) }
     }
 
+    /// Whether a secret is given, in whichever way.
+    pub(super) fn gives_secret(&self, name: &str) -> bool {
+        let given = self.secret(name);
+        given.value.is_some() || given.file.is_some()
+    }
+
     /// Every name that is set in any layer.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().flat_map(BTreeMap::keys).map(String::as_str)

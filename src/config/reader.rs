@@ -3,7 +3,7 @@
 use super::{Environment, GivenSchedule, Mistake, Mistakes, variables::default_of};
 use crate::domain::{Address, Platform};
 use ed25519_dalek::VerifyingKey;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::{
     fmt::Display,
     io,
@@ -144,6 +144,28 @@ impl<'a> Reader<'a> {
                 self.mistake(name, &what, "a URL such as https://bellwether.example.org");
                 None
             }
+        }
+    }
+
+    /// What Telegram shows with each update.
+    pub(super) fn webhook_secret(&mut self, name: &str) -> Option<SecretString> {
+        let secret = self.secret(name)?;
+        let taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let text = secret.expose_secret();
+        if text.len() > 256 || !text.bytes().all(taken) {
+            self.mistake(name, "Telegram does not take it", "up to 256 characters of A-Z, a-z, 0-9, _ and -");
+            return None;
+        }
+        Some(secret)
+    }
+
+    /// Whether Telegram calls this address (`rules.md` 6.2).
+    pub(super) fn check_webhook_url(&mut self, name: &str, url: &str) {
+        let Ok(url) = url.parse::<reqwest::Url>() else { return };
+        let reachable = url.scheme() == "https" && matches!(url.port_or_known_default(), Some(443 | 80 | 88 | 8443));
+        if !reachable && !is_loopback(&url) {
+            let what = "Telegram does not call this address, and TELEGRAM_WEBHOOK_SECRET asks for a webhook";
+            self.mistake(name, what, "an https URL on port 443, 80, 88 or 8443, or unset TELEGRAM_WEBHOOK_SECRET");
         }
     }
 

@@ -12,13 +12,16 @@ const KEEP: &str =
     "INSERT INTO updates_seen (update_id, received_at, body, state) VALUES ($1, $2, $3, $4) ON CONFLICT (update_id) DO NOTHING";
 const OPEN: &str = "SELECT update_id, body FROM updates_seen WHERE state = 'stored' ORDER BY update_id LIMIT 1000";
 const FINISH: &str = "UPDATE updates_seen SET state = 'done', body = NULL WHERE update_id = $1 AND state = 'stored'";
-const REJECT: &str = "UPDATE updates_seen SET state = 'rejected' WHERE update_id = $1 AND state = 'stored'";
-const LAST_SEEN: &str = "SELECT update_id, received_at FROM updates_seen ORDER BY received_at DESC, update_id DESC LIMIT 1";
+/// What cannot be carried out keeps its beginning, for whoever looks into it.
+const REJECT: &str = "UPDATE updates_seen SET state = 'rejected', body = SUBSTR(body, 1, 16384) WHERE update_id = $1 AND state = 'stored'";
+/// Telegram's own numbers are positive: what came without one stands under a negative number, at most 100 of them.
+const SET_ASIDE: &str = "INSERT INTO updates_seen (update_id, received_at, body, state)
+    SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS TEXT), 'rejected' WHERE (SELECT COUNT(*) FROM updates_seen WHERE update_id < 0) < 100
+    ON CONFLICT (update_id) DO NOTHING";
 const REJECTED: &str = "SELECT COUNT(*) FROM updates_seen WHERE state = 'rejected'";
-const FORGET: &str = "DELETE FROM updates_seen WHERE received_at < $1 AND state <> 'stored'
-    AND received_at < (SELECT MAX(received_at) FROM updates_seen)";
+const FORGET: &str = "DELETE FROM updates_seen WHERE received_at < $1 AND state <> 'stored'";
 
-pub(super) const STATEMENTS: &[&str] = &[KEEP, OPEN, FINISH, REJECT, LAST_SEEN, REJECTED, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[KEEP, OPEN, FINISH, REJECT, SET_ASIDE, REJECTED, FORGET];
 
 impl Store {
     /// Stores an update that is to be carried out; says whether it is new.
@@ -81,13 +84,13 @@ impl Store {
         Ok(())
     }
 
-    /// The update that came last, and when.
+    /// Keeps what came as an update and is none, under a negative number that stands for it: the same thing again is not kept twice.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn last_update(&self) -> StoreResult<Option<(i64, Timestamp)>> {
-        let row: Option<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(LAST_SEEN).fetch_optional(pool).await)?;
-        Ok(row.map(|(id, at)| (id, Timestamp::from_millis(at))))
+    pub async fn set_update_aside(&self, number: i64, beginning: &str, now: Timestamp) -> StoreResult<()> {
+        on_db!(self.db, pool => sqlx::query(SET_ASIDE).bind(number).bind(now.as_millis()).bind(beginning).execute(pool).await.map(drop))?;
+        Ok(())
     }
 
     /// How many updates of the last 48 hours were rejected.
@@ -99,7 +102,7 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Forgets what was received before `before` and is settled, but never the newest: it says where to go on.
+    /// Forgets what was received before `before` and is settled.
     ///
     /// # Errors
     /// Where the database fails.

@@ -24,6 +24,7 @@ labels! {
     StageLabels { stage }
     QueueLabels { platform, lane }
     PlatformLabels { platform }
+    OutcomeLabels { outcome }
 }
 
 type Histograms = Family<StageLabels, Histogram, fn() -> Histogram>;
@@ -41,6 +42,7 @@ pub struct Metrics {
     queue_depth: Family<QueueLabels, Gauge>,
     calls_left: Gauge,
     platform_up: Family<PlatformLabels, Gauge>,
+    telegram_updates: Family<OutcomeLabels, Counter>,
 }
 
 /// How a poll ended.
@@ -92,6 +94,33 @@ impl Stage {
     }
 }
 
+/// What became of what came in as an update of Telegram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateOutcome {
+    /// It is new and stored.
+    Stored,
+    /// It was stored before.
+    Repeated,
+    /// It cannot be read; it is set aside.
+    Unreadable,
+    /// It is too large; nothing of it is kept.
+    TooLarge,
+    /// Whoever sent it did not show the secret.
+    Unauthorized,
+}
+
+impl UpdateOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Repeated => "repeated",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+}
+
 fn latency_histogram() -> Histogram {
     Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0])
 }
@@ -110,6 +139,7 @@ impl Default for Metrics {
             queue_depth: Family::default(),
             calls_left: Gauge::default(),
             platform_up: Family::default(),
+            telegram_updates: Family::default(),
             registry: Registry::default(),
         };
         registry.register("polls", "Polls of each feed by how they ended", metrics.polls.clone());
@@ -127,6 +157,7 @@ impl Default for Metrics {
         registry.register("queue_depth", "Messages that wait, by lane", metrics.queue_depth.clone());
         registry.register("calls_left", "Calls left of this month's budget", metrics.calls_left.clone());
         registry.register("platform_up", "1 while the platform takes messages", metrics.platform_up.clone());
+        registry.register("telegram_updates", "Updates of Telegram by what became of them", metrics.telegram_updates.clone());
         Self { registry, ..metrics }
     }
 }
@@ -190,6 +221,11 @@ impl Metrics {
     /// Whether the platform takes messages.
     pub fn platform_up(&self, platform: Platform, up: bool) {
         self.platform_up.get_or_create(&PlatformLabels { platform: platform.as_str().to_owned() }).set(i64::from(up));
+    }
+
+    /// Something came in as an update of Telegram.
+    pub fn telegram_update(&self, outcome: UpdateOutcome) {
+        self.telegram_updates.get_or_create(&OutcomeLabels { outcome: outcome.as_str().to_owned() }).inc();
     }
 }
 

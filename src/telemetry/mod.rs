@@ -3,4 +3,4 @@
 pub mod logging;
 mod metrics;
 
-pub use metrics::{Metrics, PollOutcome, Stage};
+pub use metrics::{Metrics, PollOutcome, Stage, UpdateOutcome};

@@ -1,13 +1,13 @@
 //! Who may see operators' pages (`rules.md` 6.3).
 
 use super::Peer;
+use crate::http::incoming::is_same;
 use axum::{
     extract::{ConnectInfo, Request},
     http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
 };
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 
 /// Decides about every request for an operators' page.
@@ -68,12 +68,6 @@ impl OperatorAccess {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Compares digests, every byte of them: how long it takes says nothing about the secret.
-fn is_same(shown: &str, secret: &str) -> bool {
-    let pairs = Sha256::digest(shown).into_iter().zip(Sha256::digest(secret));
-    pairs.fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
 }
 
 fn is_loopback(address: IpAddr) -> bool {

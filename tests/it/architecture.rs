@@ -122,7 +122,7 @@ const ROOMS: &[Room] = &[
         never: &["crate::engine", "crate::sources", "crate::pipeline", "crate::web", "crate::cli", "sqlx", "crate::store"],
     },
     Room { path: "src/chat/discord", never: &["chat::telegram", "teloxide"] },
-    Room { path: "src/chat/telegram", never: &["chat::discord", "serenity", "axum"] },
+    Room { path: "src/chat/telegram", never: &["chat::discord", "serenity"] },
     Room { path: "src/chat/console", never: &["chat::discord", "chat::telegram", "serenity", "teloxide", "axum", "reqwest"] },
     Room {
         path: "src/pipeline",

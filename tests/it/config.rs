@@ -63,7 +63,7 @@ fn every_setting_is_read() {
     assert_eq!(config.source.schedules[&Kind::Hourly], GivenSchedule::Off);
     let discord = config.discord.as_ref().unwrap();
     assert_eq!((discord.application_id, discord.public_key.unwrap()[0], discord.api_url.as_str()), (42, 0xd7, "https://discord.com"));
-    assert!(config.telegram.as_ref().unwrap().webhook_secret.is_some());
+    assert_eq!(config.telegram.as_ref().unwrap().webhook.as_ref().unwrap().public_url, "https://bot.example.org");
     let operators: Vec<_> = config.operators.iter().map(Address::to_string).collect();
     assert_eq!(operators, ["discord:1", "telegram:-100/7", "discord:user:3"]);
     assert_eq!(config.requirements_of_serve(), Mistakes::default());

@@ -5,7 +5,7 @@ use crate::support::{
     fake_telegram::{BOT_NAME, FakeTelegram, Fault},
 };
 use bellwether::{
-    chat::telegram::{PollError, Telegram, Updates},
+    chat::telegram::{Telegram, Updates, UpdatesError},
     clock::{Clock, ManualClock, SharedClock},
     commands::{Desk, DeskSettings, Inbox},
     domain::{
@@ -87,7 +87,7 @@ impl Bench {
 fn updates(fake: &FakeTelegram, db: &TestDb, clock: SharedClock) -> Updates {
     let telegram = Telegram::new(fake.settings(), clock.clone());
     let (desk, _lookups) = Desk::new(db.store.clone(), clock.clone(), DeskSettings::default());
-    Updates::new(telegram, desk, Inbox::new(db.store.clone()), clock)
+    Updates::new(telegram, desk, Inbox::new(db.store.clone()), clock, Arc::default())
 }
 
 async fn count(db: &TestDb, sql: &str) -> i64 {
@@ -137,7 +137,7 @@ on_both!(a_crash_between_storing_and_confirming_loses_and_doubles_nothing, |db| 
     assert!(bench.inbox().keep(id, &body, bench.clock.now()).await.unwrap());
     bench.restart();
     bench.updates.step().await.unwrap();
-    assert_eq!(bench.fake.calls("getUpdates")[0]["offset"], id + 1);
+    assert_eq!(bench.fake.calls("getUpdates")[0].get("offset"), None, "what is stored says nothing about what Telegram still has");
     assert_eq!(bench.places().await, ["7"]);
     assert_eq!(bench.inbox().open().await.unwrap(), []);
     assert!(!bench.inbox().finish(id, None, bench.clock.now()).await.unwrap(), "it is settled");
@@ -173,7 +173,6 @@ on_both!(garbage_is_set_aside_and_the_rest_goes_on, |db| async move {
     assert_eq!(bench.fake.unconfirmed(), 0);
     bench.clock.advance(Duration::from_secs(49 * 3600));
     bench.inbox().forget_old(bench.clock.now()).await.unwrap();
-    assert!(bench.inbox().last_seen().await.unwrap().is_some(), "the newest are kept: they say where to go on");
     bench.fake.with(|world| world.say(ADMIN, ADMIN, "/help"));
     bench.updates.step().await.unwrap();
     assert_eq!((bench.places().await.len(), bench.inbox().rejected().await.unwrap()), (2, 0));
@@ -289,7 +288,7 @@ async fn a_webhook_is_removed_only_if_one_is_set() {
     bench.updates.step().await.unwrap();
     assert_eq!(bench.fake.calls("deleteWebhook").len(), 0);
     bench.fake.set_webhook("https://other.example/hook");
-    assert!(matches!(bench.updates.step().await, Err(PollError::Conflict(_))), "it is looked for again after this");
+    assert!(matches!(bench.updates.step().await, Err(UpdatesError::Conflict(_))), "it is looked for again after this");
     bench.fake.with(|world| world.say(ADMIN, ADMIN, "/help"));
     bench.updates.step().await.unwrap();
     assert_eq!(bench.fake.calls("deleteWebhook"), [json!({ "drop_pending_updates": false })]);

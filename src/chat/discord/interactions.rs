@@ -10,17 +10,20 @@ use super::{
 use crate::{
     commands::Desk,
     domain::{Timestamp, wording::Card},
-    http::quoted,
+    http::{
+        incoming::{self, ReadError, only},
+        quoted,
+    },
 };
 use axum::{
     Json, Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
@@ -63,9 +66,11 @@ pub fn router(discord: &Discord, desk: Desk, tasks: TaskTracker) -> Option<Route
 
 async fn enter(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
     let Ok(_place) = door.places.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let body = match timeout(BODY_TIME, read(&headers, body)).await {
+    let body = match timeout(BODY_TIME, incoming::read(&headers, &mut body.into_data_stream(), BODY_LIMIT)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(status)) => return status.into_response(),
+        Ok(Err(ReadError::TooLarge)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        // Broken off: an invalid request like any other.
+        Ok(Err(ReadError::Broken)) => return StatusCode::UNAUTHORIZED.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let now = door.discord.0.clock.now();
@@ -76,31 +81,6 @@ async fn enter(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) ->
         Some((kind, object)) => Json(door.answer(kind, object, now).await).into_response(),
         None => StatusCode::BAD_REQUEST.into_response(),
     }
-}
-
-/// The whole body, or the refusal: too large, or broken off (which is an invalid request like any other).
-async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, StatusCode> {
-    let announced = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let mut whole = Vec::with_capacity(announced.unwrap_or(0));
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk: Bytes = chunk.map_err(|_| StatusCode::UNAUTHORIZED)?;
-        if whole.len() + chunk.len() > BODY_LIMIT {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole)
-}
-
-/// The only value of a header; none where it is missing, repeated or not text.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
 }
 
 /// 1 to 12 digits without a sign.

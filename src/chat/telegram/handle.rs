@@ -1,7 +1,7 @@
 //! What one update leads to: the facts that only Telegram knows, the desk's answer, and that answer's way into the outbox.
 
 use super::{
-    Me, PollError, Updates,
+    Me, Updates, UpdatesError,
     convert::{self, Intake, Said, Speaker},
     flood::{self, Verdict},
     wire::Update,
@@ -17,7 +17,7 @@ use std::{sync::PoisonError, time::Duration};
 
 impl Updates {
     /// Carries out one stored update and settles it.
-    pub(super) async fn handle(&self, id: i64, update: &Update) -> Result<(), PollError> {
+    pub(super) async fn handle(&self, id: i64, update: &Update) -> Result<(), UpdatesError> {
         let me = self.telegram.me_once().await?;
         let answer = match convert::intake(update, &me.username) {
             Intake::Command(said) => self.command(id, &said, me).await.map(|card| answer(said, card)),
@@ -30,7 +30,7 @@ impl Updates {
             }
             Intake::Nothing => None,
         };
-        self.inbox.finish(id, answer, self.clock.now()).await?;
+        self.arrivals.inbox.finish(id, answer, self.clock.now()).await?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use super::{
     errors,
     limits::{Limits, Wait},
     render,
+    webhook::Webhook,
 };
 use crate::{
     chat::{End, Messenger, Outgoing, Receipt, Scope, SendError},
@@ -35,6 +36,8 @@ pub struct TelegramSettings {
     pub api_url: String,
     /// `TELEGRAM_BOT_TOKEN`.
     pub token: SecretString,
+    /// How updates come, if not by long polling.
+    pub webhook: Option<Webhook>,
 }
 
 /// A bot on Telegram. Cheap to clone; all clones share one pace.
@@ -45,6 +48,7 @@ struct Inner {
     api: Api,
     clock: SharedClock,
     limits: Mutex<Limits>,
+    webhook: Option<Webhook>,
     me: OnceCell<super::Me>,
 }
 
@@ -86,11 +90,17 @@ impl Telegram {
     /// A bot that paces itself by `clock`.
     pub fn new(settings: TelegramSettings, clock: SharedClock) -> Self {
         let limits = Mutex::new(Limits::new(clock.now()));
-        Self(Arc::new(Inner { api: Api::new(&settings.api_url, settings.token), clock, limits, me: OnceCell::new() }))
+        let TelegramSettings { api_url, token, webhook } = settings;
+        Self(Arc::new(Inner { api: Api::new(&api_url, token), clock, limits, webhook, me: OnceCell::new() }))
     }
 
     pub(super) fn api(&self) -> &Api {
         &self.0.api
+    }
+
+    /// How updates come; nothing where they are polled.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        self.0.webhook.as_ref()
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -1,11 +1,13 @@
 //! Telegram: sends through one method call at a time ([`Telegram`] is a [`Messenger`](super::Messenger)) and takes commands by long
-//! polling ([`Updates`]). Own transport, because code, parameters and raw body of an answer decide what happens next.
+//! polling or by webhook ([`Updates`]). Own transport, because code, parameters and raw body of an answer decide what happens next.
 //!
 //! What a command does is `commands`' business; what to do about a failed send is `pipeline::deliver`'s.
 
 mod access;
 mod api;
+mod arrivals;
 mod convert;
+mod door;
 mod errors;
 mod flood;
 mod handle;
@@ -15,10 +17,12 @@ mod poll;
 mod register;
 mod render;
 mod updates;
+mod webhook;
 mod wire;
 
 pub use api::ApiError;
+pub use door::{BODY_LIMIT, router};
 pub use messenger::{Telegram, TelegramSettings};
-pub use poll::PollError;
 pub use register::Me;
-pub use updates::Updates;
+pub use updates::{Updates, UpdatesError};
+pub use webhook::{WEBHOOK_PATH, Webhook, WebhookInfo};

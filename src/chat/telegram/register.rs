@@ -40,15 +40,6 @@ impl Telegram {
         self.known_me().get_or_try_init(|| self.me()).await
     }
 
-    /// Where Telegram sends updates, if somewhere: then they cannot be polled. The path may be a secret.
-    ///
-    /// # Errors
-    /// Where Telegram refuses the token or cannot be reached.
-    pub async fn webhook(&self) -> Result<Option<String>, ApiError> {
-        let info = self.api().call("getWebhookInfo", &json!({}), CALL_TIMEOUT).await?;
-        Ok(info.get("url").and_then(Value::as_str).filter(|url| !url.is_empty()).map(str::to_owned))
-    }
-
     /// Asks for a chat, by its number: works where the bot is in it.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
-//! The intake: polls, stores, confirms, carries out. A crash anywhere in between carries a stored update out again after the restart, and
-//! an update that comes twice does nothing twice.
+//! The intake: what polling or the webhook brings is stored, confirmed, carried out. A crash anywhere in between carries a stored update
+//! out again after the restart, and an update that comes twice does nothing twice.
 
-use super::{PollError, Telegram, access::Admins, convert, flood::Flood, poll::Position, wire::Update};
+use super::{ApiError, Telegram, access::Admins, arrivals::Arrivals, convert, flood::Flood, poll::Position, wire::Update};
 use crate::{
     clock::SharedClock,
     commands::{Desk, Inbox, InboxError},
     domain::Timestamp,
     http,
+    telemetry::Metrics,
 };
 use futures_util::{
     FutureExt as _, StreamExt as _,
@@ -15,15 +16,14 @@ use futures_util::{
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     panic::AssertUnwindSafe,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, watch},
-    time,
-};
+use tokio::{sync::watch, time};
 use tokio_util::sync::CancellationToken;
 
+/// What is asked for. Always named: left out, Telegram keeps what another program asked for last.
+pub(super) const ALLOWED_UPDATES: &[&str] = &["message", "my_chat_member"];
 /// How long Telegram holds a poll open, in seconds (it clamps at 50).
 const LONG_POLL: u64 = 25;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -38,11 +38,51 @@ const FAILURES: u32 = 3;
 /// How long a chat rests, or the look at what is stored, after the database or Telegram failed.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// Takes commands from Telegram by long polling.
+/// Why no updates come, or why they cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdatesError {
+    /// 409: somebody else takes the updates.
+    #[error("another instance polls with this token, or a webhook is set ({0}): stop it, or give this one a token of its own")]
+    Conflict(String),
+    /// The webhook is set, but Telegram does not get through to it.
+    #[error("Telegram cannot deliver to the webhook ({words}), and {pending} updates wait: `bellwether check` says what to mend")]
+    Undelivered {
+        /// Telegram's words.
+        words: String,
+        /// How many wait.
+        pending: u64,
+    },
+    /// Telegram refused or could not be reached.
+    #[error(transparent)]
+    Telegram(#[from] ApiError),
+    /// The database failed: nothing was confirmed.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+}
+
+impl UpdatesError {
+    /// Waiting does not mend it: the token or the webhook is refused, or somebody else takes the updates.
+    fn needs_operator(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Undelivered { .. } => true,
+            Self::Telegram(error) => error.is_unauthorized() || matches!(error, ApiError::Refused { code: 400, .. }),
+            Self::Inbox(_) => false,
+        }
+    }
+}
+
+/// Failures without a success in between.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    failures: u32,
+    words: String,
+}
+
+/// Takes commands from Telegram, by long polling or by webhook.
 pub struct Updates {
     pub(super) telegram: Telegram,
     pub(super) desk: Desk,
-    pub(super) inbox: Inbox,
+    pub(super) arrivals: Arc<Arrivals>,
     pub(super) clock: SharedClock,
     pub(super) admins: Admins,
     pub(super) flood: Mutex<Flood>,
@@ -55,11 +95,11 @@ pub struct Updates {
 
 impl Updates {
     /// Commands of this bot for this desk.
-    pub fn new(telegram: Telegram, desk: Desk, inbox: Inbox, clock: SharedClock) -> Self {
+    pub fn new(telegram: Telegram, desk: Desk, inbox: Inbox, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
         Self {
             telegram,
             desk,
-            inbox,
+            arrivals: Arc::new(Arrivals::new(inbox, clock.clone(), metrics)),
             clock,
             admins: Admins::default(),
             flood: Mutex::default(),
@@ -75,16 +115,21 @@ impl Updates {
         self.problem.subscribe()
     }
 
-    /// Polls until it is told to stop; what was begun by then is finished. A command that takes long delays its own chat alone: neither
-    /// the next poll nor what was said elsewhere waits for it.
+    /// Takes in and carries out until it is told to stop; what was begun by then is finished. A command that takes long delays its own
+    /// chat alone: neither what comes next nor what was said elsewhere waits for it.
     pub async fn run(self, shutdown: CancellationToken) {
-        let stored = Notify::new();
-        tokio::join!(self.take_in(&shutdown, &stored), self.carry_out(&shutdown, &stored));
+        let take_in = async {
+            match self.telegram.webhook() {
+                Some(webhook) => self.keep_webhook(webhook, &shutdown).await,
+                None => self.poll(&shutdown).await,
+            }
+        };
+        tokio::join!(take_in, self.carry_out(&shutdown));
     }
 
-    /// Polls and stores; says in `stored` that there is something to do.
-    async fn take_in(&self, shutdown: &CancellationToken, stored: &Notify) {
-        let mut failures = 0;
+    /// Polls and stores.
+    async fn poll(&self, shutdown: &CancellationToken) {
+        let mut trouble = Trouble::default();
         loop {
             let began = time::Instant::now();
             let end = tokio::select! {
@@ -92,9 +137,7 @@ impl Updates {
                 () = shutdown.cancelled() => return,
                 end = self.fetch(LONG_POLL) => end,
             };
-            // Also after a failure: a part of what came may be stored.
-            stored.notify_one();
-            let mut pause = self.pause_after(end.as_ref(), &mut failures);
+            let mut pause = self.pause_after(end.as_ref().err(), &mut trouble);
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
                 pause = TOO_QUICK;
             }
@@ -103,7 +146,7 @@ impl Updates {
     }
 
     /// Carries out what is stored, also what a predecessor stored: chats beside each other, each in order.
-    async fn carry_out(&self, shutdown: &CancellationToken, stored: &Notify) {
+    async fn carry_out(&self, shutdown: &CancellationToken) {
         let mut at_work = FuturesUnordered::new();
         // A chat is looked at again only when all that was taken of it is settled: nothing is carried out twice.
         let mut busy = BTreeSet::new();
@@ -124,7 +167,7 @@ impl Updates {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(chat) = at_work.next() => { busy.remove(&chat); }
-                () = stored.notified(), if is_known => {}
+                () = self.arrivals.stored(), if is_known => {}
                 () = time::sleep(TRY_AGAIN), if !is_known => {}
             }
         }
@@ -140,12 +183,16 @@ impl Updates {
         chat
     }
 
-    /// One poll that waits for nothing, then everything that is open; gives how many updates were new.
+    /// One poll that waits for nothing, or one look after the webhook, then everything that is open; gives how many updates the poll
+    /// brought that were new.
     ///
     /// # Errors
-    /// As a poll fails; what was stored stays stored.
-    pub async fn step(&self) -> Result<usize, PollError> {
-        let fresh = self.fetch(0).await?;
+    /// As these fail; what was stored stays stored.
+    pub async fn step(&self) -> Result<usize, UpdatesError> {
+        let fresh = match self.telegram.webhook() {
+            Some(webhook) => self.look_after(webhook).await.map(|()| 0)?,
+            None => self.fetch(0).await?,
+        };
         self.handle_open().await?;
         Ok(fresh)
     }
@@ -154,45 +201,49 @@ impl Updates {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a round ended: one line per failure, and how long to wait.
-    fn pause_after(&self, end: Result<&usize, &PollError>, failures: &mut u32) -> Duration {
-        let Err(error) = end else {
-            *failures = 0;
+    /// Notes how a round ended: one line for each new failure, and how long to wait.
+    pub(super) fn pause_after(&self, error: Option<&UpdatesError>, trouble: &mut Trouble) -> Duration {
+        let Some(error) = error else {
+            *trouble = Trouble::default();
             self.problem.send_if_modified(|problem| problem.take().is_some());
             return Duration::ZERO;
         };
-        *failures += 1;
-        tracing::warn!(%error, failures, "no updates from Telegram");
-        if error.needs_operator() || *failures >= FAILURES {
-            let words = error.to_string();
+        trouble.failures += 1;
+        let (failures, words) = (trouble.failures, error.to_string());
+        if std::mem::replace(&mut trouble.words, words.clone()) == words {
+            tracing::debug!(%error, failures, "no updates from Telegram");
+        } else {
+            tracing::warn!(%error, failures, "no updates from Telegram");
+        }
+        if error.needs_operator() || failures >= FAILURES {
             self.problem.send_if_modified(|problem| problem.replace(words.clone()).is_none_or(|before| before != words));
         }
-        let backoff = Duration::from_secs(1 << (*failures - 1).min(6)).min(LONGEST_PAUSE);
+        let backoff = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);
         match error {
-            PollError::Telegram(error) if error.is_unauthorized() => LONGEST_PAUSE,
-            PollError::Telegram(error) => error.retry_after().unwrap_or_default().max(backoff),
+            UpdatesError::Telegram(error) if error.is_unauthorized() => LONGEST_PAUSE,
+            UpdatesError::Telegram(error) => error.retry_after().unwrap_or_default().max(backoff),
             _ => backoff,
         }
     }
 
     /// Carries out everything that is stored and open.
-    async fn handle_open(&self) -> Result<(), PollError> {
+    async fn handle_open(&self) -> Result<(), UpdatesError> {
         let chats = self.open_by_chat().await?;
         let to_the_end = CancellationToken::new();
         let ends = stream::iter(chats.into_values()).map(|updates| self.handle_in_order(updates, &to_the_end));
-        ends.buffer_unordered(CHATS_AT_ONCE).fold(Ok(()), async |all: Result<(), PollError>, end| all.and(end)).await
+        ends.buffer_unordered(CHATS_AT_ONCE).fold(Ok(()), async |all: Result<(), UpdatesError>, end| all.and(end)).await
     }
 
     /// What is stored and open, of each chat in order. What cannot be read is set aside.
     async fn open_by_chat(&self) -> Result<BTreeMap<i64, Vec<(i64, Update)>>, InboxError> {
         self.forget_old().await?;
         let mut chats: BTreeMap<i64, Vec<(i64, Update)>> = BTreeMap::new();
-        for (id, body) in self.inbox.open().await? {
+        for (id, body) in self.arrivals.inbox.open().await? {
             match serde_json::from_str::<Update>(&body) {
                 Ok(update) => chats.entry(convert::chat_of(&update)).or_default().push((id, update)),
                 Err(error) => {
                     tracing::warn!(update = id, error = http::quoted(&error.to_string()), "an update cannot be read; it is set aside");
-                    self.inbox.reject(id).await?;
+                    self.arrivals.reject(id).await?;
                 }
             }
         }
@@ -200,7 +251,7 @@ impl Updates {
     }
 
     /// One after the other; a stop leaves what was not begun for the next start.
-    async fn handle_in_order(&self, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> Result<(), PollError> {
+    async fn handle_in_order(&self, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> Result<(), UpdatesError> {
         for (id, update) in updates {
             if shutdown.is_cancelled() {
                 break;
@@ -210,7 +261,7 @@ impl Updates {
                 // An update that breaks us would break us again after each restart, and with it every later one.
                 Err(_) => {
                     tracing::error!(update = id, "an update broke its handler; it is set aside");
-                    self.inbox.reject(id).await?;
+                    self.arrivals.reject(id).await?;
                 }
             }
         }
@@ -228,7 +279,7 @@ impl Updates {
             due
         };
         if due {
-            self.inbox.forget_old(now).await?;
+            self.arrivals.inbox.forget_old(now).await?;
         }
         Ok(())
     }

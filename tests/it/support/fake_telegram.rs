@@ -7,6 +7,7 @@ mod limits;
 mod markup;
 mod methods;
 mod spec;
+mod webhook;
 mod world;
 
 pub(crate) use world::{Sent, World};
@@ -59,6 +60,7 @@ pub(crate) struct FakeTelegram {
     pub(crate) url: String,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
+    deliverer: tokio::task::JoinHandle<()>,
 }
 
 pub(super) struct Shared {
@@ -86,11 +88,12 @@ impl FakeTelegram {
         let shared = Arc::new(Shared { world: Mutex::new(World::default()), wake: tokio::sync::Notify::new(), clock });
         let router = Router::new().route("/{bot}/{method}", post(answer).get(answer)).with_state(shared.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, shared, server }
+        let deliverer = tokio::spawn(webhook::deliver(shared.clone()));
+        Self { url, shared, server, deliverer }
     }
 
     pub(crate) fn settings(&self) -> TelegramSettings {
-        TelegramSettings { api_url: self.url.clone(), token: TOKEN.to_owned().into() }
+        TelegramSettings { api_url: self.url.clone(), token: TOKEN.to_owned().into(), webhook: None }
     }
 
     /// The next call of this method goes wrong; `sendMessage` to one chat where it is named.
@@ -126,7 +129,7 @@ impl FakeTelegram {
 
     /// A webhook is set, as by another program.
     pub(crate) fn set_webhook(&self, url: &str) {
-        self.shared.world().webhook = url.to_owned();
+        self.with(|world| world.webhook.url = url.to_owned());
     }
 
     /// How many updates wait to be confirmed.
@@ -153,6 +156,7 @@ impl FakeTelegram {
 impl Drop for FakeTelegram {
     fn drop(&mut self) {
         self.server.abort();
+        self.deliverer.abort();
         if !std::thread::panicking() {
             let unread = self.unread();
             assert!(unread.is_empty(), "messages that no test looked at: {unread:#?}");

@@ -1,7 +1,7 @@
 //! What each method does.
 
 use super::{
-    BOT_ID, BOT_NAME, Outcome, Refusal, Shared, markup,
+    BOT_ID, BOT_NAME, Outcome, Refusal, Shared, markup, webhook,
     world::{Chat, Sent, World},
 };
 use serde_json::{Value, json};
@@ -15,16 +15,14 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
     match method {
         "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
         "sendmessage" => send_message(shared, &mut world, parameters),
-        "getwebhookinfo" => {
-            Ok(json!({ "url": world.webhook, "has_custom_certificate": false, "pending_update_count": world.updates.len() }))
+        "getwebhookinfo" => Ok(webhook::info(&world)),
+        "setwebhook" => {
+            let set = webhook::set(&mut world, parameters, shared.clock.now());
+            drop(world);
+            shared.wake.notify_waiters();
+            set
         }
-        "deletewebhook" => {
-            world.webhook.clear();
-            if parameters.get("drop_pending_updates") == Some(&Value::Bool(true)) {
-                world.updates.clear();
-            }
-            Ok(Value::Bool(true))
-        }
+        "deletewebhook" => webhook::delete(&mut world, parameters),
         "setmycommands" => {
             world.commands.insert(scope(parameters), parameters["commands"].clone());
             Ok(Value::Bool(true))
@@ -118,7 +116,7 @@ async fn get_updates(shared: &Arc<Shared>, parameters: &Value) -> Outcome {
     let number = |name: &str| parameters.get(name).and_then(Value::as_i64);
     let ours = {
         let mut world = shared.world();
-        if !world.webhook.is_empty() {
+        if world.webhook.is_set() {
             let text = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
             return Err(Refusal::new(409, text));
         }

@@ -1,6 +1,6 @@
 //! What the fake knows: chats, their people and topics, updates that wait, messages that came.
 
-use super::{BOT_ID, BOT_NAME, Fault, limits::Limits};
+use super::{BOT_ID, BOT_NAME, Fault, limits::Limits, webhook::Webhook};
 use bellwether::domain::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -46,7 +46,7 @@ pub(crate) struct World {
     /// Every update that ever was.
     pub(crate) told: Vec<Value>,
     pub(crate) sent: Vec<Sent>,
-    pub(crate) webhook: String,
+    pub(crate) webhook: Webhook,
     pub(crate) commands: HashMap<String, Value>,
     /// Counts `getUpdates`: a later one ends an earlier one.
     pub(crate) polls: u64,
