@@ -69,6 +69,7 @@ pub enum OptionKind {
 const KINDS: &[&str] = &["daily", "hourly"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant"];
+const MUTE_LENGTHS: &[&str] = &["1h", "8h", "24h", "7d", "off"];
 
 const fn option(name: &'static str, description: &'static str, kind: OptionKind) -> OptionSpec {
     OptionSpec { name, description, kind, required: false, autocomplete: false }
@@ -86,6 +87,8 @@ const DIRECTION: OptionSpec =
 const DELIVERY: OptionSpec = option("delivery", "When: instant", OptionKind::Choice(DELIVERIES));
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
+const MUTE_FOR: OptionSpec = option("for", "For how long, or off; what is muted if you choose none", OptionKind::Choice(MUTE_LENGTHS));
+const MUTE_TOKEN: OptionSpec = OptionSpec { required: false, ..tokens("token", "This token alone, by symbol or #id, such as SOL") };
 const PER_HOUR: OptionSpec =
     option("max_per_hour", "Alert messages in any 60 minutes, 1 to 60; 0 is no limit", OptionKind::Integer { min: 0, max: MAX_PER_HOUR });
 const COOLDOWN: OptionSpec =
@@ -106,6 +109,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[tokens("token", "A symbol or #id, such as SOL"), KIND], Command::Signal),
     everywhere("settings", "Show or change how often you are told", &[PER_HOUR, COOLDOWN], Command::Settings),
+    everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
     everywhere("status", "Show what is polled, how often, and how delivery goes", &[], Command::Status),
     everywhere("help", "Show what I can do", &[], Command::Help),
     CommandSpec {
@@ -133,6 +137,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     ),
     of_channel("list", "List what the channels of this server are subscribed to", &[], Command::ChannelList),
     of_channel("settings", "Show or change how often a channel is told", &[PER_HOUR, COOLDOWN, CHANNEL], Command::ChannelSettings),
+    of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, CHANNEL], Command::ChannelMute),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),
 ];
 
@@ -150,7 +155,7 @@ pub(super) fn flat() -> impl Iterator<Item = (String, &'static CommandSpec)> {
 }
 
 /// Words of later versions: understood, so that the desk can say that they are not available yet.
-const LATER: &[(&str, Command)] = &[("history", Command::History), ("mute", Command::Mute), ("privacy", Command::Privacy)];
+const LATER: &[(&str, Command)] = &[("history", Command::History), ("privacy", Command::Privacy)];
 
 /// What these words mean: `subscribe`, or `channel subscribe`.
 pub fn command_named(words: &str) -> Option<Command> {
@@ -161,7 +166,7 @@ pub fn command_named(words: &str) -> Option<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Direction, Kind};
+    use crate::domain::{Direction, Kind, MuteLength};
     use std::collections::BTreeSet;
 
     fn is_name(name: &str) -> bool {
@@ -210,6 +215,7 @@ mod tests {
     fn what_is_offered_is_what_is_understood_and_works() {
         assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
+        assert_eq!(MUTE_LENGTHS, MuteLength::ALL.iter().map(|length| length.as_str()).collect::<Vec<_>>());
         for (name, later) in LATER {
             assert!(flat().all(|(_, spec)| spec.command != Some(*later)));
             assert_eq!(command_named(name), Some(*later));

@@ -21,6 +21,7 @@ impl Desk {
             Command::ChannelUnsubscribe => {
                 self.unsubscribe(request, &place::channel(request, Permissions::NotNeeded, "channel unsubscribe")?).await?
             }
+            Command::ChannelMute => self.mute(request, &place::channel(request, Permissions::NotNeeded, "channel mute")?).await?,
             Command::ChannelSettings => {
                 let place = place::channel(request, Permissions::Needed, "channel settings")?;
                 let card = self.settings_of(request, &place).await?;

@@ -32,6 +32,10 @@ impl Desk {
         let (mut found, offers_all) = match completion.command {
             Command::Subscribe | Command::ChannelSubscribe => (self.beginning(&typed.item).await?, true),
             Command::Signal => (self.beginning(&typed.item).await?, false),
+            Command::Mute => match subscriber(completion) {
+                Some((address, tenant)) => (self.subscribed(address, tenant, &typed.item).await?, false),
+                None => return Ok(Vec::new()),
+            },
             Command::Unsubscribe | Command::ChannelUnsubscribe => match subscriber(completion) {
                 Some((address, tenant)) => (self.subscribed(address, tenant, &typed.item).await?, true),
                 None => return Ok(Vec::new()),

@@ -148,9 +148,10 @@ impl Desk {
             | Command::ChannelUnsubscribe
             | Command::ChannelList
             | Command::ChannelSettings
+            | Command::ChannelMute
             | Command::ChannelTest => self.channel(request).await,
             Command::History => Err(not_available("/history")),
-            Command::Mute => Err(not_available("/mute")),
+            Command::Mute => self.mute_own(request).await,
             Command::Privacy => Err(not_available("/privacy")),
         }
     }

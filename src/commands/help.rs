@@ -31,6 +31,7 @@ fn example(spec: &CommandSpec) -> &'static str {
     match spec.options.first().map(|option| option.name) {
         Some("tokens") => " SOL,ETH",
         Some("token") => " SOL",
+        Some("for") => " 8h SOL",
         Some("max_per_hour") => " max_per_hour=5 cooldown=30",
         _ => "",
     }

@@ -11,6 +11,7 @@ mod desk;
 mod help;
 mod inbox;
 mod lookup;
+mod mute;
 mod options;
 mod place;
 mod presence;

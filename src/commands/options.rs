@@ -5,7 +5,7 @@ use super::{
     desk::{Stop, not_available},
     tokens::{self, Words, once},
 };
-use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, wording::RefusalPhrase};
+use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, MuteLength, Platform, wording::RefusalPhrase};
 
 /// Under which name Telegram's free words stand.
 const FREE_WORDS: &str = "words";
@@ -34,6 +34,18 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
         (_, Some(delivery)) if delivery != Delivery::Instant => Err(not_available(delivery.as_str())),
         _ => Ok(words),
     }
+}
+
+/// How long is to be muted; nothing where it is not said.
+pub(super) fn mute_length(request: &Request, example: &str) -> Result<Option<MuteLength>, Stop> {
+    let refused = |phrase| Stop::with_example(phrase, example);
+    let mut length = None;
+    for word in request.invocation.options.get("for").iter().flat_map(|list| list.split(',')) {
+        let found = MuteLength::parse(word.trim());
+        let found = found.ok_or_else(|| refused(bad_word("length", word, MuteLength::ALL, MuteLength::as_str)))?;
+        once(&mut length, found, "length", MuteLength::as_str).map_err(refused)?;
+    }
+    Ok(length)
 }
 
 fn bad_word<T: Copy>(option: &str, word: &str, choices: &[T], name: fn(T) -> &'static str) -> RefusalPhrase {

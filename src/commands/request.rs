@@ -98,6 +98,7 @@ pub enum Command {
     ChannelUnsubscribe,
     ChannelList,
     ChannelSettings,
+    ChannelMute,
     ChannelTest,
     History,
     Mute,

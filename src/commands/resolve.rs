@@ -73,6 +73,27 @@ impl Desk {
         Ok(taken)
     }
 
+    /// The tokens that are meant, first of all among those of one's own: a rank that has moved since changes nothing (5.2).
+    pub(super) async fn resolve_among(&self, words: &[TokenWord], own: &[TokenId]) -> Result<Vec<Token>, Stop> {
+        self.directory().await?;
+        let known = self.known(words).await?;
+        let mut taken: Vec<Token> = Vec::new();
+        for word in words {
+            let candidates = known.get(word).map(Vec::as_slice).unwrap_or_default();
+            let ours: Vec<&Token> = candidates.iter().filter(|token| own.contains(&token.id)).collect();
+            let choice = if ours.is_empty() { pick(candidates) } else { pick(ours) };
+            let token = match choice {
+                Pick::One(token) => token,
+                Pick::None => return Err(self.unknown(word).await?),
+                Pick::Several(tokens) => return Err(ambiguous(word, &tokens)),
+            };
+            if taken.iter().all(|other| other.id != token.id) {
+                taken.push(token.clone());
+            }
+        }
+        Ok(taken)
+    }
+
     /// What the directory has for each word.
     pub(super) async fn known(&self, words: &[TokenWord]) -> Result<BTreeMap<TokenWord, Vec<Token>>, Stop> {
         let (mut symbols, mut ids) = (Vec::new(), Vec::new());

@@ -46,6 +46,7 @@ impl Desk {
                 card.lines.push(SubscribingPhrase::MaxPerHour { settings: destination.settings }.into());
                 card.lines.push(SubscribingPhrase::Cooldown { settings: destination.settings }.into());
             }
+            card.lines.extend(self.mute_lines(Some(destination.id)).await?);
             card.lines.extend(destination.quarantine.map(|q| RefusalPhrase::OutOfReach { reason: q.reason }.into()));
         }
         Ok(card.into())
@@ -71,6 +72,7 @@ impl Desk {
             let excluded = self.store.exclusions_of(place.destination, SOURCE).await?;
             card.lines.push(SubscribingPhrase::Place { label: place.label }.into());
             card.lines.extend(grouped(&own, &excluded, self.settings.all_tokens, &mut room));
+            card.lines.extend(self.mute_lines(Some(place.destination)).await?);
             shown += u64::try_from(own.len()).unwrap_or_default();
             channels += 1;
         }

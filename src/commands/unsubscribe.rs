@@ -5,15 +5,13 @@ use super::{
     desk::{Desk, Outcome, SOURCE, Stop},
     options,
     place::{self, Place},
-    resolve::ambiguous,
-    tokens::{Pick, TokenWord, pick},
 };
 use crate::{
     domain::{
         Kind, Token, TokenId,
         wording::{Card, RefusalPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
-    store::{ListedSubscription, UnsubscribeOrder},
+    store::UnsubscribeOrder,
 };
 
 const EXAMPLE: &str = "/unsubscribe SOL,ETH";
@@ -37,7 +35,8 @@ impl Desk {
             Vec::new()
         } else {
             let own = self.store.subscriptions_of(destination.id).await?;
-            self.resolve_own(&words.tokens, &own).await?
+            let own: Vec<TokenId> = own.into_iter().filter_map(|listed| listed.token).map(|token| token.id).collect();
+            self.resolve_among(&words.tokens, &own).await?
         };
         let order = UnsubscribeOrder {
             destination: destination.id,
@@ -73,27 +72,5 @@ impl Desk {
         ];
         card.lines.extend(lines.into_iter().flatten().map(Into::into));
         Ok(card)
-    }
-
-    /// The tokens that are meant, first of all among those that are subscribed: a rank that has moved since changes nothing (5.2).
-    async fn resolve_own(&self, words: &[TokenWord], own: &[ListedSubscription]) -> Result<Vec<Token>, Stop> {
-        self.directory().await?;
-        let known = self.known(words).await?;
-        let mut taken: Vec<Token> = Vec::new();
-        for word in words {
-            let candidates = known.get(word).map(Vec::as_slice).unwrap_or_default();
-            let is_own = |token: &&Token| own.iter().any(|listed| listed.token.as_ref().is_some_and(|other| other.id == token.id));
-            let subscribed: Vec<&Token> = candidates.iter().filter(is_own).collect();
-            let choice = if subscribed.is_empty() { pick(candidates) } else { pick(subscribed) };
-            let token = match choice {
-                Pick::One(token) => token,
-                Pick::None => return Err(self.unknown(word).await?),
-                Pick::Several(tokens) => return Err(ambiguous(word, &tokens)),
-            };
-            if taken.iter().all(|other| other.id != token.id) {
-                taken.push(token.clone());
-            }
-        }
-        Ok(taken)
     }
 }

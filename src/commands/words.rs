@@ -14,7 +14,7 @@ pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
         }
         Command::Signal | Command::History => options.tokens(text, "token"),
         Command::Settings | Command::ChannelSettings => options.assignments(text),
-        Command::Mute => options.mute(text),
+        Command::Mute | Command::ChannelMute => options.mute(text),
         Command::Privacy => options.first_as("action", text),
         Command::Subscriptions | Command::Status | Command::Help | Command::ChannelList | Command::ChannelTest => options.left_over(text),
     }

@@ -1,6 +1,6 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
-use super::{AlertId, Change, Direction, Kind, Lane, MessageBody, Reason, Settings, Stance, Target, Timestamp, TokenId};
+use super::{AlertId, Change, Direction, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp, TokenId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A destination with some wish about the token of a change.
@@ -12,8 +12,8 @@ pub struct Candidate {
     pub excluded: bool,
     /// Its limits.
     pub settings: Settings,
-    /// Held until then.
-    pub muted_until: Option<Timestamp>,
+    /// What it wants to be quiet about, as far as the token goes.
+    pub mutes: Mutes,
     /// It cannot be reached at present.
     pub quarantined: bool,
     /// What it knows of the token.
@@ -49,8 +49,8 @@ pub struct Told {
 pub struct Situation {
     /// Its limits.
     pub settings: Settings,
-    /// Held until then.
-    pub muted_until: Option<Timestamp>,
+    /// What it wants to be quiet about.
+    pub mutes: Mutes,
     /// When a role was last mentioned.
     pub mentioned_at: Option<Timestamp>,
     /// When the counted messages of the last hour were sent, in any order.

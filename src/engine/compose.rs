@@ -34,13 +34,9 @@ struct Entry {
 /// Composes what is due.
 pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     let mut composition = Composition::default();
-    if let Some(until) = situation.muted_until.filter(|until| *until > now) {
-        composition.holds.extend(situation.due.iter().map(|due| (due.alert, until, Reason::Muted)));
-        return composition;
-    }
     let mut entries = Vec::new();
     let mut unchanged = Vec::new();
-    for (key, group) in wanted_groups(situation, &mut composition) {
+    for (key, group) in wanted_groups(situation, now, &mut composition) {
         if let Some(entry) = net_result(key, &group, situation, now, &mut composition) {
             let list = if entry.call.outcome == Outcome::FlippedBack { &mut unchanged } else { &mut entries };
             list.push(entry);
@@ -58,11 +54,16 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
 
 type Key = (Kind, TokenId);
 
-/// The due alerts that are still wanted, by token and in order of time; the others are skipped with their reason.
-fn wanted_groups<'a>(situation: &'a Situation, composition: &mut Composition) -> BTreeMap<Key, Vec<(&'a Due, &'a Wish)>> {
+/// The due alerts that are still wanted, by token and in order of time. What is muted is held before anything is decided about it: what
+/// becomes of the wish meanwhile is looked at when the mute ends. The others are skipped with their reason.
+fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut Composition) -> BTreeMap<Key, Vec<(&'a Due, &'a Wish)>> {
     let mut groups: BTreeMap<Key, Vec<(&Due, &Wish)>> = BTreeMap::new();
     for due in &situation.due {
         let key = (due.change.kind, due.change.token);
+        if let Some(until) = situation.mutes.hold(due.change.token, now) {
+            composition.holds.push((due.alert, until, Reason::Muted));
+            continue;
+        }
         match deciding_wish(wishes_about(situation, key), subscribed_by(&due.change)) {
             None => composition.skips.push((due.alert, Reason::Unsubscribed)),
             Some(wish) if wish.target == Target::All && situation.excluded.contains(&key) => {

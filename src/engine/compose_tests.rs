@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
 use super::*;
-use crate::domain::{Change, Direction, Settings, SourceId, Stance, Told};
+use crate::domain::{Change, Direction, Mutes, Settings, SourceId, Stance, Told};
 use proptest::prelude::*;
 
 fn at(minutes: i64) -> Timestamp {
@@ -36,7 +36,7 @@ fn all(direction: Direction) -> (Kind, Wish) {
 fn situation(due: Vec<Due>) -> Situation {
     Situation {
         settings: Settings::default(),
-        muted_until: None,
+        mutes: Mutes::default(),
         mentioned_at: None,
         sent: Vec::new(),
         told: BTreeMap::new(),
@@ -191,10 +191,50 @@ fn rule_3_9_roles_of_both_wishes_are_mentioned_once_in_ten_minutes() {
 #[test]
 fn rule_3_6_a_mute_holds_everything_and_ends_with_one_message() {
     let mut muted = situation(turns(2));
-    muted.muted_until = Some(at(60));
+    muted.mutes.all = Some(at(60));
     assert_eq!(compose(&muted, at(1)).holds.len(), 2);
     muted.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
     assert_eq!(titles(&compose(&muted, at(60))), ["Held back: 2 calls"]);
+}
+
+#[test]
+fn rule_3_6_a_muted_token_waits_alone_and_the_others_are_told() {
+    let mut muted = situation(turns(3));
+    muted.mutes.tokens.insert(TokenId(2), at(60));
+    muted.mutes.tokens.insert(TokenId(3), at(1));
+    let composition = compose(&muted, at(1));
+    assert_eq!(titles(&composition), ["T1 turned bullish", "T3 turned bullish"]);
+    assert_eq!(composition.holds, [(AlertId(2), at(60), Reason::Muted)]);
+}
+
+#[test]
+fn rule_3_6_a_mute_keeps_corrections_and_what_is_no_longer_wanted_for_its_end() {
+    let correction = Change { nature: Nature::Correction { stored_at: at(-700) }, ..change(1, Stance::Bearish) };
+    let mut muted = situation(vec![due(1, Reason::Correction, correction), due(2, Reason::Instant, change(2, Stance::Bullish))]);
+    muted.mutes.all = Some(at(60));
+    muted.excluded.insert((Kind::Daily, TokenId(2)));
+    let composition = compose(&muted, at(1));
+    assert_eq!(composition.holds, [(AlertId(1), at(60), Reason::Muted), (AlertId(2), at(60), Reason::Muted)]);
+    assert!(composition.messages.is_empty() && composition.skips.is_empty() && composition.passed_over.is_empty());
+    let ended = compose(&muted, at(60));
+    assert_eq!(titles(&ended), ["T1 correction: the call is bearish"]);
+    assert_eq!(ended.skips, [(AlertId(2), Reason::Excluded)]);
+}
+
+#[test]
+fn rule_3_6_the_end_of_a_mute_keeps_to_the_hour_and_the_cooldown() {
+    let mut ended = situation(turns(3));
+    ended.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
+    ended.mutes.all = Some(at(1));
+    ended.settings = Settings { max_per_hour: 1, cooldown_minutes: 30 };
+    ended.told.insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-9), told_at: Some(at(-9)) });
+    let composition = compose(&ended, at(1));
+    assert_eq!(titles(&composition), ["Held back: 2 calls"]);
+    assert_eq!(composition.holds, [(AlertId(3), at(21), Reason::Cooldown)]);
+    ended.sent = vec![at(-10)];
+    let full = compose(&ended, at(1));
+    assert!(full.messages.is_empty());
+    assert_eq!(full.holds[1..], [(AlertId(1), at(50), Reason::HourlyCap), (AlertId(2), at(50), Reason::HourlyCap)]);
 }
 
 fn any_stance() -> impl Strategy<Value = Stance> {
@@ -213,10 +253,19 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_mutes()(
+        all in proptest::option::weighted(0.2, -60_i64..60), tokens in prop::collection::btree_map(1_i64..12, -60_i64..60, 0..4),
+    ) -> Mutes {
+        Mutes { all: all.map(at), tokens: tokens.into_iter().map(|(token, until)| (TokenId(token), at(until))).collect() }
+    }
+}
+
+prop_compose! {
     fn any_situation()(
         dues in prop::collection::vec(any_due(), 0..40), max_per_hour in 0_u32..5, cooldown_minutes in 0_u32..60,
         sent in prop::collection::vec(-90_i64..0, 0..8), told in prop::collection::btree_map(1_i64..12, (any_stance(), -90_i64..0), 0..12),
         direction in proptest::sample::select(Direction::ALL.to_vec()), excluded in prop::collection::btree_set(1_i64..12, 0..3),
+        mutes in any_mutes(),
     ) -> Situation {
         let mut dues = dues;
         dues.sort_by_key(|due| due.alert);
@@ -228,10 +277,20 @@ prop_compose! {
                 .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, known_at: at(ago), told_at: Some(at(ago)) }))
                 .collect(),
             wishes: vec![all(direction)],
+            mutes,
             excluded: excluded.into_iter().map(|token| (Kind::Daily, TokenId(token))).collect(),
             ..situation(dues)
         }
     }
+}
+
+fn calls(composition: Composition) -> Vec<Call> {
+    let of = |draft: Draft| match draft.body {
+        MessageBody::Alert { call } => vec![call],
+        MessageBody::Summary { calls, .. } => calls,
+        MessageBody::Card { .. } => Vec::new(),
+    };
+    composition.messages.into_iter().flat_map(of).collect()
 }
 
 proptest! {
@@ -266,13 +325,33 @@ proptest! {
     #[test]
     fn the_unwanted_direction_is_never_told(situation in any_situation()) {
         let direction = situation.wishes[0].1.direction;
-        for draft in compose(&situation, at(1)).messages {
-            let calls = match draft.body {
-                MessageBody::Alert { call } => vec![call],
-                MessageBody::Summary { calls, .. } => calls,
-                MessageBody::Card { .. } => Vec::new(),
-            };
-            prop_assert!(calls.iter().all(|call| direction.admits(call.to)));
+        for call in calls(compose(&situation, at(1))) {
+            prop_assert!(direction.admits(call.to));
         }
+    }
+
+    /// While a token is muted nothing is told of it and nothing decided; all that is held of it waits for the later end.
+    #[test]
+    fn nothing_goes_out_while_muted(situation in any_situation()) {
+        let composition = compose(&situation, at(1));
+        for due in &situation.due {
+            let held = composition.holds.iter().find(|(alert, ..)| *alert == due.alert);
+            match situation.mutes.hold(due.change.token, at(1)) {
+                Some(until) => prop_assert_eq!(held, Some(&(due.alert, until, Reason::Muted))),
+                None => prop_assert!(held.is_none_or(|(.., reason)| *reason != Reason::Muted)),
+            }
+        }
+        for call in calls(composition) {
+            prop_assert_eq!(situation.mutes.hold(call.token, at(1)), None);
+        }
+    }
+
+    /// However often it was held on the way, the end of a mute tells exactly what is told without one.
+    #[test]
+    fn the_end_of_a_mute_is_the_net_of_everything(situation in any_situation()) {
+        let muted = Situation { mutes: Mutes { all: Some(at(1)), ..Mutes::default() }, ..situation.clone() };
+        let never = Situation { mutes: Mutes::default(), ..situation };
+        prop_assert!(calls(compose(&muted, at(0))).is_empty());
+        prop_assert_eq!(compose(&muted, at(1)), compose(&never, at(1)));
     }
 }

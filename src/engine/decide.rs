@@ -26,7 +26,7 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if candidate.excluded && wish.target == Target::All {
         return Some(Decision::Skip(Reason::Excluded));
     }
-    if let Some(until) = candidate.muted_until.filter(|until| *until > now) {
+    if let Some(until) = candidate.mutes.hold(change.token, now) {
         return Some(Decision::Hold { until, reason: Reason::Muted });
     }
     if let Nature::Correction { .. } = change.nature {
@@ -59,7 +59,7 @@ pub fn lane(decision: Decision) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Direction, Kind, SourceId, Stance, TokenId};
+    use crate::domain::{Direction, Kind, Mutes, SourceId, Stance, TokenId};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_secs(1_795_000_000 + minutes * 60)
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn candidate(wishes: Vec<Wish>) -> Candidate {
-        Candidate { wishes, excluded: false, settings: Settings::default(), muted_until: None, quarantined: false, told: None }
+        Candidate { wishes, excluded: false, settings: Settings::default(), mutes: Mutes::default(), quarantined: false, told: None }
     }
 
     #[test]
@@ -112,8 +112,16 @@ mod tests {
     #[test]
     fn limits_hold_and_never_drop() {
         let base = candidate(vec![wish(Target::All, 0)]);
-        let muted = Candidate { muted_until: Some(at(60)), ..base.clone() };
-        assert_eq!(decide(&change(), &muted, at(1)), Some(Decision::Hold { until: at(60), reason: Reason::Muted }));
+        let until_60 = Some(Decision::Hold { until: at(60), reason: Reason::Muted });
+        let muted = |mutes| Candidate { mutes, ..base.clone() };
+        let all = muted(Mutes { all: Some(at(60)), ..Mutes::default() });
+        let token = |id| muted(Mutes { tokens: [(TokenId(id), at(60))].into(), ..Mutes::default() });
+        assert_eq!(decide(&change(), &all, at(1)), until_60);
+        assert_eq!(decide(&change(), &token(1), at(1)), until_60);
+        assert_eq!(decide(&change(), &token(2), at(1)), Some(Decision::SendNow(Reason::Instant)), "another token is not muted");
+        assert_eq!(decide(&change(), &token(1), at(60)), Some(Decision::SendNow(Reason::Instant)), "it has ended");
+        let correction = Change { nature: Nature::Correction { stored_at: at(0) }, ..change() };
+        assert_eq!(decide(&correction, &token(1), at(1)), until_60, "a mute holds corrections too");
         let told = Some(Told { stance: Stance::Bearish, known_at: at(-20), told_at: Some(at(-20)) });
         let cooling = Candidate { settings: Settings { cooldown_minutes: 30, ..Settings::default() }, told, ..base };
         assert_eq!(decide(&change(), &cooling, at(1)), Some(Decision::Hold { until: at(10), reason: Reason::Cooldown }));

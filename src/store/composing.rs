@@ -6,8 +6,9 @@ use super::{
     destinations::{DestinationRow, columns},
     dialect::{in_transaction, on_db, over_rows},
     fanout::wish,
+    mutes::TOKENS_OF_MANY,
 };
-use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Reason, Situation, SourceId, Timestamp, TokenId, Told};
+use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told};
 use std::{collections::BTreeMap, time::Duration};
 
 // A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
@@ -148,6 +149,7 @@ impl Store {
         self.add_pending(&list, now, &mut situations).await?;
         self.add_wishes(&list, &mut situations).await?;
         self.add_told(&list, &mut situations).await?;
+        self.add_token_mutes(&list, &mut situations).await?;
         let sql = self.words(SENT);
         let since = (now - HOUR).as_millis();
         let sent: Vec<(i64, Option<i64>)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&list).bind(since).fetch_all(pool).await)?;
@@ -166,7 +168,7 @@ impl Store {
             let destination = Destination::try_from(row)?;
             let situation = Situation {
                 settings: destination.settings,
-                muted_until: destination.muted_until,
+                mutes: Mutes { all: destination.muted_until, ..Mutes::default() },
                 mentioned_at: destination.mentioned_at,
                 sent: Vec::new(),
                 told: BTreeMap::new(),
@@ -221,6 +223,17 @@ impl Store {
             };
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
                 situation.told.insert((kind(&row.kind)?, TokenId(row.token_id)), told);
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_token_mutes(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let sql = self.words(TOKENS_OF_MANY);
+        let rows: Vec<(i64, i64, i64)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).fetch_all(pool).await)?;
+        for (id, token, until) in rows {
+            if let Some(situation) = situations.get_mut(&DestinationId(id)) {
+                situation.mutes.tokens.insert(TokenId(token), Timestamp::from_millis(until));
             }
         }
         Ok(())

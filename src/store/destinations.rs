@@ -32,6 +32,7 @@ macro_rules! recalled {
             AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
     };
 }
+pub(super) use recalled;
 const RECALL_ALERTS: &str = concat!(
     "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'quarantined', release_at = $2 WHERE state = 'composed' AND id IN
         (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",

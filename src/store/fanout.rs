@@ -5,17 +5,21 @@ use super::{
     changes::{StoredChange, stance},
     dialect::{in_transaction, on_db, over_rows},
 };
-use crate::domain::{AlertState, Candidate, ChangeId, DestinationId, Direction, Lane, Reason, Settings, Target, Timestamp, Told, Wish};
+use crate::domain::{
+    AlertState, Candidate, ChangeId, DestinationId, Direction, Lane, Mutes, Reason, Settings, Target, Timestamp, TokenId, Told, Wish,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
 const CANDIDATES: &str = "SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
+        m.muted_until AS token_muted_until,
         d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
             AND e.token_id = $6) AS excluded
     FROM subscriptions s
     JOIN destinations d ON d.id = s.destination_id
     LEFT JOIN told k ON k.destination_id = s.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = $6
+    LEFT JOIN token_mutes m ON m.destination_id = s.destination_id AND m.source = s.source AND m.token_id = $6
     WHERE s.source = $1 AND s.kind = $2 AND s.target = $3 AND s.destination_id > $4
     ORDER BY s.destination_id LIMIT $5";
 const PENDING_OF_CHANGE: &str =
@@ -73,6 +77,7 @@ struct CandidateRow {
     created_at: i64,
     settings: String,
     muted_until: Option<i64>,
+    token_muted_until: Option<i64>,
     quarantined: bool,
     stance: Option<String>,
     known_at: Option<i64>,
@@ -85,7 +90,8 @@ impl CandidateRow {
         wish(&self.target, &self.direction, self.mention.clone(), self.created_at)
     }
 
-    fn candidate(&self) -> StoreResult<Candidate> {
+    fn candidate(&self, token: TokenId) -> StoreResult<Candidate> {
+        let token_mute = self.token_muted_until.map(|until| (token, Timestamp::from_millis(until)));
         let told = match (&self.stance, self.known_at) {
             (Some(word), Some(known_at)) => Some(Told {
                 stance: stance(word)?,
@@ -98,7 +104,7 @@ impl CandidateRow {
             wishes: Vec::new(),
             excluded: self.excluded,
             settings: settings(&self.settings)?,
-            muted_until: self.muted_until.map(Timestamp::from_millis),
+            mutes: Mutes { all: self.muted_until.map(Timestamp::from_millis), tokens: token_mute.into_iter().collect() },
             quarantined: self.quarantined,
             told,
         })
@@ -149,7 +155,7 @@ impl Store {
         for row in own.iter().chain(&all).filter(|row| known_to.is_none_or(|end| row.destination_id <= end)) {
             let candidate = match candidates.entry(DestinationId(row.destination_id)) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(row.candidate()?),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(row.candidate(change.change.token)?),
             };
             candidate.wishes.push(row.wish()?);
         }

@@ -52,6 +52,12 @@ const DROP_OLDER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EX
 const DROP_OTHER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
     AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id)";
 const MOVE_TOLD: &str = "UPDATE told SET destination_id = $2 WHERE destination_id = $1";
+/// Where both had muted a token, the later end.
+const MOVE_TOKEN_MUTES: &str = "INSERT INTO token_mutes (destination_id, source, token_id, muted_until)
+    SELECT CAST($2 AS BIGINT), source, token_id, muted_until FROM token_mutes WHERE destination_id = $1
+    ON CONFLICT (destination_id, source, token_id) DO UPDATE SET muted_until =
+        CASE WHEN excluded.muted_until > token_mutes.muted_until THEN excluded.muted_until ELSE token_mutes.muted_until END";
+const DROP_TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
 const MOVE_BUTTONS: &str = "UPDATE buttons SET destination_id = $2 WHERE destination_id = $1";
 const JOIN_DESTINATION: &str = "UPDATE destinations SET settings = $2, muted_until = $3, mentioned_at = $4,
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
@@ -73,6 +79,8 @@ const MERGE: &[(&str, bool)] = &[
     (DROP_OLDER_TOLD, true),
     (DROP_OTHER_TOLD, false),
     (MOVE_TOLD, false),
+    (MOVE_TOKEN_MUTES, false),
+    (DROP_TOKEN_MUTES, false),
     (MOVE_BUTTONS, false),
 ];
 
@@ -93,6 +101,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     DROP_OLDER_TOLD,
     DROP_OTHER_TOLD,
     MOVE_TOLD,
+    MOVE_TOKEN_MUTES,
+    DROP_TOKEN_MUTES,
     MOVE_BUTTONS,
     JOIN_DESTINATION,
 ];

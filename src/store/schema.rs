@@ -3,7 +3,7 @@
 use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, delivering, destinations,
     dialect::{on_db, per_db},
-    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, outbox, reading, signals, status,
+    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, reading, signals, status,
     subscription_lists, subscriptions, token_search,
 };
 use sqlx::AssertSqlSafe;
@@ -26,6 +26,7 @@ const STATEMENTS: &[&[&str]] = &[
     leases::STATEMENTS,
     lookups::STATEMENTS,
     moves::STATEMENTS,
+    mutes::STATEMENTS,
     outbox::STATEMENTS,
     reading::STATEMENTS,
     signals::STATEMENTS,
@@ -41,6 +42,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     directory::PAIRS,
     fanout::PAIRS,
     feeds::PAIRS,
+    mutes::PAIRS,
     reading::PAIRS,
     signals::PAIRS,
     token_search::PAIRS,

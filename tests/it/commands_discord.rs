@@ -59,7 +59,7 @@ on_both!(what_is_refused_at_the_door_changes_nothing, |db| async move {
         (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("direction", "up")]), "up is not a direction"),
         (PLAIN, slash("unsubscribe", &[("tokens", "BTCC")]), "Did you mean BTC"),
         (PLAIN, slash("settings", &[("cooldown", "-1")]), "cooldown"),
-        (PLAIN, slash("mute", &[("for", "8h")]), "/mute is not available yet"),
+        (PLAIN, slash("mute", &[("for", "2h")]), "2h is not a length"),
     ];
     let before = stored(&app.db.url).await;
     for (permissions, data, words) in cases {
@@ -260,12 +260,14 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/subscriptions`: List what you are subscribed to
     `/signal`: Show the latest call of a token
     `/settings`: Show or change how often you are told
+    `/mute`: Hold alerts for a while; at the end you are told what changed
     `/status`: Show what is polled, how often, and how delivery goes
     `/help`: Show what I can do
     `/channel subscribe`: Post alerts in a channel when the call of a token turns
     `/channel unsubscribe`: End alerts in a channel for tokens, or for all
     `/channel list`: List what the channels of this server are subscribed to
     `/channel settings`: Show or change how often a channel is told
+    `/channel mute`: Hold a channel's alerts for a while
     `/channel test`: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: `SOL,ETH,#3375`, or `all`.
     Automated data, not investment advice.

@@ -113,7 +113,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
         "/unsubscribe BTC",
         "/signal",
         "/signal BTC ETH",
-        "/mute 8h",
+        "/mute 2h",
         "/history SOL",
         "/privacy export",
         "/channel @news subscribe SOL",
@@ -172,9 +172,10 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     Name one token at a time, by symbol or #id.
     For example: /signal SOL
 
-    > /mute 8h
+    > /mute 2h
     ⚠️ That did not work; nothing was changed
-    /mute is not available yet.
+    2h is not a length. Choose one of: 1h, 8h, 24h, 7d, off.
+    For example: /mute 8h
 
     > /history SOL
     ⚠️ That did not work; nothing was changed
@@ -214,6 +215,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
+    /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
     /help: Show what I can do
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
@@ -237,6 +239,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
+    /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
     /help: Show what I can do
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.

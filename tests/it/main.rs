@@ -15,6 +15,7 @@ mod binary_webhook;
 mod cli;
 mod commands_channel;
 mod commands_discord;
+mod commands_mute;
 mod commands_subscribe;
 mod commands_telegram;
 mod config;

@@ -5,6 +5,7 @@
 
 mod call;
 mod hint;
+mod muting;
 mod notice;
 mod refusal;
 mod reply;
@@ -13,6 +14,7 @@ mod subscribing;
 
 pub use call::CallPhrase;
 pub use hint::HintPhrase;
+pub use muting::MutingPhrase;
 pub use notice::NoticePhrase;
 pub use refusal::RefusalPhrase;
 pub use reply::{ReplyPhrase, TokenLabel};

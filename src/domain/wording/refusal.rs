@@ -49,6 +49,10 @@ pub enum RefusalPhrase {
         least: u32,
         most: u32,
     },
+    /// A token to mute, and no length.
+    NoMuteLength,
+    /// A kind, direction or delivery where a token is to be muted.
+    MutesEveryKind,
     UnknownOption {
         word: String,
     },
@@ -154,6 +158,8 @@ impl RefusalPhrase {
             Self::BadNumber { option, word, least, most } => {
                 out.code(word).text(format!(" does not fit {option}: give a whole number from {least} to {most}."))
             }
+            Self::NoMuteLength => out.text("Say for how long: 1h, 8h, 24h, 7d, or off to end it."),
+            Self::MutesEveryKind => out.text("A mute is of every alert, or of every alert for one token: name a length and at most one token."),
             Self::UnknownOption { word } => out.code(word).text(" is not a setting. There are: max_per_hour, cooldown."),
             Self::UnknownToken { word } => out.text("I know no token ").code(word).text("."),
             Self::NearMatches { tokens } => {

@@ -1,7 +1,7 @@
 //! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Phrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use super::{MutingPhrase, Phrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub enum ReplyPhrase {
     Refusal(RefusalPhrase),
     /// About subscriptions and settings.
     Subscribing(SubscribingPhrase),
+    /// About mutes.
+    Muting(MutingPhrase),
     /// What is known: calls, status, help.
     Report(ReportPhrase),
     /// A link button.
@@ -46,6 +48,7 @@ impl ReplyPhrase {
             }
             Self::Refusal(phrase) => phrase.english(out),
             Self::Subscribing(phrase) => phrase.english(out),
+            Self::Muting(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
@@ -84,6 +87,12 @@ impl From<RefusalPhrase> for Phrase {
 impl From<SubscribingPhrase> for Phrase {
     fn from(phrase: SubscribingPhrase) -> Self {
         Self::Reply(ReplyPhrase::Subscribing(phrase))
+    }
+}
+
+impl From<MutingPhrase> for Phrase {
+    fn from(phrase: MutingPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Muting(phrase))
     }
 }
 
