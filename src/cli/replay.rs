@@ -7,7 +7,7 @@ use super::{CommandResult, Failure, recorded};
 use crate::{
     domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, TokenId, TokenState},
     engine::diff::{Diff, diff},
-    sources::token_metrics::{guess_kind, read_rows},
+    sources::token_metrics::{Version, guess_kind, read_rows, read_token},
 };
 use clap::Args;
 use serde::Serialize;
@@ -154,12 +154,14 @@ impl Replay {
     fn body(&mut self, path: &Path, line: usize, body: &Value, out: &mut dyn Write) -> Result<(), ReplayError> {
         let broken = |problem: &str| ReplayError::Body { path: path.to_owned(), line, problem: problem.to_owned() };
         let rows = recorded::rows_of(body).map_err(broken)?;
-        self.symbols.extend(rows.iter().filter_map(recorded::symbol_of));
+        let version = Version::of_rows(rows);
+        let tokens = rows.iter().filter_map(|row| read_token(version, row));
+        self.symbols.extend(tokens.map(|token| (token.id, token.symbol)));
         let Some(kind) = self.options.kind.or_else(|| rows.iter().find_map(guess_kind)) else {
             tracing::warn!(file = %path.display(), line, rows = rows.len(), "this body holds no signals: nothing to compare");
             return Ok(());
         };
-        let (observations, set_aside) = read_rows(kind, rows);
+        let (observations, set_aside) = read_rows(version, kind, rows);
         let diff = self.compare(kind, observations, set_aside);
         for change in &diff.changes {
             self.print(&self.change_line(change), out)?;

@@ -160,7 +160,7 @@ async fn replay_reads_every_sample_without_settings() {
     trading-signals.json: 0 changes
     trading-signals.nulls-inferred.json: 0 changes
     trading-signals.recorded-2025-04-10.json: 0 changes
-    v3-trading-signals.inferred.json: 0 changes, and says that it holds no signals
+    v3-trading-signals.inferred.json: 0 changes
     "#);
     let missing = installation.run(&["replay", "nowhere.json"]).await;
     assert!(missing.code == Some(1) && missing.err.contains("nowhere.json"), "{missing:?}");

@@ -3,7 +3,7 @@
 use crate::support::{
     app::TestApp,
     commands::rows,
-    community::{BTC, PERSON, SOL, both, community, heard, hours, polls, texts, today},
+    community::{BTC, PERSON, SOL, both, community, heard, hours, polls, subscribe_all, texts, today},
     database::on_both,
     fake_token_metrics::{Fault, Seen},
 };
@@ -209,4 +209,37 @@ on_both!(a_call_that_never_ends_is_cut_off, |db| async move {
     app.pass(Duration::from_secs(20 * 60)).await;
     polls(&mut app, 1).await;
     assert_eq!(heard(&app), both("SOL turned bullish"));
+});
+
+on_both!(version_3_of_the_api_says_the_same_in_small_letters, |db| async move {
+    let mut app = TestApp::with_market(db, &[], |source| {
+        source.speak_v3();
+        source.add_unranked(77, "RARE", "Rare Thing");
+    })
+    .await;
+    for (token, stance) in [(SOL, -1), (77, 1)] {
+        app.source.set_daily(token, "2026-11-21", stance, stance);
+    }
+    app.source.set_hourly(SOL, "2026-11-21T05:00:00Z", 1, 1);
+    // The directory is read, an unranked token is looked up.
+    subscribe_all(&mut app, "SOL,RARE").await;
+    subscribe_all(&mut app, "SOL hourly").await;
+    polls(&mut app, 1).await;
+    assert_eq!(heard(&app), [""; 0]);
+    app.source.set_daily(SOL, "2026-11-21", 0, 1);
+    polls(&mut app, 1).await;
+    let told = texts(&app);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((told[0].0.as_str(), told[0].1.lines().next()), ("channel", Some("SOL turned bullish")), "{told:?}");
+    assert!(told[0].1.contains("https://app.tokenmetrics.com/en/solana"), "{told:?}");
+    // Its grades are others than the trader grade.
+    assert!(!told[0].1.contains("grade"), "{told:?}");
+    app.source.set_daily(77, "2026-11-21", -1, -1);
+    app.source.set_hourly(SOL, "2026-11-21T06:00:00Z", -1, 0);
+    hours(&mut app, 1).await;
+    let mut told = heard(&app);
+    told.sort();
+    let mut expected = [both("RARE turned bearish"), both("SOL turned bearish")].concat();
+    expected.sort();
+    assert_eq!(told, expected);
 });

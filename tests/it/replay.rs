@@ -51,8 +51,30 @@ fn bodies_in_which_nothing_turns_print_nothing() {
 
 #[test]
 fn bodies_that_hold_no_signals_print_nothing() {
-    let names = ["price.json", "trading-signals-v3.json", "grade-history.json"];
+    let names = ["price.json", "grade-history.json"];
     assert_eq!(lines(&names, ReplayOptions { all: true, kind: None }), Vec::<String>::new());
+}
+
+#[test]
+fn bodies_of_version_3_are_read_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v3.jsonl");
+    let daily = |day: u8, trend: i8| {
+        format!(
+            r#"{{"token_id":3375,"token_symbol":"BTC","date":"2026-11-{day}","trading_signal":0,"token_trend":{trend},"tm_grade":26.48}}"#
+        )
+    };
+    let hourly = r#"{"token_id":3375,"token_symbol":"BTC","timestamp":"2026-11-21T10:00:00.000Z","signal":"1","position":"1"}"#;
+    let grades = r#"{"token_id":3375,"token_symbol":"BTC","date":"2026-11-23","trading_signal":1,"tm_grade":99.0}"#;
+    let text: Vec<_> = [daily(21, -1), hourly.to_owned(), grades.to_owned(), daily(22, 1)]
+        .map(|row| format!(r#"{{"success":true,"data":[{row}]}}"#))
+        .into();
+    std::fs::write(&path, text.join("\n")).unwrap();
+    assert_eq!(changes(&[path.to_str().unwrap()]), ["turned daily BTC bearish>bullish 2026-11-22T00:00:00Z fresh"]);
+    assert_eq!(
+        lines(&["trading-signals-v3.json"], ReplayOptions { all: true, kind: None }),
+        ["ignored daily BTC ->- 2026-11-21T00:00:00Z baseline"]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bellwether::{
     domain::Kind,
-    sources::token_metrics::{guess_kind, read_body, read_rows},
+    sources::token_metrics::{Version, guess_kind, read_body, read_rows, read_token},
 };
 
 macro_rules! sample {
@@ -18,7 +18,7 @@ fn rows(kind: Kind, bytes: &[u8]) -> Vec<Row> {
     let body = read_body(bytes).unwrap();
     assert!(body.success);
     assert!(body.rows.iter().all(|row| guess_kind(row) == Some(kind)));
-    let (read, aside) = read_rows(kind, &body.rows);
+    let (read, aside) = read_rows(Version::V2, kind, &body.rows);
     assert!(aside.is_empty(), "{aside:?}");
     read.into_iter().map(|row| (row.token.0, row.data_time.to_string(), row.signal, row.trend, row.position)).collect()
 }
@@ -48,7 +48,7 @@ fn daily_calls() {
 #[test]
 fn what_history_keeps_of_a_daily_row() {
     let body = read_body(sample!("trading-signals.recorded-2025-04-10.json")).unwrap();
-    let (read, _) = read_rows(Kind::Daily, &body.rows);
+    let (read, _) = read_rows(Version::V2, Kind::Daily, &body.rows);
     let values = &read[0].values;
     assert_eq!((values.trader_grade, values.investor_grade), (Some(26.48), Some(58.23)));
     assert_eq!((values.signal_returns, values.holding_returns, values.close), (Some(45098.7035), Some(7559.6422), None));
@@ -60,7 +60,7 @@ fn hourly_calls_as_strings_and_as_numbers() {
     assert_eq!(rows(Kind::Hourly, sample!("hourly-trading-signals.json")), expected);
     let numbers = sample!("hourly-trading-signals.numeric-variant-inferred.json");
     assert_eq!(rows(Kind::Hourly, numbers), [hourly(22, 0, 1)]);
-    let (read, _) = read_rows(Kind::Hourly, &read_body(numbers).unwrap().rows);
+    let (read, _) = read_rows(Version::V2, Kind::Hourly, &read_body(numbers).unwrap().rows);
     assert_eq!(read[0].values.close, Some(96849.12));
 }
 
@@ -81,12 +81,27 @@ fn refusals_and_no_data() {
 }
 
 #[test]
-fn other_endpoints_and_versions_are_not_taken_for_signals() {
-    for bytes in [sample!("tokens.json").as_slice(), sample!("top-market-cap-tokens.json"), sample!("v3-trading-signals.inferred.json")] {
+fn other_endpoints_are_not_taken_for_signals() {
+    for bytes in [sample!("tokens.json").as_slice(), sample!("top-market-cap-tokens.json")] {
         let body = read_body(bytes).unwrap();
         assert!(!body.rows.is_empty() && body.rows.iter().all(|row| guess_kind(row).is_none()));
     }
+}
+
+#[test]
+fn version_3_is_read_by_its_own_keys_alone() {
     let v3 = read_body(sample!("v3-trading-signals.inferred.json")).unwrap();
-    let (read, aside) = read_rows(Kind::Daily, &v3.rows);
-    assert_eq!((read.len(), aside.len()), (0, 1), "unreadable, said so, never misread");
+    assert_eq!((Version::of_rows(&v3.rows), guess_kind(&v3.rows[0])), (Version::V3, Some(Kind::Daily)));
+    let (read, aside) = read_rows(Version::V3, Kind::Daily, &v3.rows);
+    assert!(aside.is_empty());
+    assert_eq!((read[0].token.0, read[0].signal, read[0].trend), (3375, Some(0.0), Some(-1.0)));
+    assert_eq!((read[0].values.signal_returns, read[0].values.trader_grade), (Some(45098.7035), None), "another grade is not that one");
+    let token = read_token(Version::V3, &v3.rows[0]).unwrap();
+    assert_eq!((token.symbol.as_str(), token.link.as_deref()), ("BTC", Some("https://app.tokenmetrics.com/en/bitcoin")));
+    // Neither version is read with the other's keys: unreadable, said so, never misread.
+    let (read, aside) = read_rows(Version::V2, Kind::Daily, &v3.rows);
+    assert_eq!((read.len(), aside.len()), (0, 1));
+    let v2 = read_body(sample!("trading-signals.json")).unwrap();
+    let (read, aside) = read_rows(Version::V3, Kind::Daily, &v2.rows);
+    assert_eq!((read.len(), aside.len()), (0, v2.rows.len()));
 }

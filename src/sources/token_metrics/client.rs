@@ -2,7 +2,9 @@
 
 use super::{
     collect::{Daily, Hourly},
-    endpoint, wire,
+    endpoint,
+    version::Version,
+    wire,
 };
 use crate::{
     domain::{Kind, SourceId, Timestamp},
@@ -23,17 +25,19 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait that the API can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// The Token Metrics data API, version 2.
+/// The Token Metrics data API.
 pub struct TokenMetrics {
     client: reqwest::Client,
     base_url: String,
+    version: Version,
     api_key: SecretString,
 }
 
 impl TokenMetrics {
-    /// A client for the API at `base_url` (`https://api.tokenmetrics.com/v2`). Whether that may be plain http is the configuration's business.
+    /// A client for the API at `base_url` (`https://api.tokenmetrics.com/v2`), which also says the version. Whether that may be plain http is the configuration's business.
     pub fn new(base_url: &str, api_key: SecretString) -> Self {
-        Self { client: http::client(TIMEOUT), base_url: base_url.trim_end_matches('/').to_owned(), api_key }
+        let (base_url, version) = (base_url.trim_end_matches('/').to_owned(), Version::of_url(base_url));
+        Self { client: http::client(TIMEOUT), base_url, version, api_key }
     }
 }
 
@@ -51,8 +55,8 @@ impl Source for TokenMetrics {
 
     fn collect(&self, ask: Ask) -> Box<dyn Collector> {
         match ask.kind {
-            Kind::Hourly => Box::new(Hourly::new(&ask)),
-            _ => Box::new(Daily::new(&ask)),
+            Kind::Hourly => Box::new(Hourly::new(self.version, &ask)),
+            _ => Box::new(Daily::new(self.version, &ask)),
         }
     }
 
@@ -67,7 +71,7 @@ impl Source for TokenMetrics {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = http::read_body(response).await;
         let page = classify(status, &headers, body, self.api_key.expose_secret())?;
-        Ok(finish(call, page, &headers))
+        Ok(finish(self.version, call, page, &headers))
     }
 
     fn ranks(&self, page: u32) -> Call {
@@ -159,8 +163,8 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// The page as the rest of the house knows it.
-fn finish(call: &Call, body: wire::Body, headers: &HeaderMap) -> Page {
-    let mut tokens: Vec<_> = body.rows.iter().filter_map(wire::token).collect();
+fn finish(version: Version, call: &Call, body: wire::Body, headers: &HeaderMap) -> Page {
+    let mut tokens: Vec<_> = body.rows.iter().filter_map(|row| wire::read_token(version, row)).collect();
     if call.endpoint == endpoint::RANKS {
         let page: u32 = call.query.iter().find(|(name, _)| *name == "page").and_then(|(_, page)| page.parse().ok()).unwrap_or(1);
         // The place is that in the answer, also behind a row that cannot be read.
@@ -168,7 +172,7 @@ fn finish(call: &Call, body: wire::Body, headers: &HeaderMap) -> Page {
             .rows
             .iter()
             .zip(1..)
-            .filter_map(|(row, place)| Some((wire::token(row)?, place)))
+            .filter_map(|(row, place)| Some((wire::read_token(version, row)?, place)))
             .map(|(token, place): (_, u32)| {
                 let rank = page.saturating_sub(1).saturating_mul(PAGE_ROWS as u32).saturating_add(place);
                 crate::domain::Token { rank: Some(rank), ..token }

@@ -1,6 +1,6 @@
 //! Which calls a poll needs, one after the other (`rules.md` 1.1 to 1.3): state machines without IO.
 
-use super::{endpoint, wire};
+use super::{endpoint, version::Version, wire};
 use crate::{
     domain::{Day, Kind, Observation, SetAside, SetAsideReason, Snapshot, SourceId, Timestamp, TokenId},
     sources::{Ask, Call, Collector, PAGE_ROWS, Page},
@@ -20,6 +20,7 @@ const HOUR: i64 = 3_600_000;
 
 /// What came, whatever the kind.
 struct Gathered {
+    version: Version,
     kind: Kind,
     started_at: Timestamp,
     asked: BTreeSet<TokenId>,
@@ -30,8 +31,9 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(ask: &Ask) -> Self {
+    fn new(version: Version, ask: &Ask) -> Self {
         Self {
+            version,
             kind: ask.kind,
             started_at: ask.now,
             asked: ask.tokens.keys().copied().collect(),
@@ -44,7 +46,7 @@ impl Gathered {
 
     /// Takes the rows of a page; gives the (token, time) of those that were asked for.
     fn take(&mut self, rows: &[Value]) -> Vec<(TokenId, Timestamp)> {
-        let (read, aside) = wire::read_rows(self.kind, rows);
+        let (read, aside) = wire::read_rows(self.version, self.kind, rows);
         self.set_aside.extend(aside);
         let (asked, others): (Vec<_>, Vec<_>) = read.into_iter().partition(|row| self.asked.contains(&row.token));
         let not_asked =
@@ -92,7 +94,7 @@ struct DailyBatch {
 }
 
 impl Daily {
-    pub(super) fn new(ask: &Ask) -> Self {
+    pub(super) fn new(version: Version, ask: &Ask) -> Self {
         let today = ask.now.day();
         let mut by_start: BTreeMap<Day, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -106,7 +108,7 @@ impl Daily {
                 batches.push_back(DailyBatch { from, tokens: tokens.to_vec(), page: 1, seen: BTreeSet::new() });
             }
         }
-        Self { gathered: Gathered::new(ask), today, batches }
+        Self { gathered: Gathered::new(version, ask), today, batches }
     }
 }
 
@@ -169,7 +171,7 @@ struct HourlyBatch {
 }
 
 impl Hourly {
-    pub(super) fn new(ask: &Ask) -> Self {
+    pub(super) fn new(version: Version, ask: &Ask) -> Self {
         let this_hour = ask.now.as_millis().div_euclid(HOUR);
         let mut by_lag: BTreeMap<usize, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -187,7 +189,7 @@ impl Hourly {
                 batches.push_back(HourlyBatch { tokens, page: 1, oldest: BTreeMap::new() });
             }
         }
-        Self { gathered: Gathered::new(ask), batches }
+        Self { gathered: Gathered::new(version, ask), batches }
     }
 }
 

@@ -1,13 +1,15 @@
-//! The Token Metrics data API, version 2: one HTTP call, lenient reading of what comes, and which calls a poll needs.
+//! The Token Metrics data API, versions 2 and 3: one HTTP call, lenient reading of what comes, and which calls a poll needs.
 //!
 //! What a row means (a turn, a correction, nothing) is `engine::diff`'s business.
 
 mod client;
 mod collect;
+mod version;
 mod wire;
 
 pub use client::TokenMetrics;
-pub use wire::{Body, guess_kind, read_body, read_rows};
+pub use version::Version;
+pub use wire::{Body, guess_kind, read_body, read_rows, read_token};
 
 /// The endpoints that are asked, below the base URL.
 pub mod endpoint {

@@ -1,8 +1,9 @@
 //! From JSON to our own words, forgiving in form and strict in meaning.
 //!
-//! Numbers come as numbers, as numeric strings, as `""` and as null. Keys are mapped exactly: `tm_link` (a slug) and `TM_LINK` (a URL)
-//! stand side by side in one row and are two things. A row that cannot be read is set aside; the others go on.
+//! Numbers come as numbers, as numeric strings, as `""` and as null. What keys are called depends on the API's version. A row that cannot be
+//! read is set aside; the others go on.
 
+use super::version::{Keys, Version};
 use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Timestamp, Token, TokenId, Values, clean_name};
 use chrono::NaiveDateTime;
 use serde_json::{Map, Value};
@@ -57,15 +58,21 @@ fn message(object: &Map<String, Value>) -> Option<String> {
     ["message", "error"].iter().find_map(|key| object.get(*key)?.as_str()).map(str::to_owned).filter(|message| !message.is_empty())
 }
 
-/// Which kind of signal a row holds, by its keys.
+/// Which kind of signal a row holds, by its keys, whichever version wrote it.
 pub fn guess_kind(row: &Value) -> Option<Kind> {
-    let row = row.as_object()?;
-    // The history of grades carries a signal beside them and is no list of calls.
-    if row.contains_key("TM_GRADE") {
+    let version = Version::of_rows(std::slice::from_ref(row));
+    let (keys, row) = (version.keys(), row.as_object()?);
+    let has = |key| row.contains_key(key);
+    // The history of grades carries a signal beside them and is no list of calls; version 3 has a grade beside its calls, but a trend too.
+    let is_grades = match version {
+        Version::V2 => has("TM_GRADE"),
+        Version::V3 => has("tm_grade") && !has(keys.trend),
+    };
+    if is_grades {
         None
-    } else if row.contains_key("TRADING_SIGNAL") || row.contains_key("TOKEN_TREND") {
+    } else if has(keys.daily_signal) || has(keys.trend) {
         Some(Kind::Daily)
-    } else if row.contains_key("SIGNAL") || row.contains_key("POSITION") {
+    } else if has(keys.hourly_signal) || has(keys.position) {
         Some(Kind::Hourly)
     } else {
         None
@@ -73,10 +80,10 @@ pub fn guess_kind(row: &Value) -> Option<Kind> {
 }
 
 /// Reads rows of one kind: those that could be read, and the others with their reasons.
-pub fn read_rows(kind: Kind, rows: &[Value]) -> (Vec<Observation>, Vec<SetAside>) {
+pub fn read_rows(version: Version, kind: Kind, rows: &[Value]) -> (Vec<Observation>, Vec<SetAside>) {
     let (mut read, mut aside) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        match observation(kind, row) {
+        match observation(version.keys(), kind, row) {
             Ok(observation) => read.push(observation),
             Err(unreadable) => aside.push(unreadable),
         }
@@ -85,38 +92,38 @@ pub fn read_rows(kind: Kind, rows: &[Value]) -> (Vec<Observation>, Vec<SetAside>
 }
 
 /// One row of a signal endpoint.
-fn observation(kind: Kind, row: &Value) -> Result<Observation, SetAside> {
+fn observation(keys: &Keys, kind: Kind, row: &Value) -> Result<Observation, SetAside> {
     let empty = Map::new();
     let row = row.as_object().unwrap_or(&empty);
-    let token = token_id(row);
-    let data_time = data_time(kind, row);
+    let token = token_id(keys, row);
+    let data_time = data_time(keys, kind, row);
     let unreadable = || SetAside { token, data_time, reason: SetAsideReason::Unreadable };
     let (Some(token), Some(data_time)) = (token, data_time) else { return Err(unreadable()) };
     let meaning = |key| number(row.get(key)).map_err(|Unreadable| unreadable());
     let (signal, trend, position) = match kind {
-        Kind::Hourly => (meaning("SIGNAL")?, None, meaning("POSITION")?),
-        _ => (meaning("TRADING_SIGNAL")?, meaning("TOKEN_TREND")?, None),
+        Kind::Hourly => (meaning(keys.hourly_signal)?, None, meaning(keys.position)?),
+        _ => (meaning(keys.daily_signal)?, meaning(keys.trend)?, None),
     };
     // What history keeps besides never costs a row its meaning.
     let value = |key| number(row.get(key)).unwrap_or_default();
     let values = Values {
-        trader_grade: value("TM_TRADER_GRADE"),
-        investor_grade: value("TM_INVESTOR_GRADE"),
-        signal_returns: value("TRADING_SIGNALS_RETURNS"),
-        holding_returns: value("HOLDING_RETURNS"),
-        close: value("CLOSE"),
+        trader_grade: value(keys.trader_grade),
+        investor_grade: value(keys.investor_grade),
+        signal_returns: value(keys.signal_returns),
+        holding_returns: value(keys.holding_returns),
+        close: value(keys.close),
     };
     Ok(Observation { token, data_time, signal, trend, position, values })
 }
 
 /// One row of a list of tokens, or the token that a signal row is about.
-pub(super) fn token(row: &Value) -> Option<Token> {
-    let row = row.as_object()?;
-    let id = token_id(row)?;
-    let text = |keys: [&str; 2]| keys.iter().find_map(|key| row.get(*key)?.as_str()).map(clean_name).filter(|text| !text.is_empty());
-    let symbol = text(["TOKEN_SYMBOL", "SYMBOL"])?;
-    let name = text(["TOKEN_NAME", "NAME"]).unwrap_or_else(|| symbol.clone());
-    let link = link(row.get("TM_LINK").and_then(Value::as_str), row.get("tm_link").and_then(Value::as_str));
+pub fn read_token(version: Version, row: &Value) -> Option<Token> {
+    let (keys, row) = (version.keys(), row.as_object()?);
+    let id = token_id(keys, row)?;
+    let text = |names: [&str; 2]| names.iter().find_map(|key| row.get(*key)?.as_str()).map(clean_name).filter(|text| !text.is_empty());
+    let symbol = text(keys.symbol)?;
+    let name = text(keys.name).unwrap_or_else(|| symbol.clone());
+    let link = link(row.get(keys.link).and_then(Value::as_str), row.get(keys.slug).and_then(Value::as_str));
     Some(Token { id, symbol, name, rank: None, link })
 }
 
@@ -139,8 +146,8 @@ fn link(url: Option<&str>, slug: Option<&str>) -> Option<String> {
     own.or_else(|| slug.map(str::trim).filter(safe).map(|slug| format!("https://app.tokenmetrics.com/en/{slug}")))
 }
 
-fn token_id(row: &Map<String, Value>) -> Option<TokenId> {
-    let id = match row.get("TOKEN_ID")? {
+fn token_id(keys: &Keys, row: &Map<String, Value>) -> Option<TokenId> {
+    let id = match row.get(keys.id)? {
         Value::String(text) => text.trim().parse().ok()?,
         Value::Number(number) => match number.as_i64() {
             Some(id) => id,
@@ -153,9 +160,9 @@ fn token_id(row: &Map<String, Value>) -> Option<TokenId> {
 }
 
 /// Both spellings of the key, with and without a zone (UTC is meant): the row's day, or its hour.
-fn data_time(kind: Kind, row: &Map<String, Value>) -> Option<Timestamp> {
-    let keys = if kind == Kind::Hourly { ["TIMESTAMP", "DATE"] } else { ["DATE", "TIMESTAMP"] };
-    let text = keys.iter().find_map(|key| row.get(*key)?.as_str())?.trim();
+fn data_time(keys: &Keys, kind: Kind, row: &Map<String, Value>) -> Option<Timestamp> {
+    let names = if kind == Kind::Hourly { [keys.timestamp, keys.date] } else { [keys.date, keys.timestamp] };
+    let text = names.iter().find_map(|key| row.get(*key)?.as_str())?.trim();
     let at = Timestamp::parse(text).or_else(|| {
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
         formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).map(|at| Timestamp::from(at.and_utc()))
@@ -200,11 +207,12 @@ mod tests {
 
     #[test]
     fn a_row_is_read_by_either_spelling_of_its_time() {
-        let daily = |row: Value| observation(Kind::Daily, &row).unwrap().data_time.to_string();
+        let daily = |row: Value| observation(Version::V2.keys(), Kind::Daily, &row).unwrap().data_time.to_string();
         assert_eq!(daily(json!({"TOKEN_ID": 1, "DATE": "2026-11-21T00:00:00.000Z"})), "2026-11-21T00:00:00Z");
         assert_eq!(daily(json!({"TOKEN_ID": "1", "TIMESTAMP": "2026-11-21"})), "2026-11-21T00:00:00Z");
         assert_eq!(daily(json!({"TOKEN_ID": 1.0, "DATE": "2026-11-21 13:00:00"})), "2026-11-21T00:00:00Z");
-        let hourly = observation(Kind::Hourly, &json!({"TOKEN_ID": 1, "TIMESTAMP": "2026-11-21T22:59:59+01:00"})).unwrap();
+        let hourly =
+            observation(Version::V2.keys(), Kind::Hourly, &json!({"TOKEN_ID": 1, "TIMESTAMP": "2026-11-21T22:59:59+01:00"})).unwrap();
         assert_eq!(hourly.data_time.to_string(), "2026-11-21T21:00:00Z");
     }
 
@@ -217,7 +225,7 @@ mod tests {
             json!("a string"),
             json!({"TOKEN_ID": 5, "DATE": "2026-11-21", "TRADING_SIGNAL": 1, "TM_TRADER_GRADE": "n/a"}),
         ];
-        let (read, aside) = read_rows(Kind::Daily, &rows);
+        let (read, aside) = read_rows(Version::V2, Kind::Daily, &rows);
         assert_eq!(read.iter().map(|row| row.token.0).collect::<Vec<_>>(), [5]);
         assert_eq!(read[0].values.trader_grade, None);
         assert_eq!(aside.iter().map(|row| row.token.map(|id| id.0)).collect::<Vec<_>>(), [Some(1), Some(2), None, None]);
@@ -250,7 +258,7 @@ mod tests {
     #[test]
     fn link_and_slug_are_two_things() {
         let text = r#"{"TOKEN_ID": 3375, "TOKEN_SYMBOL": "B\u202eTC", "TOKEN_NAME": " Bit\ncoin ", "tm_link": "bitcoin", "TM_LINK": "https://app.tokenmetrics.com/undefined"}"#;
-        let token = token(&serde_json::from_str(text).unwrap()).unwrap();
+        let token = read_token(Version::V2, &serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!((token.symbol.as_str(), token.name.as_str()), ("BTC", "Bit coin"));
         assert_eq!(token.link.as_deref(), Some("https://app.tokenmetrics.com/en/bitcoin"));
     }

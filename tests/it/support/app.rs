@@ -60,12 +60,12 @@ impl TestApp {
     }
 
     /// The same with a market that is prepared before the start.
-    pub(crate) async fn with_market(db: TestDb, settings: &[(&str, &str)], prepare: impl FnOnce(&FakeTokenMetrics)) -> Self {
+    pub(crate) async fn with_market(db: TestDb, settings: &[(&str, &str)], prepare: impl FnOnce(&mut FakeTokenMetrics)) -> Self {
         let log = TestLog::start();
         let clock = Arc::new(ManualClock::new(Timestamp::parse(BEGIN).unwrap()));
-        let source = FakeTokenMetrics::start().await;
+        let mut source = FakeTokenMetrics::start().await;
         source.set_tokens([(3375, "BTC", "Bitcoin"), (3306, "ETH", "Ethereum"), (3988, "SOL", "Solana"), (3369, "XRP", "XRP")]);
-        prepare(&source);
+        prepare(&mut source);
         let discord = FakeDiscord::start(clock.clone()).await;
         let telegram = FakeTelegram::start_with(clock.clone()).await;
         let mut all = vec![

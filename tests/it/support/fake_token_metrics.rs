@@ -78,7 +78,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct FakeTokenMetrics {
     inner: Arc<Mutex<Inner>>,
-    /// Where it listens, `/v2` included: the API's base URL.
+    /// The API's base URL: where it listens, and the version.
     pub url: String,
 }
 
@@ -90,6 +90,11 @@ impl FakeTokenMetrics {
         let app = Router::new().fallback(answer).with_state(inner.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { inner, url }
+    }
+
+    /// The base URL is that of version 3 from now on; both versions are served all the time.
+    pub fn speak_v3(&mut self) {
+        self.url = self.url.replace("/v2", "/v3");
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -157,13 +162,16 @@ type Query = BTreeMap<String, String>;
 type Refusal = (u16, &'static str);
 
 async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Response {
-    let endpoint = request.uri().path().trim_start_matches("/v2/").to_owned();
+    let path = request.uri().path();
+    let is_v3 = path.starts_with("/v3/");
+    let is_known = is_v3 || path.starts_with("/v2/");
+    let endpoint = path.trim_start_matches("/v2/").trim_start_matches("/v3/").to_owned();
     let query: Query = axum::extract::Query::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
     let (fault, result) = {
         let mut inner = inner.lock().unwrap();
         let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
         let fault = queued.or_else(|| inner.down_at.get(&endpoint).cloned()).or_else(|| inner.down.clone());
-        let result = if request.uri().path().starts_with("/v2/") {
+        let result = if is_known {
             check(request.headers(), &query).and_then(|paging| rows(&inner, &endpoint, &query, paging))
         } else {
             Err((404, "Not found"))
@@ -172,7 +180,10 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     };
     let (status, body) = match result {
         Ok(rows) if rows.is_empty() => (404, json!({"success": false, "message": "Data not found", "length": 0, "data": []})),
-        Ok(rows) => (200, json!({"success": true, "message": "Data fetched successfully", "length": rows.len(), "data": rows})),
+        Ok(rows) => {
+            let rows: Vec<_> = rows.into_iter().map(|row| if is_v3 { in_v3(row) } else { row }).collect();
+            (200, json!({"success": true, "message": "Data fetched successfully", "length": rows.len(), "data": rows}))
+        }
         Err((status, message)) => (status, json!({"success": false, "message": message})),
     };
     let response = match fault {
@@ -301,4 +312,21 @@ fn listed(token: &TokenRow) -> Value {
         "EXCHANGE_LIST": [{"exchange_id": "binance", "exchange_name": "Binance"}], "CATEGORY_LIST": [],
         "TM_LINK": format!("https://app.tokenmetrics.com/en/{}", token.name.to_lowercase().replace(' ', "-")),
     })
+}
+
+/// A row as version 3 writes it: small letters, `slug` and `app_link` for the links, and other grades beside a daily call.
+fn in_v3(row: Value) -> Value {
+    let Value::Object(row) = row else { return row };
+    let is_daily = row.contains_key("TOKEN_TREND");
+    let slug = row["TOKEN_NAME"].as_str().unwrap().to_lowercase().replace(' ', "-");
+    let is_kept = |key: &str| !key.eq_ignore_ascii_case("tm_link") && key != "TM_TRADER_GRADE" && key != "TM_INVESTOR_GRADE";
+    let mut out: serde_json::Map<_, _> =
+        row.into_iter().filter(|(key, _)| is_kept(key)).map(|(key, value)| (key.to_lowercase(), value)).collect();
+    out.insert("app_link".to_owned(), json!(format!("https://app.tokenmetrics.com/en/{slug}")));
+    out.insert("slug".to_owned(), json!(slug));
+    if is_daily {
+        out.insert("tm_grade".to_owned(), json!(26.48));
+        out.insert("fundamental_grade".to_owned(), json!(94.12));
+    }
+    Value::Object(out)
 }
