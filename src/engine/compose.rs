@@ -95,7 +95,8 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         return None;
     }
     let told = situation.told.get(&key).copied();
-    let is_correction = group.iter().any(|(due, _)| matches!(due.change.nature, Nature::Correction { .. }));
+    // What a later row says is no correction, whatever was corrected before it.
+    let is_correction = matches!(last.change.nature, Nature::Correction { .. });
     if let Some(until) = cooldown_end(told, situation.settings).filter(|until| *until > now && !is_correction) {
         composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
         return None;
@@ -157,8 +158,9 @@ impl Unit {
         Self { entries, cause, lane, is_summary: true }
     }
 
-    fn is_correction(&self) -> bool {
-        !self.is_summary && self.entries.iter().all(|entry| entry.call.outcome == Outcome::Corrected)
+    /// Corrections do not count against the hourly limit, alone or together (2.9).
+    fn counts(&self) -> bool {
+        self.entries.iter().any(|entry| entry.call.outcome == Outcome::Turned)
     }
 }
 
@@ -213,23 +215,26 @@ impl Throttle {
     }
 
     fn place(&mut self, unit: Unit, composition: &mut Composition) {
-        if unit.is_correction() {
-            self.draft(unit, false, composition);
-        } else if self.left == Some(0) {
-            for entry in unit.entries {
-                if entry.call.outcome == Outcome::Corrected {
-                    self.draft(Unit::single(entry), false, composition);
-                } else {
-                    composition.holds.extend(entry.alerts.iter().map(|alert| (*alert, self.until, Reason::HourlyCap)));
-                }
-            }
-        } else {
+        if !unit.counts() {
+            return self.draft(unit, composition);
+        }
+        if self.left != Some(0) {
             self.left = self.left.map(|left| left - 1);
-            self.draft(unit, true, composition);
+            return self.draft(unit, composition);
+        }
+        let (corrections, others): (Vec<_>, Vec<_>) = unit.entries.into_iter().partition(|entry| entry.call.outcome == Outcome::Corrected);
+        for alert in others.into_iter().flat_map(|entry| entry.alerts) {
+            composition.holds.push((alert, self.until, Reason::HourlyCap));
+        }
+        if corrections.len() >= SUMMARY_FROM {
+            self.draft(Unit::summary(corrections), composition);
+        } else {
+            corrections.into_iter().for_each(|entry| self.draft(Unit::single(entry), composition));
         }
     }
 
-    fn draft(&mut self, unit: Unit, counted: bool, composition: &mut Composition) {
+    fn draft(&mut self, unit: Unit, composition: &mut Composition) {
+        let counted = unit.counts();
         let roles: BTreeSet<_> = unit.entries.iter().flat_map(|entry| entry.roles.iter().cloned()).collect();
         let mention = if self.may_mention { roles.into_iter().collect() } else { Vec::new() };
         self.may_mention &= mention.is_empty();

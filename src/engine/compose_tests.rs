@@ -166,6 +166,37 @@ fn rule_2_9_a_correction_goes_in_spite_of_the_limit_and_does_not_count() {
 }
 
 #[test]
+fn rule_2_9_a_turn_after_a_correction_is_told_as_a_turn() {
+    let correction = Change { nature: Nature::Correction { stored_at: at(-700) }, ..change(1, Stance::Bearish) };
+    let later = |minutes, to| Change { data_time: at(minutes), ..change(1, to) };
+    let dues = [correction, later(-300, Stance::Bullish), later(-200, Stance::Bearish)];
+    let dues = dues.into_iter().zip(1..).map(|(change, n)| due(n, Reason::Instant, change)).collect();
+    assert_eq!(titles(&compose(&situation(dues), at(1))), ["T1 turned bearish"]);
+}
+
+#[test]
+fn rule_2_9_many_corrections_are_one_summary_that_does_not_count_either() {
+    let corrected =
+        |n| due(n, Reason::Correction, Change { nature: Nature::Correction { stored_at: at(-700) }, ..change(n, Stance::Bearish) });
+    for sent in [vec![], vec![at(-1)]] {
+        let mut situation = situation((1..=4).map(corrected).collect());
+        situation.settings.max_per_hour = 1;
+        situation.sent = sent;
+        let composition = compose(&situation, at(1));
+        assert_eq!(titles(&composition), ["4 calls changed"]);
+        assert!(!composition.messages[0].counted && composition.holds.is_empty());
+        // Beside a turn for which there is no room they go all the same.
+        situation.due.push(due(5, Reason::Instant, change(5, Stance::Bullish)));
+        let composition = compose(&situation, at(1));
+        let held = composition.holds.len();
+        assert_eq!(
+            (titles(&composition)[0].as_str(), held),
+            if situation.sent.is_empty() { ("5 calls changed", 0) } else { ("4 calls changed", 1) }
+        );
+    }
+}
+
+#[test]
 fn rule_2_8_late_news_is_one_summary_beside_what_is_fresh() {
     let late = |n| due(n, Reason::Late, Change { timing: Timing::Late, ..change(n, Stance::Bullish) });
     let both = compose(&situation(vec![late(1), late(2), due(3, Reason::Instant, change(3, Stance::Bearish))]), at(1));

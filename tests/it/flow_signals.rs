@@ -1,24 +1,14 @@
 //! What the calls do, and what people read of it: once, in the right words, and nothing that is not so.
 
 use crate::support::{
-    app::TestApp,
-    community::{BTC, ETH, PERSON, SOL, both, community, heard, hours, polls, subscribe_all, texts, today, with_operator},
+    community::{BTC, ETH, PERSON, SOL, both, community, heard, hours, polls, set_clock, subscribe_all, texts, today, with_operator},
     database::on_both,
     fake_discord::interaction,
 };
-use bellwether::{clock::Clock, domain::Timestamp};
 use insta::assert_snapshot;
 use interaction::{ADMIN, subcommand};
 use serde_json::json;
 use std::time::Duration;
-
-/// The clock stands at this time, and everything that is due by then is done.
-async fn at(app: &mut TestApp, time: &str) {
-    let time = Timestamp::parse(time).unwrap();
-    let now = app.clock.now();
-    assert!(now <= time, "it is {now} already");
-    app.pass(time.since(now)).await;
-}
 
 on_both!(a_pause_is_no_call_and_a_turned_trend_is_one, |db| async move {
     let mut app = community(db).await;
@@ -51,9 +41,9 @@ on_both!(a_flip_within_the_day_and_back_is_told_both_times, |db| async move {
 
 on_both!(a_flip_that_is_seen_only_after_midnight_is_an_ordinary_turn, |db| async move {
     let mut app = community(db).await;
-    at(&mut app, "2026-11-21T23:50:00Z").await;
+    set_clock(&mut app, "2026-11-21T23:50:00Z").await;
     app.source.set_daily(SOL, "2026-11-21", 1, 1);
-    at(&mut app, "2026-11-22T00:16:00Z").await;
+    set_clock(&mut app, "2026-11-22T00:16:00Z").await;
     let told = texts(&app);
     assert_eq!(told.len(), 2, "{told:?}");
     assert_snapshot!(told[1].1, @r#"
@@ -74,7 +64,7 @@ on_both!(a_final_row_that_changes_is_a_correction_for_those_who_were_told, |db| 
     app.source.set_daily(SOL, "2026-11-21", 1, 1);
     polls(&mut app, 1).await;
     assert_eq!(heard(&app), both("SOL turned bullish"));
-    at(&mut app, "2026-11-22T00:20:00Z").await;
+    set_clock(&mut app, "2026-11-22T00:20:00Z").await;
     // Subscribes after the row was final: never saw what is corrected.
     let late = app.say(777, 777, "/subscribe SOL").await;
     assert!(late.contains("SOL (Solana): bullish since 21 Nov 2026"), "{late}");
@@ -107,15 +97,15 @@ on_both!(a_held_alert_that_is_corrected_is_never_sent, |db| async move {
     let limit = subcommand("channel", "settings", json!([{"name": "max_per_hour", "type": 4, "value": 1}]));
     assert!(app.on_server(ADMIN, limit).await.contains("at most 1 alert message in"));
     assert!(app.say(PERSON, PERSON, "/settings max_per_hour=1").await.contains("at most 1 alert message in"));
-    at(&mut app, "2026-11-21T23:35:00Z").await;
+    set_clock(&mut app, "2026-11-21T23:35:00Z").await;
     app.source.set_daily(BTC, "2026-11-21", -1, -1);
-    at(&mut app, "2026-11-21T23:50:00Z").await;
+    set_clock(&mut app, "2026-11-21T23:50:00Z").await;
     assert_eq!(heard(&app), both("BTC turned bearish"));
     app.source.set_daily(SOL, "2026-11-21", 1, 1);
-    at(&mut app, "2026-11-22T00:16:00Z").await;
+    set_clock(&mut app, "2026-11-22T00:16:00Z").await;
     assert_eq!(heard(&app), [""; 0], "held: the hour's message is used up");
     app.source.set_daily(SOL, "2026-11-21", -1, -1);
-    at(&mut app, "2026-11-22T00:31:00Z").await;
+    set_clock(&mut app, "2026-11-22T00:31:00Z").await;
     hours(&mut app, 3).await;
     assert_eq!(heard(&app), [""; 0], "nobody was told, so nothing is taken back");
 });

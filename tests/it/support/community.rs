@@ -78,6 +78,15 @@ pub(crate) fn today(app: &TestApp) -> String {
     app.clock.now().to_utc().format("%Y-%m-%d").to_string()
 }
 
+/// The clock stands at this time, and everything that is due by then is done.
+pub(crate) async fn set_clock(app: &mut TestApp, time: &str) {
+    use bellwether::{clock::Clock, domain::Timestamp};
+    let time = Timestamp::parse(time).unwrap();
+    let now = app.clock.now();
+    assert!(now <= time, "it is {now} already");
+    app.pass(time.since(now)).await;
+}
+
 /// So many polls of 15 minutes pass.
 pub(crate) async fn polls(app: &mut TestApp, count: u32) {
     for _ in 0..count {
