@@ -28,6 +28,7 @@ mod delivery_summaries;
 mod delivery_telegram;
 mod delivery_troubles;
 mod demo_api;
+mod demo_sdk;
 mod discord_door;
 mod discord_register;
 mod discord_send;

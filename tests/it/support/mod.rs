@@ -11,3 +11,4 @@ pub mod fake_token_metrics;
 pub(crate) mod log;
 pub mod poller;
 pub(crate) mod process;
+pub(crate) mod python;
