@@ -76,10 +76,11 @@ pub(super) async fn register_discord(discord: Discord, problem: watch::Sender<Op
         let done = discord.register(CATALOG).await;
         match &done {
             Ok(_) => drop(problem.send_replace(None)),
-            Err(error) if error.is_unauthorized() => drop(problem.send_replace(Some(error.to_string()))),
+            Err(error) if error.is_unauthorized() => drop(problem.send_replace(Some(error.explain()))),
             Err(_) => {}
         }
-        done.map(|done| if done == Registered::Changed { "written" } else { "as they were" }.to_owned())
+        let words = |done| if done == Registered::Changed { "written" } else { "as they were" }.to_owned();
+        done.map(words).map_err(|error| error.explain())
     })
     .await;
     stop.cancelled().await;
@@ -90,27 +91,22 @@ pub(super) async fn register_telegram(telegram: Option<Telegram>, stop: Cancella
     if let Some(telegram) = telegram {
         let commands = telegram_commands();
         until_done("Telegram", &stop, || async {
-            telegram
-                .register(&commands)
-                .await
-                .map(|changed| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") })
+            let words = |changed: Vec<_>| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") };
+            telegram.register(&commands).await.map(words).map_err(|error| error.explain())
         })
         .await;
     }
     stop.cancelled().await;
 }
 
-async fn until_done<E, F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
+async fn until_done<F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
 where
-    E: std::fmt::Display,
-    F: Future<Output = Result<String, E>>,
+    F: Future<Output = Result<String, String>>,
 {
     while !stop.is_cancelled() {
         match act().await {
             Ok(done) => return tracing::info!(platform, done, "the commands are registered"),
-            Err(error) => {
-                tracing::warn!(platform, %error, "the commands could not be registered; trying again in a minute, `bellwether check` says what to mend");
-            }
+            Err(problem) => tracing::warn!(platform, problem, "the commands could not be registered; trying again in a minute"),
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -92,8 +92,8 @@ pub enum SendError {
         /// In words for the operator.
         why: String,
     },
-    /// The token is refused: stop this platform.
-    #[error("the bot's token is refused: {why}")]
+    /// The token or the way of asking is refused: stop this platform.
+    #[error("the platform refuses the bot: {why}")]
     Unauthorized {
         /// In words for the operator.
         why: String,

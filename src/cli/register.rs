@@ -22,20 +22,15 @@ pub(super) async fn run(settings: Settings) -> CommandResult {
         return Err(Failure::Other("there is nothing to register: set DISCORD_BOT_TOKEN or TELEGRAM_BOT_TOKEN".to_owned()));
     }
     if let Some(discord) = discord {
-        let done = discord
-            .register(CATALOG)
-            .await
-            .map_err(|error| Failure::Other(format!("Discord: {error}; `bellwether check` says what to mend")))?;
+        let done = discord.register(CATALOG).await.map_err(|error| Failure::Other(format!("Discord: {}", error.explain())))?;
         output::result(match done {
             Registered::Changed => "Discord: the commands were registered",
             Registered::Unchanged => "Discord: the commands are registered as they are",
         });
     }
     if let Some(telegram) = telegram {
-        let changed = telegram
-            .register(&telegram_commands())
-            .await
-            .map_err(|error| Failure::Other(format!("Telegram: {error}; `bellwether check` says what to mend")))?;
+        let changed =
+            telegram.register(&telegram_commands()).await.map_err(|error| Failure::Other(format!("Telegram: {}", error.explain())))?;
         if changed.is_empty() {
             output::result("Telegram: the command lists are registered as they are");
         } else {

@@ -136,7 +136,8 @@ impl Caller {
                 CallEnd::Came(page)
             }
             Err(error) => {
-                tracing::warn!(call = id, endpoint = call.endpoint, purpose = purpose.as_str(), %error, "a call to the source failed");
+                let (endpoint, purpose, trouble) = (call.endpoint, purpose.as_str(), error.trouble());
+                tracing::warn!(call = id, endpoint, purpose, %trouble, %error, fix = trouble.fix(), "a call to the source failed");
                 if let SourceError::RateLimited { after } = &error {
                     let until = self.clock.now() + after.unwrap_or(REST);
                     self.rest_until.store(until.as_millis(), Ordering::Relaxed);

@@ -2,7 +2,10 @@
 
 use crate::{
     clock::SharedClock,
-    domain::{Address, Lane, Platform, Timestamp, wording::NoticePhrase},
+    domain::{
+        Address, Lane, Platform, QuarantineReason, Timestamp,
+        wording::{NoticePhrase, Trouble},
+    },
     pipeline::operators::Operators,
     store::{Store, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
@@ -43,7 +46,10 @@ impl Housekeeping {
         let now = self.clock.now();
         for quarantine in self.store.untold_quarantines(now - SETTLES).await? {
             let (name, destination) = named(&quarantine);
-            self.operators.tell_once(&name, NoticePhrase::Quarantined { destination, reason: quarantine.quarantine_reason }).await;
+            let trouble = trouble_of(&quarantine);
+            let word = quarantine.quarantine_reason;
+            let reason = trouble.map_or_else(|| word.clone(), |trouble| trouble.explain(&word));
+            self.operators.tell_once(&name, NoticePhrase::Quarantined { destination, reason }).await;
         }
         // However it ended: by a probe, a command from there, or the platform's word.
         for quarantine in self.store.restored_quarantines().await? {
@@ -96,6 +102,11 @@ impl Housekeeping {
             }
         }
     }
+}
+
+fn trouble_of(quarantine: &UntoldQuarantine) -> Option<Trouble> {
+    let reason = QuarantineReason::parse(&quarantine.quarantine_reason)?;
+    Trouble::of_quarantine(Platform::parse(&quarantine.platform)?, reason)
 }
 
 /// The notice's name, and the destination as an operator knows it.

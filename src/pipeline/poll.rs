@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    domain::{Feed, Kind, Timestamp, wording::NoticePhrase},
+    domain::{
+        Feed, Kind, Timestamp,
+        wording::{NoticePhrase, Trouble},
+    },
     engine::budget,
     sources::{Ask, Source, SourceError},
     store::{CallLimits, Store, StoreResult},
@@ -230,17 +233,17 @@ impl Poller {
         let purpose = if matches!(feed, Feed::Signals(_)) { Purpose::Poll } else { Purpose::Directory };
         match self.caller.call(&call, purpose).await? {
             CallEnd::NotBefore(at) if at.since(now) <= LONGEST_WAIT => return Ok(Turn::NotBefore(at)),
-            CallEnd::NotBefore(at) => active.break_off(format!("the API asks to wait until {at}")),
+            CallEnd::NotBefore(at) => active.break_off(Trouble::SourceLimited.explain(format!("the API asks to wait until {at}"))),
             CallEnd::MonthUsedUp => {
                 active.month_used_up = true;
-                active.break_off("the month's calls are used up".to_owned());
+                active.break_off(Trouble::SourceBudget.explain("the month's calls are used up"));
             }
             CallEnd::Came(page) => active.settle(Some(page)),
             CallEnd::Failed(error) => {
                 active.fail(&error, tries, self.clock.now());
                 if matches!(error, SourceError::Refused { .. }) {
                     state.status.stopped = true;
-                    let notice = NoticePhrase::FeedRefused { feed, problem: error.to_string() };
+                    let notice = NoticePhrase::FeedRefused { feed, problem: error.explain() };
                     self.operators.tell_once(&refused_notice(feed), notice).await;
                 }
             }
@@ -258,7 +261,7 @@ impl Active {
 
     /// Takes note of a failed call: again later, not again, or nothing more.
     fn fail(&mut self, error: &SourceError, tries: u32, now: Timestamp) {
-        self.problem = Some(error.to_string());
+        self.problem = Some(error.explain());
         self.attempts += 1;
         if matches!(error, SourceError::Refused { .. }) {
             self.broken_off = true;

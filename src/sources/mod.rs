@@ -5,7 +5,7 @@
 
 pub mod token_metrics;
 
-use crate::domain::{Kind, Snapshot, SourceId, Timestamp, Token, TokenId};
+use crate::domain::{Kind, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -108,9 +108,14 @@ pub enum SourceError {
         /// As long as it said, if it did.
         after: Option<Duration>,
     },
-    /// It did not work this time: back off and try again.
-    #[error("{0}")]
-    Transient(String),
+    /// There was no answer that can be read: back off and try again.
+    #[error("{what}")]
+    Transient {
+        /// Why not.
+        trouble: Trouble,
+        /// In words.
+        what: String,
+    },
     /// The API answered with a failure of its own: back off and try again.
     #[error("the API has a problem ({status}): {message}")]
     Unavailable {
@@ -135,13 +140,34 @@ impl SourceError {
         match self {
             Self::Refused { status, .. } | Self::Unavailable { status, .. } | Self::Rejected { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
-            Self::Transient(_) => None,
+            Self::Transient { .. } => None,
         }
+    }
+
+    /// Its entry in the catalogue of troubles.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Transient { trouble, .. } => *trouble,
+            Self::RateLimited { .. } => Trouble::SourceLimited,
+            Self::Refused { status: 402, .. } => Trouble::SourcePayment,
+            Self::Refused { message, .. } if message.to_ascii_lowercase().contains("plan") => Trouble::SourcePlan,
+            // 0: nothing was asked, because no header can carry the key.
+            Self::Refused { .. } | Self::Rejected { status: 0, .. } => Trouble::SourceKey,
+            Self::Rejected { .. } => Trouble::SourceRejected,
+            Self::Unavailable { status: 300..=399, .. } => Trouble::SourceMoved,
+            Self::Unavailable { status: 401 | 403 | 407, .. } => Trouble::SourceProxy,
+            Self::Unavailable { .. } => Trouble::SourceDown,
+        }
+    }
+
+    /// What happened, with the way to mend it.
+    pub fn explain(&self) -> String {
+        self.trouble().explain(self)
     }
 
     /// Whether the same call may work a little later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Transient(_) | Self::Unavailable { .. })
+        matches!(self, Self::RateLimited { .. } | Self::Transient { .. } | Self::Unavailable { .. })
     }
 }
 

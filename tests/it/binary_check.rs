@@ -141,13 +141,13 @@ async fn the_key_is_refused() {
     let (code, text) = bench.check("API key").await;
     said.push(format!("{code} {text}"));
     assert_snapshot!(said.join("\n"), @r#"
-    1 API key | fail | the API refuses the request (401): "Invalid API key"; copy the key again from https://app.tokenmetrics.com/en/api into TOKEN_METRICS_API_KEY
-    1 API key | fail | the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; the key is known, but its plan lacks trading signals: choose another plan at https://app.tokenmetrics.com/en/api
-    1 API key | fail | the API refuses the request (402): "X-PAYMENT header is required"; the plan does not pay for this: choose one with API access at https://app.tokenmetrics.com/en/api
-    1 API key | fail | the API asks to slow down (429); another program may be using this key; wait a minute, and set TOKEN_METRICS_CALLS_PER_MINUTE to what your plan allows
-    1 API key | fail | the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON"; the API itself is unwell: nothing to do here, `serve` goes on trying
-    0 API key | warn | the key works, but there is no current data for Bitcoin; see what your plan includes at https://app.tokenmetrics.com/en/api
-    1 API key | fail | the API cannot be reached: "Connection refused (os error 111)"; check TOKEN_METRICS_API_URL, this machine's network, DNS and clock
+    1 API key | fail | the API refuses the request (401): "Invalid API key"; copy the key again from your Token Metrics account into TOKEN_METRICS_API_KEY [TM-KEY]
+    1 API key | fail | the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; choose a plan with trading signals in your Token Metrics account [TM-PLAN]
+    1 API key | fail | the API refuses the request (402): "X-PAYMENT header is required"; choose a plan with API access in your Token Metrics account [TM-PAYMENT]
+    1 API key | fail | the API asks to slow down (429); set TOKEN_METRICS_CALLS_PER_MINUTE and TOKEN_METRICS_CALLS_PER_MONTH to what your plan allows; it is asked again by itself [TM-LIMITED]
+    1 API key | fail | the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON"; there is nothing to do here: it is asked again by itself [TM-DOWN]
+    0 API key | warn | the key works, but there is no current data for Bitcoin; see in your Token Metrics account what your plan includes [TM-NO-DATA]
+    1 API key | fail | the API cannot be reached: "Connection refused (os error 111)"; check TOKEN_METRICS_API_URL, this machine's network, DNS and clock [TM-UNREACHABLE]
     1 API key | fail | TOKEN_METRICS_API_KEY is not set; `serve` needs it: get one at https://app.tokenmetrics.com/en/api
     "#);
 }
@@ -175,7 +175,7 @@ async fn a_plan_without_data_is_told_of() {
     let (code, text) = bench.check("feed").await;
     assert_eq!(code, 0);
     assert_snapshot!(text, @r#"
-    feed daily | warn | no data for any token since 2026-11-01T00:00:00Z: the key's plan seems to hold no current data; see https://app.tokenmetrics.com/en/api
+    feed daily | warn | no data for any token since 2026-11-01T00:00:00Z; see in your Token Metrics account what your plan includes [TM-NO-DATA]
     feed hourly | warn | stopped earlier: the API refuses the request (401): "Invalid API key"; the key works now, so restart `bellwether serve`
     "#);
     let refusal = json!({"success": false, "message": "Invalid API key"}).to_string();
@@ -207,10 +207,10 @@ async fn discord_is_set_up_wrongly() {
     let said: Vec<_> = said.iter().map(|(code, text)| format!("{code}\n{text}")).collect();
     assert_snapshot!(said.join("\n\n"), @r#"
     1
-    Discord token | fail | Discord refuses: status 401, code 0: "refused with 0"; the token is wrong or was reset: developer portal, Bot, Reset Token, and write the new one into DISCORD_BOT_TOKEN
+    Discord token | fail | Discord refuses: status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart [DC-TOKEN]
 
     1
-    Discord token | fail | Discord refuses: status 503, code 0: "refused with 0"; Discord itself is unwell: see https://discordstatus.com, and check again later
+    Discord token | fail | Discord refuses: status 503, code 0: "refused with 0"; see Discord's status page; it is tried again by itself [DC-DOWN]
 
     1
     Discord token | ok | works: the application is "Other Bot"
@@ -228,7 +228,7 @@ async fn discord_is_set_up_wrongly() {
     Discord public key | warn | DISCORD_PUBLIC_KEY is not set, and commands over the Gateway are not in this version: alerts are sent, but nobody can type a command; write KEY
 
     1
-    Discord token | fail | no connection to Discord: "Connection refused (os error 111)"; check DISCORD_API_URL, this machine's network and DNS
+    Discord token | fail | no connection to Discord: "Connection refused (os error 111)"; check DISCORD_API_URL, this machine's network, DNS and clock [DC-UNREACHABLE]
     "#);
 }
 
@@ -250,18 +250,18 @@ async fn telegram_and_operators_are_set_up_wrongly() {
     assert_snapshot!(said.join("\n\n"), @r#"
     1
     operator telegram:-1005 | ok | the bot sees it
-    operator telegram:-1006 | fail | Telegram answers 400: "Bad Request: chat not found"; the bot is not in that chat, or may not write there: add it again
+    operator telegram:-1006 | fail | Telegram answers 400: "Bad Request: chat not found"; check its id, and add the bot to the chat [TG-DELETED]
     operator discord:1180243562783182920 | ok | the bot sees it
-    operator discord:99 | fail | Discord refuses: status 404, code 10003: "Unknown Channel"; check the id, and that the bot is in that server (and DISCORD_API_URL, if you set it)
+    operator discord:99 | fail | Discord refuses: status 404, code 10003: "Unknown Channel"; check its id; if it is really gone, choose another one [DC-DELETED]
     operator discord:user:5 | ok | direct messages; not tried, because that would open them
 
     1
-    Telegram token | fail | Telegram answers 401: "Unauthorized"; the token is wrong or was revoked: @BotFather, /mybots, API Token, and write it into TELEGRAM_BOT_TOKEN
+    Telegram token | fail | Telegram answers 401: "Unauthorized"; ask @BotFather for it (/mybots, API Token), write it into TELEGRAM_BOT_TOKEN and restart [TG-TOKEN]
 
     1
-    Telegram token | fail | an answer that is not Telegram's (502): "<html>bad gateway</html>"; Telegram itself is unwell, or what stands at TELEGRAM_API_URL: check again later
+    Telegram token | fail | an answer that is not Telegram's (502): "<html>bad gateway</html>"; there is nothing to do: it is tried again by itself [TG-DOWN]
 
     1
-    Telegram token | fail | Telegram cannot be reached: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111); check TELEGRAM_API_URL, this machine's network and DNS
+    Telegram token | fail | Telegram cannot be reached: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111); check TELEGRAM_API_URL, this machine's network, DNS and clock [TG-UNREACHABLE]
     "#);
 }

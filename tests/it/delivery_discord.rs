@@ -140,7 +140,7 @@ on_both!(a_message_that_discord_refuses_is_a_dead_letter_and_operators_hear_of_i
     app.pass(MINUTE).await;
     let telegram = app.telegram_messages();
     assert_eq!((telegram.len(), telegram[0].0), (1, 900));
-    assert_snapshot!(telegram[0].2, @r#"⚠️ A message for discord:1180243562783182920 cannot be delivered: the message is refused: status 400, code 50035: "refused with 50035". See bellwether outbox list."#);
+    assert_snapshot!(telegram[0].2, @r#"⚠️ A message for discord:1180243562783182920 cannot be delivered: the message is refused: status 400, code 50035: "refused with 50035"; report it with the log line; bellwether outbox retry tries the message again [DC-MESSAGE]. See bellwether outbox list."#);
     let discord = arrived(&app);
     assert_eq!(discord.iter().map(|(channel, _)| channel.as_str()).collect::<Vec<_>>(), [OTHER, OPERATORS]);
     assert_eq!(app.parts.store.undelivered().await.unwrap().len(), 1);
@@ -231,7 +231,7 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     assert!(!*health.borrow(), "/readyz is told");
     let telegram = app.telegram_messages();
     assert_eq!(telegram.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON, 900]);
-    assert_snapshot!(telegram[1].2, @"⚠️ Discord refuses the bot's token: sending there has stopped. Set a valid DISCORD_BOT_TOKEN and restart.");
+    assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refuses the bot: sending there has stopped. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart [DC-TOKEN]."#);
     app.turn(&[SOL], -1).await;
     assert_eq!((arrived(&app), app.on_telegram().len()), (vec![], 1));
     // With a good token again, after a restart, nothing is lost.

@@ -88,7 +88,7 @@ on_both!(who_blocks_the_bot_is_left_alone_until_they_come_back, |db| async move 
     app.pass(MINUTE).await;
     let told = app.telegram_messages();
     assert_eq!((told.len(), told[0].0), (1, OPERATOR));
-    assert_snapshot!(told[0].2, @"⚠️ Traders (telegram:-1001234) cannot be reached (removed). Its subscriptions and alerts are kept; it is tried again by itself.");
+    assert_snapshot!(told[0].2, @"⚠️ Traders (telegram:-1001234) cannot be reached (removed; add the bot again [TG-REMOVED]). Its subscriptions and alerts are kept; it is tried again by itself.");
     app.telegram.with(|world| {
         for chat in [PERSON, GROUP] {
             world.chats.get_mut(&chat).unwrap().without_bot = false;

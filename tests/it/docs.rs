@@ -1,6 +1,6 @@
 //! Documents that must not fall behind the program.
 
-use bellwether::config::VARIABLES;
+use bellwether::{config::VARIABLES, domain::wording::Trouble};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -123,5 +123,25 @@ fn every_duplicate_has_its_reason_and_no_reason_is_left_over() {
     assert_eq!(named, duplicates);
     for line in skip.lines().filter(|line| line.contains("crate = ")) {
         assert!(line.contains("reason = \"") && !line.contains("reason = \"\""), "{line}");
+    }
+}
+
+#[test]
+fn every_trouble_stands_in_the_documentation_as_it_is() {
+    let document = read("docs/errors.md");
+    let shown: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
+    let row = |trouble: &Trouble| format!("| `{trouble}` | {} | {} | {} |", trouble.seen(), trouble.cause(), trouble.fix());
+    assert_eq!(shown, Trouble::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_trouble_names_settings_and_commands_that_exist() {
+    for trouble in Trouble::ALL {
+        let text = [trouble.seen(), trouble.cause(), trouble.fix()].join(" ");
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| word.contains('_'));
+        let is_ours = |word: &&str| ["TOKEN_METRICS_", "DISCORD_", "TELEGRAM_", "BELLWETHER_"].iter().any(|start| word.starts_with(start));
+        for name in words.filter(is_ours) {
+            assert!(is_setting(name), "{trouble} names {name}");
+        }
     }
 }

@@ -152,7 +152,7 @@ on_both!(an_outage_is_told_once_and_its_end_once, |db| async move {
     let told = texts(&app);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_snapshot!(told[0].1, @r#"
-    ⚠️ The daily feed has brought nothing since 21 Nov 2026 06:16 UTC: the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON". I keep trying; what has changed by then is told afterwards.
+    ⚠️ The daily feed has brought nothing since 21 Nov 2026 06:16 UTC: the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON"; there is nothing to do here: it is asked again by itself [TM-DOWN]. I keep trying; what has changed by then is told afterwards.
     "#);
     let status = app.say(PERSON, PERSON, "/status").await;
     assert!(status.contains("Daily: the last ") && status.contains(" polls failed; last good one 21 Nov 2026 06:16 UTC"), "{status}");
@@ -186,7 +186,7 @@ on_both!(a_plan_without_data_is_told_to_operators, |db| async move {
     let told = texts(&app);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_snapshot!(told[0].1, @r#"
-    ⚠️ No token of the daily feed has had data for 24 hours: the API key's plan seems to hold no current data.
+    ⚠️ No token of the daily feed has had data for 24 hours: the key's plan seems to hold no current data (free plans hide the last 30 days); see in your Token Metrics account what your plan includes [TM-NO-DATA].
     "#);
     assert_eq!(told[0].0, "operator");
     let status = app.say(PERSON, PERSON, "/status").await;

@@ -159,7 +159,7 @@ async fn a_wrong_key_is_refused_and_nobody_listening_is_passing() {
     assert_eq!(error.to_string(), "the API refuses the request (401): \"Invalid API key\"");
     let nobody = TokenMetrics::new("http://127.0.0.1:1/v2", SecretString::from("tm-secret"));
     let error = nobody.call(&any_call(&nobody)).await.unwrap_err();
-    assert!(matches!(error, SourceError::Transient(_)) && !error.to_string().contains("127.0.0.1"), "{error}");
+    assert!(matches!(error, SourceError::Transient { .. }) && !error.to_string().contains("127.0.0.1"), "{error}");
     let odd = TokenMetrics::new(&fake.url, SecretString::from("tm-\nsecret"));
     let error = odd.call(&any_call(&odd)).await.unwrap_err();
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");

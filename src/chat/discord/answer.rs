@@ -2,7 +2,7 @@
 
 use super::{
     client::{Discord, Inner, Opening},
-    render,
+    errors, render,
     transport::{Ask, NoAnswer},
 };
 use crate::{
@@ -147,16 +147,16 @@ impl Inner {
         match answer.status {
             200..=299 => return Try::Done,
             404 => {
-                tracing::warn!(interaction = id, why = answer.words(), "Discord does not know of the command that is answered");
+                tracing::warn!(interaction = id, why = errors::explain(&answer), "Discord does not know of the command that is answered");
                 return Try::Unknown;
             }
             408 | 429 | 500..=599 => {}
             _ => {
-                tracing::error!(interaction = id, why = answer.words(), "an answer is refused");
+                tracing::error!(interaction = id, why = errors::explain(&answer), "an answer is refused");
                 return Try::Never;
             }
         }
-        tracing::warn!(interaction = id, why = answer.words(), "an answer could not be delivered yet");
+        tracing::warn!(interaction = id, why = errors::explain(&answer), "an answer could not be delivered yet");
         Try::Again(answer.wait().unwrap_or(FIRST_PAUSE))
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     chat::{Scope, SendError},
     clock::SharedClock,
-    domain::{QuarantineReason, Timestamp, UserId},
+    domain::{QuarantineReason, Timestamp, UserId, wording::Trouble},
     http::quoted,
 };
 use secrecy::SecretString;
@@ -76,6 +76,8 @@ pub enum ApiError {
         status: u16,
         /// Discord's own code; 0 where it gives none.
         code: u64,
+        /// Its entry in the catalogue.
+        trouble: Trouble,
         /// In words for the operator.
         why: String,
     },
@@ -88,6 +90,21 @@ impl ApiError {
     /// Discord refuses the bot's token.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Refused { status: 401, .. })
+    }
+
+    /// What happened, with the way to mend it.
+    pub fn explain(&self) -> String {
+        self.trouble().explain(self)
+    }
+
+    /// Its entry in the catalogue of troubles.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Unreachable(_) => Trouble::DiscordUnreachable,
+            Self::Limited(_) => Trouble::DiscordLimited,
+            Self::Refused { trouble, .. } => *trouble,
+            Self::Unreadable(_) => Trouble::DiscordUnreadable,
+        }
     }
 }
 
@@ -239,7 +256,8 @@ impl Inner {
         if body.is_none() && (400..429).contains(&answer.status) {
             return Err(ApiError::Unreadable(answer.words()));
         }
-        Err(ApiError::Refused { status: answer.status, code: body.map_or(0, |body| body.code), why: answer.words() })
+        let (code, trouble) = (body.map_or(0, |body| body.code), errors::trouble(&answer));
+        Err(ApiError::Refused { status: answer.status, code, trouble, why: answer.words() })
     }
 
     async fn place(&self) -> Result<(), ApiError> {

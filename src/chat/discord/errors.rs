@@ -3,7 +3,10 @@
 use super::transport::{Answer, NoAnswer};
 use crate::{
     chat::{End, Scope, SendError},
-    domain::QuarantineReason::{self, Blocked, Closed, Deactivated, Deleted, Forbidden, Removed, WrongKind},
+    domain::{
+        QuarantineReason::{self, Blocked, Closed, Deactivated, Deleted, Forbidden, Removed, WrongKind},
+        wording::Trouble,
+    },
 };
 use std::time::Duration;
 
@@ -28,49 +31,49 @@ pub(super) const ARCHIVED: u64 = 50083;
 pub(super) const OPENING_TOO_FAST: u64 = 40003;
 
 /// Codes of [Discord, opcodes and status codes](https://discord.com/developers/docs/topics/opcodes-and-status-codes#json).
-pub(super) const CODES: &[(u64, Class)] = &[
-    (10003, Class::Gone(Deleted)),     // unknown channel
-    (10004, Class::Gone(Deleted)),     // unknown guild
-    (10013, Class::Gone(Deactivated)), // unknown user
-    (10015, Class::Gone(Deleted)),     // unknown webhook
-    (50027, Class::Gone(Deleted)),     // invalid webhook token
-    (50001, Class::Gone(Forbidden)),   // missing access; also after a kick
-    (50013, Class::Gone(Forbidden)),   // missing permissions
-    (160005, Class::Gone(Closed)),     // thread locked
-    (ARCHIVED, Class::Gone(Closed)),   // thread archived, and unarchiving it did not help
-    (40007, Class::Gone(Removed)),     // banned
-    (50007, Class::Gone(Blocked)),     // cannot send messages to this user
-    (50278, Class::Gone(Blocked)),     // no mutual guild
-    (20009, Class::Gone(Blocked)),     // explicit content cannot be sent to the recipient
-    (50033, Class::Gone(Blocked)),     // invalid recipient
-    (50008, Class::Gone(WrongKind)),   // a non-text channel
-    (50024, Class::Gone(WrongKind)),   // cannot do this on this channel type
-    (40058, Class::Gone(WrongKind)),   // a forum needs a thread
-    (220001, Class::Gone(WrongKind)),  // a forum needs a thread name
-    (50035, Class::Payload),           // invalid form body
-    (50006, Class::Payload),           // empty message
-    (50109, Class::Payload),           // invalid JSON
-    (40005, Class::Payload),           // request too large
-    (50045, Class::Payload),           // file too large
-    (200000, Class::Payload),          // blocked by automatic moderation
-    (240000, Class::Payload),          // harmful links
-    (10062, Class::Payload),           // unknown interaction: late or expired
-    (40060, Class::Payload),           // interaction acknowledged already
-    (40094, Class::Payload),           // follow-ups used up
-    (20016, Class::Wait),              // slow mode
-    (20028, Class::Wait),              // channel write limit
-    (20029, Class::Wait),              // server write limit
-    (40062, Class::Wait),              // resource limited
-    (110000, Class::Wait),             // not available yet
-    (OPENING_TOO_FAST, Class::Wait),   // direct messages opened too fast: quarantines nobody
-    (30007, Class::Wait),              // other limits never disable anything
-    (30032, Class::Wait),
-    (30034, Class::Wait),
-    (30046, Class::Wait),
-    (130000, Class::WaitAll), // API overloaded
-    (40001, Class::Stop),     // unauthorized
-    (50014, Class::Stop),     // invalid token
-    (40333, Class::Stop),     // the way of asking is blocked
+pub(super) const CODES: &[(u64, Class, Trouble)] = &[
+    (10003, Class::Gone(Deleted), Trouble::DiscordDeleted),      // unknown channel
+    (10004, Class::Gone(Deleted), Trouble::DiscordDeleted),      // unknown guild
+    (10013, Class::Gone(Deactivated), Trouble::DiscordUser),     // unknown user
+    (10015, Class::Gone(Deleted), Trouble::DiscordDeleted),      // unknown webhook
+    (50027, Class::Gone(Deleted), Trouble::DiscordDeleted),      // invalid webhook token
+    (50001, Class::Gone(Forbidden), Trouble::DiscordAccess),     // missing access; also after a kick
+    (50013, Class::Gone(Forbidden), Trouble::DiscordPermission), // missing permissions
+    (160005, Class::Gone(Closed), Trouble::DiscordThread),       // thread locked
+    (ARCHIVED, Class::Gone(Closed), Trouble::DiscordThread),     // thread archived, and unarchiving it did not help
+    (40007, Class::Gone(Removed), Trouble::DiscordBanned),       // banned
+    (50007, Class::Gone(Blocked), Trouble::DiscordClosed),       // cannot send messages to this user
+    (50278, Class::Gone(Blocked), Trouble::DiscordClosed),       // no mutual guild
+    (20009, Class::Gone(Blocked), Trouble::DiscordClosed),       // explicit content cannot be sent to the recipient
+    (50033, Class::Gone(Blocked), Trouble::DiscordClosed),       // invalid recipient
+    (50008, Class::Gone(WrongKind), Trouble::DiscordKind),       // a non-text channel
+    (50024, Class::Gone(WrongKind), Trouble::DiscordKind),       // cannot do this on this channel type
+    (40058, Class::Gone(WrongKind), Trouble::DiscordKind),       // a forum needs a thread
+    (220001, Class::Gone(WrongKind), Trouble::DiscordKind),      // a forum needs a thread name
+    (50035, Class::Payload, Trouble::DiscordMessage),            // invalid form body
+    (50006, Class::Payload, Trouble::DiscordMessage),            // empty message
+    (50109, Class::Payload, Trouble::DiscordMessage),            // invalid JSON
+    (40005, Class::Payload, Trouble::DiscordMessage),            // request too large
+    (50045, Class::Payload, Trouble::DiscordMessage),            // file too large
+    (200000, Class::Payload, Trouble::DiscordContent),           // blocked by automatic moderation
+    (240000, Class::Payload, Trouble::DiscordContent),           // harmful links
+    (10062, Class::Payload, Trouble::DiscordInteraction),        // unknown interaction: late or expired
+    (40060, Class::Payload, Trouble::DiscordInteraction),        // interaction acknowledged already
+    (40094, Class::Payload, Trouble::DiscordInteraction),        // follow-ups used up
+    (20016, Class::Wait, Trouble::DiscordLimited),               // slow mode
+    (20028, Class::Wait, Trouble::DiscordLimited),               // channel write limit
+    (20029, Class::Wait, Trouble::DiscordLimited),               // server write limit
+    (40062, Class::Wait, Trouble::DiscordLimited),               // resource limited
+    (110000, Class::Wait, Trouble::DiscordLimited),              // not available yet
+    (OPENING_TOO_FAST, Class::Wait, Trouble::DiscordOpening),    // direct messages opened too fast: quarantines nobody
+    (30007, Class::Wait, Trouble::DiscordQuota),                 // other limits never disable anything
+    (30032, Class::Wait, Trouble::DiscordQuota),
+    (30034, Class::Wait, Trouble::DiscordQuota),
+    (30046, Class::Wait, Trouble::DiscordQuota),
+    (130000, Class::WaitAll, Trouble::DiscordLimited), // API overloaded
+    (40001, Class::Stop, Trouble::DiscordToken),       // unauthorized
+    (50014, Class::Stop, Trouble::DiscordToken),       // invalid token
+    (40333, Class::Stop, Trouble::DiscordAgent),       // the way of asking is blocked
 ];
 
 /// How long everything waits when an address is limited without a word for how long (a block by Cloudflare).
@@ -95,9 +98,32 @@ fn limited_scope(answer: &Answer) -> Scope {
     }
 }
 
+/// The entry of the catalogue for a complete answer that is not a success.
+pub(super) fn trouble(answer: &Answer) -> Trouble {
+    let body = answer.error();
+    let code = body.as_ref().map_or(0, |body| body.code);
+    if let Some((_, _, trouble)) = CODES.iter().find(|(known, ..)| *known == code) {
+        return *trouble;
+    }
+    match answer.status {
+        429 => Trouble::DiscordLimited,
+        408 | 500.. => Trouble::DiscordDown,
+        300..=399 => Trouble::DiscordProxy,
+        _ if body.is_none() => Trouble::DiscordProxy,
+        401 => Trouble::DiscordToken,
+        403 => Trouble::DiscordAccess,
+        _ => Trouble::DiscordMessage,
+    }
+}
+
+/// What a complete answer that is not a success says, with the way to mend it.
+pub(super) fn explain(answer: &Answer) -> String {
+    trouble(answer).explain(answer.words())
+}
+
 /// Classifies a complete answer that is not a success.
 pub(super) fn classify(answer: &Answer) -> SendError {
-    let why = answer.words();
+    let why = explain(answer);
     let retry = |after, scope, why| SendError::Retry { after, scope, end: End::NotDelivered, why };
     let body = answer.error();
     if answer.status == 429 {
@@ -106,7 +132,7 @@ pub(super) fn classify(answer: &Answer) -> SendError {
         return retry(after, scope, why);
     }
     let code = body.as_ref().map_or(0, |body| body.code);
-    let class = CODES.iter().find(|(known, _)| *known == code).map(|(_, class)| *class);
+    let class = CODES.iter().find(|(known, ..)| *known == code).map(|(_, class, _)| *class);
     match class {
         Some(Class::Gone(reason)) => SendError::Gone { reason, why },
         Some(Class::Payload) => SendError::Rejected { why },
@@ -127,8 +153,8 @@ pub(super) fn classify(answer: &Answer) -> SendError {
 /// Classifies an attempt that brought no complete answer.
 pub(super) fn without_answer(no_answer: NoAnswer) -> SendError {
     let (end, why) = match no_answer {
-        NoAnswer::NotSent(why) => (End::NotDelivered, why),
-        NoAnswer::Unknown(why) => (End::Unknown, why),
+        NoAnswer::NotSent(why) => (End::NotDelivered, Trouble::DiscordUnreachable.explain(why)),
+        NoAnswer::Unknown(why) => (End::Unknown, Trouble::DiscordUncertain.explain(why)),
     };
     SendError::Retry { after: None, scope: Scope::Destination, end, why }
 }
@@ -147,8 +173,9 @@ mod tests {
 
     #[test]
     fn every_code_of_the_table_has_one_meaning() {
-        for (index, (code, class)) in CODES.iter().enumerate() {
-            assert!(CODES[..index].iter().all(|(other, _)| other != code), "{code} twice");
+        for (index, (code, class, trouble)) in CODES.iter().enumerate() {
+            assert!(CODES[..index].iter().all(|(other, ..)| other != code), "{code} twice");
+            assert!(trouble.seen().contains(&code.to_string()), "{trouble} does not name {code}");
             let error = classify(&coded(400, *code));
             let fits = match class {
                 Class::Gone(reason) => matches!(&error, SendError::Gone { reason: found, .. } if found == reason),

@@ -1,10 +1,10 @@
-//! What a refusal means for a message: one table of (code, words, verdict), first match wins. The words are those of the official server's
+//! What a refusal means for a message: one table of (code, words, verdict, trouble), first match wins. The words are those of the official server's
 //! source and of errors seen in the field; upper-case words are TDLib's, which the server turns from 403 into 400.
 
 use super::api::ApiError;
 use crate::{
     chat::{End, Scope, SendError},
-    domain::{Address, Platform, QuarantineReason as Reason},
+    domain::{Address, Platform, QuarantineReason as Reason, wording::Trouble},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,47 +19,48 @@ use Verdict::{Gone, Rejected, Unauthorized};
 const ANY: i64 = 0;
 
 /// (code, part of the description in lower case, what it means).
-const TABLE: &[(i64, &str, Verdict)] = &[
+const TABLE: &[(i64, &str, Verdict, Trouble)] = &[
     // The topic alone.
-    (ANY, "topic_closed", Gone(Reason::Closed)),
-    (ANY, "topic_deleted", Gone(Reason::Deleted)),
-    (ANY, "topic_id_invalid", Gone(Reason::Deleted)),
-    (ANY, "message thread not found", Gone(Reason::Deleted)),
+    (ANY, "topic_closed", Gone(Reason::Closed), Trouble::TelegramTopic),
+    (ANY, "topic_deleted", Gone(Reason::Deleted), Trouble::TelegramTopic),
+    (ANY, "topic_id_invalid", Gone(Reason::Deleted), Trouble::TelegramTopic),
+    (ANY, "message thread not found", Gone(Reason::Deleted), Trouble::TelegramTopic),
     // The person.
-    (ANY, "bot was blocked by the user", Gone(Reason::Blocked)),
-    (ANY, "user_is_blocked", Gone(Reason::Blocked)),
-    (ANY, "can't initiate conversation", Gone(Reason::Blocked)),
-    (ANY, "user is deactivated", Gone(Reason::Deactivated)),
-    (ANY, "input_user_deactivated", Gone(Reason::Deactivated)),
-    (ANY, "can't send messages to bots", Gone(Reason::WrongKind)),
-    (ANY, "can't send messages to the bot", Gone(Reason::WrongKind)),
+    (ANY, "bot was blocked by the user", Gone(Reason::Blocked), Trouble::TelegramBlocked),
+    (ANY, "user_is_blocked", Gone(Reason::Blocked), Trouble::TelegramBlocked),
+    (ANY, "can't initiate conversation", Gone(Reason::Blocked), Trouble::TelegramBlocked),
+    (ANY, "user is deactivated", Gone(Reason::Deactivated), Trouble::TelegramUser),
+    (ANY, "input_user_deactivated", Gone(Reason::Deactivated), Trouble::TelegramUser),
+    (ANY, "can't send messages to bots", Gone(Reason::WrongKind), Trouble::TelegramUser),
+    (ANY, "can't send messages to the bot", Gone(Reason::WrongKind), Trouble::TelegramUser),
     // The chat.
-    (ANY, "bot was kicked", Gone(Reason::Removed)),
-    (ANY, "bot is not a member", Gone(Reason::Removed)),
-    (ANY, "channel_private", Gone(Reason::Removed)),
-    (ANY, "group chat was deleted", Gone(Reason::Deleted)),
-    (ANY, "group chat was deactivated", Gone(Reason::Deleted)),
+    (ANY, "bot was kicked", Gone(Reason::Removed), Trouble::TelegramRemoved),
+    (ANY, "bot is not a member", Gone(Reason::Removed), Trouble::TelegramRemoved),
+    (ANY, "channel_private", Gone(Reason::Removed), Trouble::TelegramRemoved),
+    (ANY, "group chat was deleted", Gone(Reason::Deleted), Trouble::TelegramDeleted),
+    (ANY, "group chat was deactivated", Gone(Reason::Deleted), Trouble::TelegramDeleted),
     // Without `migrate_to_chat_id` nobody knows where it went.
-    (ANY, "upgraded to a supergroup", Gone(Reason::Deleted)),
-    (ANY, "chat not found", Gone(Reason::Deleted)),
-    (ANY, "peer_id_invalid", Gone(Reason::Deleted)),
+    (ANY, "upgraded to a supergroup", Gone(Reason::Deleted), Trouble::TelegramDeleted),
+    (ANY, "chat not found", Gone(Reason::Deleted), Trouble::TelegramDeleted),
+    (ANY, "peer_id_invalid", Gone(Reason::Deleted), Trouble::TelegramDeleted),
     // The right to write there.
-    (ANY, "not enough rights", Gone(Reason::Forbidden)),
-    (ANY, "have no rights to send", Gone(Reason::Forbidden)),
-    (ANY, "need administrator rights", Gone(Reason::Forbidden)),
-    (ANY, "chat_write_forbidden", Gone(Reason::Forbidden)),
-    (ANY, "chat_restricted", Gone(Reason::Forbidden)),
-    (ANY, "chat_admin_required", Gone(Reason::Forbidden)),
-    (ANY, "chat_send_plain_forbidden", Gone(Reason::Forbidden)),
-    (403, "", Gone(Reason::Forbidden)),
+    (ANY, "not enough rights", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "have no rights to send", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "need administrator rights", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "chat_write_forbidden", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "chat_restricted", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "chat_admin_required", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (ANY, "chat_send_plain_forbidden", Gone(Reason::Forbidden), Trouble::TelegramRights),
+    (403, "", Gone(Reason::Forbidden), Trouble::TelegramRights),
     // The token.
-    (401, "", Unauthorized),
-    (404, "method not found", Rejected),
-    (404, "not found", Unauthorized),
+    (401, "", Unauthorized, Trouble::TelegramToken),
+    (404, "method not found", Rejected, Trouble::TelegramMessage),
+    (404, "not found", Unauthorized, Trouble::TelegramToken),
     // The message: a fault of ours, never retried.
-    (400, "", Rejected),
-    (404, "", Rejected),
-    (413, "", Rejected),
+    (400, "bad webhook", Rejected, Trouble::TelegramHookUnreached),
+    (400, "", Rejected, Trouble::TelegramMessage),
+    (404, "", Rejected, Trouble::TelegramMessage),
+    (413, "", Rejected, Trouble::TelegramMessage),
 ];
 
 /// Whether the markup was refused: worth one more try without it.
@@ -67,9 +68,26 @@ pub(super) fn is_bad_markup(error: &ApiError) -> bool {
     matches!(error, ApiError::Refused { code: 400, description, .. } if description.to_lowercase().contains("can't parse entities"))
 }
 
+/// What is behind a webhook to which Telegram cannot deliver, by its words.
+pub fn trouble_of_delivery(words: &str) -> Trouble {
+    let words = words.to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if says(&["401"]) {
+        Trouble::TelegramHookSecret
+    } else if says(&["404", "405"]) {
+        Trouble::TelegramHookElsewhere
+    } else if says(&["ssl", "certificate"]) {
+        Trouble::TelegramHookCertificate
+    } else if says(&["50"]) {
+        Trouble::TelegramHookDown
+    } else {
+        Trouble::TelegramHookUnreached
+    }
+}
+
 /// What to do about a failed `sendMessage`.
 pub(super) fn classify(error: &ApiError) -> SendError {
-    let why = error.to_string();
+    let why = error.explain();
     let retry = |scope, end| SendError::Retry { after: error.retry_after(), scope, end, why: why.clone() };
     match error {
         // Telegram that cannot be reached at all concerns everybody.
@@ -94,9 +112,35 @@ pub(super) fn classify(error: &ApiError) -> SendError {
 }
 
 fn verdict(code: i64, description: &str) -> Verdict {
+    meaning(code, description).0
+}
+
+fn meaning(code: i64, description: &str) -> (Verdict, Trouble) {
     let description = description.to_lowercase();
-    let row = TABLE.iter().find(|(row_code, words, _)| (*row_code == ANY || *row_code == code) && description.contains(words));
-    row.map_or(Rejected, |(_, _, verdict)| *verdict)
+    let row = TABLE.iter().find(|(row_code, words, ..)| (*row_code == ANY || *row_code == code) && description.contains(words));
+    row.map_or((Rejected, Trouble::TelegramMessage), |(_, _, verdict, trouble)| (*verdict, *trouble))
+}
+
+impl ApiError {
+    /// What happened, with the way to mend it.
+    pub fn explain(&self) -> String {
+        self.trouble().explain(self)
+    }
+
+    /// Its entry in the catalogue of troubles.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Refused { parameters, .. } if parameters.migrate_to_chat_id.is_some() => Trouble::TelegramMoved,
+            Self::Refused { code: 429, .. } | Self::Foreign { status: 429, .. } => Trouble::TelegramLimited,
+            Self::Refused { code: 409, .. } => Trouble::TelegramConflict,
+            Self::Refused { code: 500.., .. } | Self::Foreign { status: 500.., .. } => Trouble::TelegramDown,
+            Self::Refused { code, description, .. } => meaning(*code, description).1,
+            Self::Foreign { .. } => Trouble::TelegramProxy,
+            Self::Unreadable { .. } => Trouble::TelegramUnreadable,
+            Self::NotSent(_) => Trouble::TelegramUnreachable,
+            Self::Broken(_) => Trouble::TelegramUncertain,
+        }
+    }
 }
 
 #[cfg(test)]

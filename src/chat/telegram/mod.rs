@@ -22,6 +22,7 @@ mod wire;
 
 pub use api::ApiError;
 pub use door::{BODY_LIMIT, router};
+pub use errors::trouble_of_delivery;
 pub use messenger::{Telegram, TelegramSettings};
 pub use register::Me;
 pub use updates::{Updates, UpdatesError};

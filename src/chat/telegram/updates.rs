@@ -1,11 +1,14 @@
 //! The intake: what polling or the webhook brings is stored, confirmed, carried out. A crash anywhere in between carries a stored update
 //! out again after the restart, and an update that comes twice does nothing twice.
 
-use super::{ApiError, Telegram, access::Admins, arrivals::Arrivals, convert, flood::Flood, poll::Position, wire::Update};
+use super::{
+    ApiError, Telegram, access::Admins, arrivals::Arrivals, convert, errors::trouble_of_delivery, flood::Flood, poll::Position,
+    wire::Update,
+};
 use crate::{
     clock::SharedClock,
     commands::{Desk, Inbox, InboxError},
-    domain::Timestamp,
+    domain::{Timestamp, wording::Trouble},
     http,
     telemetry::Metrics,
 };
@@ -42,10 +45,10 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum UpdatesError {
     /// 409: somebody else takes the updates.
-    #[error("another instance polls with this token, or a webhook is set ({0}): stop it, or give this one a token of its own")]
+    #[error("another instance polls with this token, or a webhook is set ({0})")]
     Conflict(String),
     /// The webhook is set, but Telegram does not get through to it.
-    #[error("Telegram cannot deliver to the webhook ({words}), and {pending} updates wait: `bellwether check` says what to mend")]
+    #[error("Telegram cannot deliver to the webhook ({words}), and {pending} updates wait")]
     Undelivered {
         /// Telegram's words.
         words: String,
@@ -61,6 +64,16 @@ pub enum UpdatesError {
 }
 
 impl UpdatesError {
+    /// What happened, with the way to mend it.
+    fn explain(&self) -> String {
+        match self {
+            Self::Conflict(_) => Trouble::TelegramConflict.explain(self),
+            Self::Undelivered { words, .. } => trouble_of_delivery(words).explain(self),
+            Self::Telegram(error) => error.explain(),
+            Self::Inbox(error) => error.to_string(),
+        }
+    }
+
     /// Waiting does not mend it: the token or the webhook is refused, or somebody else takes the updates.
     fn needs_operator(&self) -> bool {
         match self {
@@ -73,8 +86,8 @@ impl UpdatesError {
 
 /// Failures without a success in between.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
-    failures: u32,
+pub(super) struct Failing {
+    times: u32,
     words: String,
 }
 
@@ -129,7 +142,7 @@ impl Updates {
 
     /// Polls and stores.
     async fn poll(&self, shutdown: &CancellationToken) {
-        let mut trouble = Trouble::default();
+        let mut failing = Failing::default();
         loop {
             let began = time::Instant::now();
             let end = tokio::select! {
@@ -137,7 +150,7 @@ impl Updates {
                 () = shutdown.cancelled() => return,
                 end = self.fetch(LONG_POLL) => end,
             };
-            let mut pause = self.pause_after(end.as_ref().err(), &mut trouble);
+            let mut pause = self.pause_after(end.as_ref().err(), &mut failing);
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
                 pause = TOO_QUICK;
             }
@@ -202,18 +215,18 @@ impl Updates {
     }
 
     /// Notes how a round ended: one line for each new failure, and how long to wait.
-    pub(super) fn pause_after(&self, error: Option<&UpdatesError>, trouble: &mut Trouble) -> Duration {
+    pub(super) fn pause_after(&self, error: Option<&UpdatesError>, failing: &mut Failing) -> Duration {
         let Some(error) = error else {
-            *trouble = Trouble::default();
+            *failing = Failing::default();
             self.problem.send_if_modified(|problem| problem.take().is_some());
             return Duration::ZERO;
         };
-        trouble.failures += 1;
-        let (failures, words) = (trouble.failures, error.to_string());
-        if std::mem::replace(&mut trouble.words, words.clone()) == words {
-            tracing::debug!(%error, failures, "no updates from Telegram");
+        failing.times += 1;
+        let (failures, words) = (failing.times, error.explain());
+        if std::mem::replace(&mut failing.words, words.clone()) == words {
+            tracing::debug!(problem = words, failures, "no updates from Telegram");
         } else {
-            tracing::warn!(%error, failures, "no updates from Telegram");
+            tracing::warn!(problem = words, failures, "no updates from Telegram");
         }
         if error.needs_operator() || failures >= FAILURES {
             self.problem.send_if_modified(|problem| problem.replace(words.clone()).is_none_or(|before| before != words));

@@ -78,7 +78,7 @@ impl Telegram {
 impl Updates {
     /// Sets the webhook and looks after it until told to stop. It stays set: a successor finds what came meanwhile.
     pub(super) async fn keep_webhook(&self, webhook: &Webhook, shutdown: &CancellationToken) {
-        let mut trouble = super::updates::Trouble::default();
+        let mut failing = super::updates::Failing::default();
         loop {
             let end = tokio::select! {
                 biased;
@@ -86,7 +86,7 @@ impl Updates {
                 end = self.look_after(webhook) => end,
             };
             let pause = if end.is_ok() { LOOK_EVERY } else { Duration::ZERO };
-            let pause = pause.max(self.pause_after(end.err().as_ref(), &mut trouble));
+            let pause = pause.max(self.pause_after(end.err().as_ref(), &mut failing));
             tokio::select! { biased; () = shutdown.cancelled() => return, () = time::sleep(pause) => {} }
         }
     }

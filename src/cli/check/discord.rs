@@ -98,16 +98,6 @@ async fn of_commands(discord: &Discord) -> CheckItem {
 }
 
 /// What to do about a question that Discord did not answer.
-pub(super) fn fix_of(error: &ApiError) -> &'static str {
-    match error {
-        ApiError::Refused { status: 401, .. } => {
-            "the token is wrong or was reset: developer portal, Bot, Reset Token, and write the new one into DISCORD_BOT_TOKEN"
-        }
-        ApiError::Refused { status: 403, .. } => "the bot may not do this: invite it again with the permissions of the README",
-        ApiError::Refused { status: 404, .. } => "check the id, and that the bot is in that server (and DISCORD_API_URL, if you set it)",
-        ApiError::Refused { status: 429, .. } | ApiError::Limited(_) => "wait a few minutes, then check again",
-        ApiError::Refused { status: 500.., .. } => "Discord itself is unwell: see https://discordstatus.com, and check again later",
-        ApiError::Refused { .. } | ApiError::Unreadable(_) => "check DISCORD_API_URL: something else may answer there",
-        ApiError::Unreachable(_) => "check DISCORD_API_URL, this machine's network and DNS",
-    }
+pub(super) fn fix_of(error: &ApiError) -> String {
+    error.trouble().advice()
 }

@@ -5,13 +5,13 @@ use crate::{
     app::poll_settings,
     clock::SharedClock,
     config::Config,
-    domain::{Cadence, Kind, SourceId, Timestamp, TokenId},
+    domain::{Cadence, Kind, SourceId, Timestamp, TokenId, wording::Trouble},
     engine::budget,
     pipeline::{
         calls::{CallEnd, Caller, Purpose},
         poll,
     },
-    sources::{Ask, Source, SourceError, token_metrics::TokenMetrics},
+    sources::{Ask, Source, token_metrics::TokenMetrics},
     store::{Store, StoreResult},
     telemetry::Metrics,
 };
@@ -45,36 +45,13 @@ pub(super) async fn of_key(config: &Config, store: Option<&Store>, clock: &Share
 
 fn key_item(end: CallEnd) -> CheckItem {
     match end {
-        CallEnd::Came(page) if page.rows.is_empty() => CheckItem::warn(
-            KEY,
-            "the key works, but there is no current data for Bitcoin; see what your plan includes at https://app.tokenmetrics.com/en/api",
-        ),
+        CallEnd::Came(page) if page.rows.is_empty() => {
+            CheckItem::warn(KEY, Trouble::SourceNoData.explain("the key works, but there is no current data for Bitcoin"))
+        }
         CallEnd::Came(_) => CheckItem::ok(KEY, "works: the daily call of Bitcoin came"),
         CallEnd::NotBefore(at) => CheckItem::warn(KEY, format!("not tried: the calls of this minute are used up; check again after {at}")),
-        CallEnd::MonthUsedUp => CheckItem::warn(
-            KEY,
-            "not tried: the calls of this month are used up; raise TOKEN_METRICS_CALLS_PER_MONTH if your plan has more, or wait for the next month",
-        ),
-        CallEnd::Failed(error) => CheckItem::fail(KEY, format!("{error}; {}", fix_of(&error))),
-    }
-}
-
-fn fix_of(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Refused { status: 402, .. } => {
-            "the plan does not pay for this: choose one with API access at https://app.tokenmetrics.com/en/api"
-        }
-        SourceError::Refused { message, .. } if message.to_ascii_lowercase().contains("plan") => {
-            "the key is known, but its plan lacks trading signals: choose another plan at https://app.tokenmetrics.com/en/api"
-        }
-        SourceError::Refused { .. } => "copy the key again from https://app.tokenmetrics.com/en/api into TOKEN_METRICS_API_KEY",
-        SourceError::RateLimited { .. } => {
-            "another program may be using this key; wait a minute, and set TOKEN_METRICS_CALLS_PER_MINUTE to what your plan allows"
-        }
-        SourceError::Transient(_) => "check TOKEN_METRICS_API_URL, this machine's network, DNS and clock",
-        SourceError::Unavailable { status: 300..=399, .. } => "the address has moved: correct TOKEN_METRICS_API_URL",
-        SourceError::Unavailable { .. } => "the API itself is unwell: nothing to do here, `serve` goes on trying",
-        SourceError::Rejected { .. } => "check that TOKEN_METRICS_API_URL is the base of the API, with /v2",
+        CallEnd::MonthUsedUp => CheckItem::warn(KEY, Trouble::SourceBudget.explain("not tried: the calls of this month are used up")),
+        CallEnd::Failed(error) => CheckItem::fail(KEY, error.explain()),
     }
 }
 
@@ -93,12 +70,7 @@ pub(super) async fn of_feeds(store: &Store, key: CheckStatus, now: Timestamp) ->
             });
         }
         let since = status.empty_since.filter(|since| now.since(*since) >= EMPTY_FOR)?;
-        Some(CheckItem::warn(
-            name,
-            format!(
-                "no data for any token since {since}: the key's plan seems to hold no current data; see https://app.tokenmetrics.com/en/api"
-            ),
-        ))
+        Some(CheckItem::warn(name, Trouble::SourceNoData.explain(format!("no data for any token since {since}"))))
     });
     Ok(unwell.collect())
 }
@@ -148,7 +120,10 @@ fn calls_item(plan: &budget::Plan, month: u32, used: u32) -> CheckItem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::budget::{Demand, Wish};
+    use crate::{
+        engine::budget::{Demand, Wish},
+        sources::SourceError,
+    };
 
     #[test]
     fn every_refusal_says_what_to_do() {
@@ -162,8 +137,8 @@ mod tests {
         .map(|end| key_item(end).advice)
         .collect();
         assert!(fixes[0].contains("copy the key again"), "{fixes:?}");
-        assert!(fixes[1].contains("plan lacks trading signals"), "{fixes:?}");
-        assert!(fixes[2].contains("does not pay"), "{fixes:?}");
+        assert!(fixes[1].contains("choose a plan with trading signals"), "{fixes:?}");
+        assert!(fixes[2].contains("choose a plan with API access"), "{fixes:?}");
         assert!(key_item(CallEnd::MonthUsedUp).advice.contains("TOKEN_METRICS_CALLS_PER_MONTH"));
     }
 

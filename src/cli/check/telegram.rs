@@ -3,7 +3,7 @@
 use super::CheckItem;
 use crate::{
     app::telegram_of,
-    chat::telegram::{ApiError, Telegram, Webhook, WebhookInfo},
+    chat::telegram::{ApiError, Telegram, Webhook, WebhookInfo, trouble_of_delivery},
     clock::SharedClock,
     commands::telegram_commands,
     config::Config,
@@ -71,30 +71,13 @@ fn of_webhook(info: &WebhookInfo, webhook: &Webhook, now: Timestamp) -> CheckIte
         return CheckItem::warn(UPDATES, advice);
     }
     if let Some(words) = info.trouble(Timestamp::EPOCH, now) {
-        let fix = fix_of_delivery(&words);
+        let fix = trouble_of_delivery(&words).advice();
         return CheckItem::fail(UPDATES, format!("Telegram cannot deliver to {}: {words}; {waiting}; {fix}", webhook.url));
     }
     if !info.leads_to(&webhook.url) {
         return CheckItem::warn(UPDATES, "the webhook is set, but not for the updates that are needed: `serve` sets it when it starts");
     }
     CheckItem::ok(UPDATES, format!("by webhook, to {}; {waiting}", webhook.url))
-}
-
-/// What to do about a delivery that failed, by Telegram's words.
-fn fix_of_delivery(words: &str) -> &'static str {
-    let words = words.to_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if says(&["401"]) {
-        "another secret was set: restart `serve`, which sets TELEGRAM_WEBHOOK_SECRET anew"
-    } else if says(&["404", "405"]) {
-        "something else answers there, or `serve` runs without TELEGRAM_WEBHOOK_SECRET: check what BELLWETHER_PUBLIC_URL leads to"
-    } else if says(&["ssl", "certificate"]) {
-        "its certificate must be valid for that name, with the whole chain, and TLS 1.2 or later"
-    } else if says(&["50"]) {
-        "what stands before `serve` does not reach it, or its database fails: see the log"
-    } else {
-        "start `serve`, and let 149.154.160.0/20 and 91.108.4.0/22 reach it over IPv4"
-    }
 }
 
 /// The host alone: the path of a webhook is often its secret.
@@ -118,18 +101,8 @@ async fn of_commands(telegram: &Telegram) -> CheckItem {
 }
 
 /// What to do about a call that Telegram did not answer.
-pub(super) fn fix_of(error: &ApiError) -> &'static str {
-    match error {
-        error if error.is_unauthorized() => {
-            "the token is wrong or was revoked: @BotFather, /mybots, API Token, and write it into TELEGRAM_BOT_TOKEN"
-        }
-        ApiError::Refused { code: 429, .. } => "wait a few minutes, then check again",
-        ApiError::Refused { code: 500.., .. } => "Telegram itself is unwell: check again later",
-        ApiError::Refused { .. } => "the bot is not in that chat, or may not write there: add it again",
-        ApiError::Foreign { status: 500.., .. } => "Telegram itself is unwell, or what stands at TELEGRAM_API_URL: check again later",
-        ApiError::Foreign { .. } | ApiError::Unreadable { .. } => "check TELEGRAM_API_URL: something else answers there",
-        ApiError::NotSent(_) | ApiError::Broken(_) => "check TELEGRAM_API_URL, this machine's network and DNS",
-    }
+pub(super) fn fix_of(error: &ApiError) -> String {
+    error.trouble().advice()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod refusal;
 mod reply;
 mod report;
 mod subscribing;
+mod trouble;
 
 pub use call::CallPhrase;
 pub use hint::HintPhrase;
@@ -20,6 +21,7 @@ pub use refusal::RefusalPhrase;
 pub use reply::{ReplyPhrase, TokenLabel};
 pub use report::ReportPhrase;
 pub use subscribing::SubscribingPhrase;
+pub use trouble::Trouble;
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, TimeStyle, call::capital};
-use crate::domain::{Feed, Platform, Timestamp};
+use crate::domain::{Feed, Platform, Timestamp, wording::Trouble};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a notice.
@@ -21,8 +21,8 @@ pub enum NoticePhrase {
     NoCurrentData { feed: Feed },
     /// Many destinations failed at once: the platform is paused, nobody is quarantined (4.3).
     PlatformPaused { platform: Platform, failed: u32, tried: u32, until: Timestamp },
-    /// The platform refuses the bot's token: sending has stopped.
-    PlatformUnauthorized { platform: Platform, variable: String },
+    /// The platform refuses the bot's token, or its way of asking: sending has stopped.
+    PlatformUnauthorized { platform: Platform, problem: String },
     /// Commands on the platform are not taken, or cannot be registered (6.2).
     CommandsDown { platform: Platform, problem: String },
     /// They work again.
@@ -53,8 +53,10 @@ impl NoticePhrase {
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
                 .code("bellwether check")
                 .text(" for the cause, then restart."),
-            Self::NoCurrentData { feed } => out
-                .text(format!("No token of the {feed} feed has had data for 24 hours: the API key's plan seems to hold no current data.")),
+            Self::NoCurrentData { feed } => {
+                let what = format!("No token of the {feed} feed has had data for 24 hours: {}", Trouble::SourceNoData.cause());
+                out.text(format!("{}.", Trouble::SourceNoData.explain(what)))
+            }
             Self::PlatformPaused { platform, failed, tried, until } => out
                 .text(format!(
                     "Sending on {} is paused: {failed} of {tried} destinations failed within a minute, so it is the platform. Next try ",
@@ -62,10 +64,9 @@ impl NoticePhrase {
                 ))
                 .time(*until, TimeStyle::Relative)
                 .text("; nobody was quarantined."),
-            Self::PlatformUnauthorized { platform, variable } => out
-                .text(format!("{} refuses the bot's token: sending there has stopped. Set a valid ", capital(platform.as_str())))
-                .code(variable)
-                .text(" and restart."),
+            Self::PlatformUnauthorized { platform, problem } => {
+                out.text(format!("{} refuses the bot: sending there has stopped. {}.", capital(platform.as_str()), capital(problem)))
+            }
             Self::CommandsDown { platform, problem } => out
                 .text(format!("Commands on {} do not work: {problem}. Run ", capital(platform.as_str())))
                 .code("bellwether check")

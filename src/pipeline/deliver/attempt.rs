@@ -106,7 +106,7 @@ impl Shared {
                 self.note(claimed, true, now).await
             }
             SendError::Rejected { .. } => self.dead(claimed, false, problem, now).await,
-            SendError::Unauthorized { .. } => {
+            SendError::Unauthorized { why } => {
                 self.parts.metrics.delivery(self.platform, "unauthorized");
                 self.parts.metrics.platform_up(self.platform, false);
                 self.health.send_replace(false);
@@ -114,8 +114,7 @@ impl Shared {
                 let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
                 self.settle(claimed, &settlement, now).await?;
                 if first {
-                    let variable = format!("{}_BOT_TOKEN", self.platform.as_str().to_uppercase());
-                    self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, variable }).await;
+                    self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, problem: why }).await;
                 }
                 Ok(())
             }

@@ -7,7 +7,7 @@ use super::{
     wire,
 };
 use crate::{
-    domain::{Kind, SourceId, Timestamp},
+    domain::{Kind, SourceId, Timestamp, wording::Trouble},
     http::{self, BodyError},
     sources::{Ask, Call, Collector, PAGE_ROWS, Page, Source, SourceError, Wanted},
 };
@@ -93,21 +93,23 @@ impl Source for TokenMetrics {
 
 /// No status came: the words of the error without its URL.
 fn no_answer(error: reqwest::Error) -> SourceError {
-    let what = if error.is_timeout() {
-        "the API did not answer in time"
+    let (trouble, what) = if error.is_timeout() {
+        (Trouble::SourceTimeout, "the API did not answer in time")
     } else if error.is_connect() {
-        "the API cannot be reached"
+        (Trouble::SourceUnreachable, "the API cannot be reached")
     } else {
-        "the call broke off"
+        (Trouble::SourceBroken, "the call broke off")
     };
     let error = error.without_url();
     let cause = std::iter::successors(std::error::Error::source(&error), |error| error.source()).last().map(ToString::to_string);
-    SourceError::Transient(cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {}", http::quoted(&cause))))
+    let what = cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {}", http::quoted(&cause)));
+    SourceError::Transient { trouble, what }
 }
 
 /// What an answer means. Some APIs repeat the key in their refusal: it goes no further than here.
 fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyError>, key: &str) -> Result<wire::Body, SourceError> {
     let code = status.as_u16();
+    let unread = if matches!(body, Err(BodyError::Broken(_))) { Trouble::SourceBroken } else { Trouble::SourceUnreadable };
     let (read, words) = match body {
         Ok(bytes) => (wire::read_body(&bytes), wire::words(&bytes)),
         Err(error) => (Err(error.to_string()), None),
@@ -122,18 +124,16 @@ fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyE
     match (code, read) {
         (200..=299, Ok(body)) if body.success || body.is_not_found() => Ok(body),
         (200..=299, Ok(_)) => Err(SourceError::Rejected { status: code, message }),
-        (200..=299, Err(_)) => Err(SourceError::Transient(message)),
+        (200..=299, Err(_)) => Err(SourceError::Transient { trouble: unread, what: message }),
         (404, Ok(body)) if body.is_not_found() => Ok(body),
         (402, _) => Err(SourceError::Refused { status: code, message }),
         (401 | 403, _) if is_the_apis => Err(SourceError::Refused { status: code, message }),
         // The page of a proxy or a firewall on the way says nothing about the key.
-        (401 | 403, _) => Err(SourceError::Unavailable { status: code, message }),
+        (401 | 403 | 407, _) => Err(SourceError::Unavailable { status: code, message }),
         (429, _) => Err(SourceError::RateLimited { after: wait_asked(headers) }),
         (408 | 425, _) => Err(SourceError::Unavailable { status: code, message }),
         // Never followed: the key would go along.
-        (300..=399, _) => {
-            Err(SourceError::Unavailable { status: code, message: "it redirects elsewhere; check TOKEN_METRICS_API_URL".to_owned() })
-        }
+        (300..=399, _) => Err(SourceError::Unavailable { status: code, message: "it redirects elsewhere".to_owned() }),
         (400..=499, _) => Err(SourceError::Rejected { status: code, message }),
         _ => Err(SourceError::Unavailable { status: code, message }),
     }
