@@ -105,7 +105,7 @@ on_both!(a_dead_letter_is_listed_and_sent_after_all, |db| async move {
     let since = listed["since"].as_str().unwrap();
     assert_snapshot!(table.replace(since, "SINCE"), @r#"
     id  state  destination   since                 reason
-    1   dead   telegram:501  SINCE  the message is refused: Telegram answers 400: "Bad Request: message is too long"
+    1   dead   telegram:501  SINCE  the message is refused: Telegram answers 400: "Bad Request: message is too long"; report it with the log line; bellwether outbox retry tries the message again [TG-MESSAGE]
     "#);
     let status = installation.run(&["status"]).await.out;
     assert!(status.contains("dead letters: 1"), "{status}");

@@ -302,3 +302,21 @@ on_both!(an_outage_of_the_hourly_feed_is_told_after_two_polls, |db| async move {
     hours(&mut app, 12).await;
     assert_eq!(heard(&app), [""; 0]);
 });
+
+on_both!(an_outage_of_days_is_no_new_beginning, |db| async move {
+    let mut app = with_operator(db, &[]).await;
+    hourly_community(&mut app).await;
+    app.source.set_down_at(HOURLY, Some(Fault::Status(503, String::new())));
+    for _ in 0..20 {
+        app.pass(Duration::from_secs(3 * 3600)).await;
+    }
+    assert_eq!(texts(&app).len(), 1, "operators alone, once");
+    app.source.set_down_at(HOURLY, None);
+    app.source.set_hourly(SOL, "2026-11-23T18:00:00Z", -1, 0);
+    hours(&mut app, 3).await;
+    let mut told = heard(&app);
+    told.sort();
+    let expected =
+        ["channel: SOL turned bearish", "operator: The hourly feed is back. Changes meanwhile: 1.", "person: SOL turned bearish"];
+    assert_eq!(told, expected, "it was asked for all the while");
+});
