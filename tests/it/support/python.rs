@@ -16,7 +16,8 @@ const ITS_IMPORTS: [&str; 3] = ["pandas", "requests", "tqdm"];
 pub(crate) fn with_sdk() -> Option<PathBuf> {
     if std::env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
         // Written to the stream itself: the test harness would keep back what is printed.
-        writeln!(std::io::stderr(), "LEFT OUT: a test of the vendor's Python client, because {LEAVE_OUT}=1").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "LEFT OUT: a test of the vendor's Python client, because {LEAVE_OUT}=1").unwrap();
         return None;
     }
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-sdk");
