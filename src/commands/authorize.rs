@@ -1,7 +1,7 @@
 //! Who may do what where: one pure table (`rules.md` 5.11), asked by every command each time.
 
 use super::{Actor, Standing, Venue};
-use crate::domain::wording::RefusalPhrase;
+use crate::domain::{Platform, wording::RefusalPhrase};
 
 /// What someone wants to do, as far as rights go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,19 +10,23 @@ pub enum Action {
     Look,
     /// See or change the subscriptions and settings of the place that one's own commands are about: oneself, or on Telegram the group.
     ManageOwn,
-    /// See or change the subscriptions and settings of a server's channels.
+    /// See or change the subscriptions and settings of a channel.
     ManageChannels,
 }
 
 /// Why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Channels belong to Discord servers.
+    /// On Discord channels belong to servers.
     OnlyInServer,
+    /// On Telegram a channel is set up from a private chat (5.9).
+    OnlyInPrivate,
     /// The bot itself is not there: its invitation is shown (5.6).
     BotNotInServer,
     /// Manage Server or Administrator is needed.
     NeedsManageServer,
+    /// Only the channel's creator and administrators.
+    NeedsChannelAdmin,
     /// Only the group's admins.
     NeedsGroupAdmin,
     /// The platform did not say who they are.
@@ -40,7 +44,11 @@ pub fn authorize(actor: &Actor, venue: &Venue, action: Action) -> Result<(), Ref
         (Action::ManageOwn, Venue::Group { .. }) => needs_admin(actor, Refusal::NeedsGroupAdmin),
         (Action::ManageChannels, Venue::Server { bot_present: false, .. }) => Err(Refusal::BotNotInServer),
         (Action::ManageChannels, Venue::Server { bot_present: true, .. }) => needs_admin(actor, Refusal::NeedsManageServer),
-        (Action::ManageChannels, _) => Err(Refusal::OnlyInServer),
+        (Action::ManageChannels, Venue::Private { address }) if address.platform == Platform::Telegram => {
+            needs_admin(actor, Refusal::NeedsChannelAdmin)
+        }
+        (Action::ManageChannels, Venue::Group { .. }) => Err(Refusal::OnlyInPrivate),
+        (Action::ManageChannels, Venue::Private { .. } | Venue::Elsewhere { .. }) => Err(Refusal::OnlyInServer),
     }
 }
 
@@ -57,6 +65,8 @@ impl Refusal {
     pub(super) const fn phrase(self) -> RefusalPhrase {
         match self {
             Self::OnlyInServer => RefusalPhrase::OnlyInServer,
+            Self::OnlyInPrivate => RefusalPhrase::OnlyInPrivate,
+            Self::NeedsChannelAdmin => RefusalPhrase::NeedsChannelAdmin,
             Self::BotNotInServer => RefusalPhrase::BotNotInServer,
             Self::NeedsManageServer => RefusalPhrase::NeedsManageServer,
             Self::NeedsGroupAdmin => RefusalPhrase::NeedsGroupAdmin,
@@ -68,7 +78,7 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Address, Platform, UserId};
+    use crate::domain::{Address, UserId};
 
     #[test]
     fn the_whole_table() {
@@ -77,6 +87,7 @@ mod tests {
         let direct = Address::discord_user(&UserId("7".to_owned()));
         let server = |bot_present| Venue::Server { tenant: "1".to_owned(), channel: "2".to_owned(), bot_present, direct: direct.clone() };
         let private = Venue::Private { address: direct.clone() };
+        let on_telegram = Venue::Private { address: Address::new(Platform::Telegram, "7") };
         let elsewhere = Venue::Elsewhere { direct: direct.clone() };
         let group = Venue::Group { address: Address::new(Platform::Telegram, "-5"), label: "G".to_owned() };
         let cases = [
@@ -86,7 +97,9 @@ mod tests {
             (&group, ManageOwn, [Err(Refusal::NeedsGroupAdmin), Ok(()), Err(Refusal::StandingUnknown)]),
             (&private, ManageChannels, [Err(Refusal::OnlyInServer); 3]),
             (&elsewhere, ManageChannels, [Err(Refusal::OnlyInServer); 3]),
-            (&group, ManageChannels, [Err(Refusal::OnlyInServer); 3]),
+            (&group, ManageChannels, [Err(Refusal::OnlyInPrivate); 3]),
+            (&on_telegram, ManageOwn, [Ok(()); 3]),
+            (&on_telegram, ManageChannels, [Err(Refusal::NeedsChannelAdmin), Ok(()), Err(Refusal::StandingUnknown)]),
             (&server(true), ManageChannels, [Err(Refusal::NeedsManageServer), Ok(()), Err(Refusal::StandingUnknown)]),
             (&server(false), ManageChannels, [Err(Refusal::BotNotInServer); 3]),
             (&group, Look, [Ok(()); 3]),

@@ -27,8 +27,8 @@ pub struct CommandSpec {
 pub enum Scope {
     /// Everywhere, to everyone.
     Everywhere,
-    /// In Discord servers, to those who manage them (`rules.md` 5.6).
-    ServerAdmins,
+    /// To those who manage channels: in Discord servers (`rules.md` 5.6), and in private on Telegram (5.9).
+    ChannelAdmins,
 }
 
 /// One option of a command.
@@ -99,7 +99,7 @@ const fn everywhere(name: &'static str, description: &'static str, options: &'st
 }
 
 const fn of_channel(name: &'static str, description: &'static str, options: &'static [OptionSpec], command: Command) -> CommandSpec {
-    CommandSpec { name, description, options, subcommands: &[], scope: Scope::ServerAdmins, command: Some(command) }
+    CommandSpec { name, description, options, subcommands: &[], scope: Scope::ChannelAdmins, command: Some(command) }
 }
 
 /// Every command that works.
@@ -114,10 +114,10 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("help", "Show what I can do", &[], Command::Help),
     CommandSpec {
         name: "channel",
-        description: "Set up alerts for a channel of this server",
+        description: "Set up alerts for a channel",
         options: &[],
         subcommands: CHANNEL_COMMANDS,
-        scope: Scope::ServerAdmins,
+        scope: Scope::ChannelAdmins,
         command: None,
     },
 ];
@@ -135,15 +135,30 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
         &[TOKENS, KIND_OR_EVERY, CHANNEL],
         Command::ChannelUnsubscribe,
     ),
-    of_channel("list", "List what the channels of this server are subscribed to", &[], Command::ChannelList),
+    of_channel("list", "List what channels are subscribed to", &[], Command::ChannelList),
     of_channel("settings", "Show or change how often a channel is told", &[PER_HOUR, COOLDOWN, CHANNEL], Command::ChannelSettings),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, CHANNEL], Command::ChannelMute),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),
 ];
 
-/// Telegram's command list: name and description. `/channel` is Discord's alone for now.
+/// Telegram's command list: name and description.
 pub fn telegram_commands() -> Vec<(&'static str, &'static str)> {
-    CATALOG.iter().filter(|spec| spec.scope == Scope::Everywhere).map(|spec| (spec.name, spec.description)).collect()
+    CATALOG.iter().map(|spec| (spec.name, spec.description)).collect()
+}
+
+/// What `/channel` can do.
+pub fn channel_subcommands() -> Vec<&'static str> {
+    CHANNEL_COMMANDS.iter().map(|spec| spec.name).collect()
+}
+
+/// What is typed for a command after the slash, where it is offered.
+pub(super) fn name_of(command: Command) -> Option<String> {
+    flat().find(|(_, spec)| spec.command == Some(command)).map(|(name, _)| name)
+}
+
+/// The same on Telegram, where the channel is named: `channel @name subscribe`.
+pub(super) fn name_on_telegram(name: &str) -> String {
+    name.strip_prefix("channel ").map_or_else(|| name.to_owned(), |subcommand| format!("channel @name {subcommand}"))
 }
 
 /// Every command with what is typed for it, subcommands by their full words: `channel subscribe`.

@@ -1,22 +1,24 @@
-//! `/channel …`: alerts of a server's channels, by those who manage it (`rules.md` 5.6). The rights are checked here each time.
+//! `/channel …`: alerts of a channel, by those who manage it: on Discord from within the server (`rules.md` 5.6), on Telegram from a private
+//! chat (5.9). The rights are checked here each time.
 
 use super::{
-    Action, Command, Request, RoleFacts,
-    desk::{Desk, Outcome, Stop, not_available},
+    Action, Command, Request, RoleFacts, Venue,
+    desk::{Desk, Outcome, Stop},
     place::{self, Permissions, Place},
 };
 use crate::domain::{
-    MessageBody, Platform,
+    MessageBody,
     wording::{Card, RefusalPhrase, SubscribingPhrase, Tone},
 };
 
 impl Desk {
     pub(super) async fn channel(&self, request: &Request) -> Outcome {
-        if request.platform() == Platform::Telegram {
-            return Err(not_available("/channel"));
-        }
+        place::seen(request)?;
         self.require(request, Action::ManageChannels)?;
         let card = match request.invocation.command {
+            Command::ChannelList if matches!(request.venue, Venue::Private { .. }) => {
+                self.list_of(&place::channel(request, Permissions::NotNeeded, "channel list")?).await?
+            }
             Command::ChannelList => self.list_channels(request).await?,
             Command::ChannelUnsubscribe => {
                 self.unsubscribe(request, &place::channel(request, Permissions::NotNeeded, "channel unsubscribe")?).await?

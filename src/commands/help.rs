@@ -1,6 +1,6 @@
 //! `/help`: the table of commands in words.
 
-use super::catalog::{self, CommandSpec, Scope};
+use super::catalog::{self, CommandSpec};
 use crate::domain::{
     Platform,
     wording::{Card, ReplyPhrase, ReportPhrase, Tone},
@@ -9,12 +9,13 @@ use crate::domain::{
 /// Every command that works on this platform, and that none of it is advice (`rules.md` 3.11).
 pub(super) fn help(platform: Platform) -> Card {
     let mut card = Card::new(Tone::Neutral, ReportPhrase::HelpTitle.into());
-    let works = |scope| platform != Platform::Telegram || scope == Scope::Everywhere;
     card.lines = catalog::flat()
-        .filter(|(_, spec)| works(spec.scope))
         .map(|(name, spec)| {
-            let words = if platform == Platform::Telegram { example(spec) } else { "" };
-            ReportPhrase::HelpLine { command: format!("/{name}{words}"), description: spec.description.to_owned() }.into()
+            let command = match platform {
+                Platform::Telegram => format!("/{}{}", catalog::name_on_telegram(&name), example(spec)),
+                Platform::Discord | Platform::Console => format!("/{name}"),
+            };
+            ReportPhrase::HelpLine { command, description: spec.description.to_owned() }.into()
         })
         .collect();
     card.lines.push(ReportPhrase::HelpTokens.into());

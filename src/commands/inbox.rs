@@ -16,7 +16,7 @@ const BEGINNING: usize = 16 * 1024;
 /// The updates of the one platform that has them (Telegram). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Inbox {
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// The database failed: the update stays open and is tried again.

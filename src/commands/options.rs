@@ -1,7 +1,7 @@
 //! Reading a command's options: by name as Discord sends them, or as free words as Telegram does.
 
 use super::{
-    Command, Request,
+    Request, catalog,
     desk::{Stop, not_available},
     tokens::{self, Words, once},
 };
@@ -65,13 +65,8 @@ const LATER_SETTINGS: &[&str] = &["timezone", "quiet_hours", "digest_time", "lan
 
 /// Reads settings, named or as `name=value`.
 pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
-    let example = if request.invocation.command == Command::ChannelSettings {
-        "/channel settings max_per_hour:5 cooldown:30"
-    } else if request.platform() == Platform::Discord {
-        "/settings max_per_hour:5 cooldown:30"
-    } else {
-        "/settings max_per_hour=5 cooldown=30"
-    };
+    let on_discord = request.platform() == Platform::Discord;
+    let example = &example(request, if on_discord { "max_per_hour:5 cooldown:30" } else { "max_per_hour=5 cooldown=30" });
     let mut found = SettingsWords::default();
     let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
     let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -92,6 +87,13 @@ pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
         *slot = Some(number.ok_or_else(|| Stop::with_example(bad(), example))?);
     }
     Ok(found)
+}
+
+/// A right way to type this command where it was typed, with these words after it.
+pub(super) fn example(request: &Request, words: &str) -> String {
+    let name = catalog::name_of(request.invocation.command).unwrap_or_default();
+    let name = if request.platform() == Platform::Telegram { catalog::name_on_telegram(&name) } else { name };
+    format!("/{name} {words}")
 }
 
 /// What was typed, short enough to be said again.

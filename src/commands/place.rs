@@ -1,9 +1,9 @@
 //! Which destination a command is about, and what applies to it.
 
-use super::{ChannelProblem, Request, Venue, desk::Stop};
+use super::{ChannelFacts, ChannelProblem, Request, Venue, desk::Stop};
 use crate::{
     domain::{
-        Place as PlaceKind, clean_name,
+        Place as PlaceKind, Platform, clean_name,
         wording::{RefusalPhrase, SubscribingPhrase},
     },
     store::{AuditEntry, NewDestination},
@@ -67,17 +67,31 @@ pub(super) fn own(request: &Request, action: &'static str) -> Place {
     }
 }
 
-/// The server's channel that `/channel` is about. What is wrong with it is said before anything is saved (`rules.md` 5.6).
+/// On Telegram who manages a channel is seen only by its administrators: where the bot is none, that is what is wrong.
+pub(super) fn seen(request: &Request) -> Result<(), Stop> {
+    match &request.channel {
+        Some(ChannelFacts { problem: Some(problem), label, address }) if address.platform == Platform::Telegram => match problem {
+            ChannelProblem::Missing(_) => Ok(()),
+            problem => Err(problem_phrase(problem, label, address.platform).into()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The channel that `/channel` is about. What is wrong with it is said before anything is saved (`rules.md` 5.6, 5.9).
 pub(super) fn channel(request: &Request, permissions: Permissions, action: &'static str) -> Result<Place, Stop> {
-    let Venue::Server { tenant, .. } = &request.venue else {
-        return Err(RefusalPhrase::OnlyInServer.into());
-    };
     let facts = request.channel.as_ref().ok_or(RefusalPhrase::ChannelUnknown)?;
+    let tenant = match &request.venue {
+        Venue::Server { tenant, .. } => tenant,
+        // On Telegram a channel belongs to nothing but itself.
+        Venue::Private { .. } => &facts.address.chat,
+        Venue::Group { .. } | Venue::Elsewhere { .. } => return Err(RefusalPhrase::OnlyInServer.into()),
+    };
     let label = clean_name(&facts.label);
     match &facts.problem {
         None => {}
         Some(ChannelProblem::Missing(_) | ChannelProblem::Unknown) if permissions == Permissions::NotNeeded => {}
-        Some(problem) => return Err(problem_phrase(problem, &label).into()),
+        Some(problem) => return Err(problem_phrase(problem, &label, facts.address.platform).into()),
     }
     let audit = AuditEntry { platform: facts.address.platform, actor: request.actor.user.0.clone(), tenant: Some(tenant.clone()), action };
     Ok(Place {
@@ -95,9 +109,13 @@ pub(super) fn channel(request: &Request, permissions: Permissions, action: &'sta
     })
 }
 
-fn problem_phrase(problem: &ChannelProblem, label: &str) -> RefusalPhrase {
-    let label = label.to_owned();
+fn problem_phrase(problem: &ChannelProblem, label: &str, platform: Platform) -> RefusalPhrase {
+    let (label, on_telegram) = (label.to_owned(), platform == Platform::Telegram);
     match problem {
+        ChannelProblem::NotHere if on_telegram => RefusalPhrase::ChannelNotFound { label },
+        ChannelProblem::WrongKind if on_telegram => RefusalPhrase::NotAChannel { label },
+        ChannelProblem::Unknown if on_telegram => RefusalPhrase::TelegramSilent,
+        ChannelProblem::BotAbsent => RefusalPhrase::NotAdministrator { label },
         ChannelProblem::NotHere => RefusalPhrase::ChannelNotHere,
         ChannelProblem::NotVisible => RefusalPhrase::ChannelNotVisible { label },
         ChannelProblem::WrongKind => RefusalPhrase::ChannelWrongKind { label },

@@ -23,6 +23,17 @@ impl Desk {
         }
     }
 
+    /// Whether someone's chat is known and can be reached: a bot cannot write first. Internal errors are logged here.
+    pub async fn reaches(&self, chat: &Address) -> bool {
+        match self.store.destination_at(chat).await {
+            Ok(destination) => destination.is_some_and(|destination| destination.quarantine.is_none()),
+            Err(error) => {
+                tracing::error!(%error, %chat, "whether a chat can be reached could not be read");
+                false
+            }
+        }
+    }
+
     /// Takes note of how opening someone's direct messages went: the channel's id, or why not (`rules.md` 5.7).
     pub async fn direct_messages_opened(&self, destination: DestinationId, outcome: Result<String, QuarantineReason>) {
         let noted = match outcome {

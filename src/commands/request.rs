@@ -26,11 +26,11 @@ pub struct Request {
 pub struct Actor {
     /// As the platform numbers them.
     pub user: UserId,
-    /// What they may do in the venue.
+    /// What they may do in the venue; for `/channel` on Telegram, in that channel.
     pub standing: Standing,
 }
 
-/// What someone may do in the venue, as the platform said just now.
+/// What someone may do somewhere, as the platform said just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// No more than anyone.
@@ -105,7 +105,7 @@ pub enum Command {
     Privacy,
 }
 
-/// What the platform says of the channel that `/channel` is about (`rules.md` 5.6).
+/// What the platform says of the channel that `/channel` is about (`rules.md` 5.6, 5.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelFacts {
     /// Where it is.
@@ -119,11 +119,13 @@ pub struct ChannelFacts {
 /// Why a channel cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelProblem {
-    /// It belongs to another server, or does not exist.
+    /// It belongs to another server, or does not exist as far as the bot sees.
     NotHere,
+    /// The bot itself is no administrator there, without which it learns nothing (Telegram).
+    BotAbsent,
     /// The invoker cannot see it.
     NotVisible,
-    /// It is not a text channel, announcement channel or thread.
+    /// It is not a text channel, announcement channel or thread; on Telegram, not a channel.
     WrongKind,
     /// The bot lacks these permissions there, by the platform's names.
     Missing(Vec<&'static str>),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Place as PlaceKind, Target, Token, TokenId,
+        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token, TokenId,
         wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
     engine::budget::{self, Demand, Obstacle, Plan},
@@ -29,7 +29,7 @@ impl Desk {
 
     /// Subscribes a place and says what it will be told of.
     pub(super) async fn subscribe(&self, request: &Request, place: &Place, mention: Option<String>) -> Result<(DestinationId, Card), Stop> {
-        let example = if place.destination.place == PlaceKind::Channel { "/channel subscribe SOL,ETH" } else { "/subscribe SOL,ETH" };
+        let example = &options::example(request, "SOL,ETH");
         let words = options::words(request, "tokens", example)?;
         let kind = words.kind.unwrap_or(Kind::Daily);
         if self.settings.off.contains(&kind) {

@@ -3,7 +3,7 @@
 use super::{
     Action, Request, Venue,
     desk::{Desk, Outcome, SOURCE, Stop},
-    place,
+    place::{self, Place},
 };
 use crate::{
     domain::{
@@ -23,15 +23,19 @@ const MOST_CHANNELS: usize = 15;
 impl Desk {
     pub(super) async fn list_own(&self, request: &Request) -> Outcome {
         self.require(request, Action::ManageOwn)?;
-        let place = place::own(request, "subscriptions");
+        Ok(self.list_of(&place::own(request, "subscriptions")).await?.into())
+    }
+
+    /// What a place is subscribed to.
+    pub(super) async fn list_of(&self, place: &Place) -> Result<Card, Stop> {
         let destination = self.store.destination_at(&place.destination.address).await?;
         let list = match &destination {
             Some(destination) => self.store.subscriptions_of(destination.id).await?,
             None => Vec::new(),
         };
         let count = u64::try_from(list.len()).unwrap_or_default();
-        let title = match place.label {
-            Some(label) => SubscribingPhrase::OfPlace { label, count },
+        let title = match &place.label {
+            Some(label) => SubscribingPhrase::OfPlace { label: label.clone(), count },
             None => SubscribingPhrase::Own { count },
         };
         let mut card = Card::new(Tone::Neutral, title.into());
@@ -49,7 +53,7 @@ impl Desk {
             card.lines.extend(self.mute_lines(Some(destination.id)).await?);
             card.lines.extend(destination.quarantine.map(|q| RefusalPhrase::OutOfReach { reason: q.reason }.into()));
         }
-        Ok(card.into())
+        Ok(card)
     }
 
     /// Every channel of the server.

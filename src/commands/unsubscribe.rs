@@ -14,8 +14,6 @@ use crate::{
     store::UnsubscribeOrder,
 };
 
-const EXAMPLE: &str = "/unsubscribe SOL,ETH";
-
 impl Desk {
     pub(super) async fn unsubscribe_own(&self, request: &Request) -> Outcome {
         self.require(request, Action::ManageOwn)?;
@@ -24,9 +22,10 @@ impl Desk {
 
     /// Unsubscribes a place and says what it will not be told of any more.
     pub(super) async fn unsubscribe(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
-        let words = options::words(request, "tokens", EXAMPLE)?;
+        let example = &options::example(request, "SOL,ETH");
+        let words = options::words(request, "tokens", example)?;
         if !words.all && words.tokens.is_empty() {
-            return Err(Stop::with_example(RefusalPhrase::NoTokens, EXAMPLE));
+            return Err(Stop::with_example(RefusalPhrase::NoTokens, example));
         }
         let Some(destination) = self.store.destination_at(&place.destination.address).await? else {
             return Ok(Card::new(Tone::Neutral, SubscribingPhrase::NothingToUnsubscribe.into()));

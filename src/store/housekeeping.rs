@@ -6,17 +6,20 @@ use std::time::Duration;
 
 const LOOKUPS: &str = "DELETE FROM lookups WHERE asked_at < $1";
 const BUTTONS: &str = "DELETE FROM buttons WHERE expires_at < $1";
+const DEEP_LINKS: &str = "DELETE FROM deep_links WHERE expires_at < $1";
 const CALLS: &str = "DELETE FROM call_ledger WHERE called_at < $1";
 const TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE muted_until < $1";
 const ATTEMPTS: &str = "DELETE FROM attempts WHERE started_at < $1 AND outcome IS NOT NULL";
 
-pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, CALLS, TOKEN_MUTES, ATTEMPTS];
+pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, DEEP_LINKS, CALLS, TOKEN_MUTES, ATTEMPTS];
 
 /// How long each is kept: long enough for its own rule (`rules.md` 1.7, 5.10, 1.4), mutes that have ended for a clock that is stepped back,
 /// attempts for a look back.
 const KEPT: &[(&str, Duration)] = &[
     (LOOKUPS, Duration::from_secs(48 * 3600)),
     (BUTTONS, Duration::ZERO),
+    // Long enough to say of one that it came too late.
+    (DEEP_LINKS, Duration::from_secs(3600)),
     (CALLS, Duration::from_secs(70 * 24 * 3600)),
     (TOKEN_MUTES, Duration::from_secs(24 * 3600)),
     (ATTEMPTS, Duration::from_secs(30 * 24 * 3600)),

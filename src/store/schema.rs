@@ -1,7 +1,7 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, changes, composing, dead_letters, delivering, destinations,
+    Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, reading, signals, status,
     subscription_lists, subscriptions, token_search,
@@ -15,6 +15,7 @@ const STATEMENTS: &[&[&str]] = &[
     changes::STATEMENTS,
     composing::STATEMENTS,
     dead_letters::STATEMENTS,
+    deep_links::STATEMENTS,
     delivering::STATEMENTS,
     destinations::STATEMENTS,
     directory::STATEMENTS,

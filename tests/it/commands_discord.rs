@@ -265,7 +265,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/help`: Show what I can do
     `/channel subscribe`: Post alerts in a channel when the call of a token turns
     `/channel unsubscribe`: End alerts in a channel for tokens, or for all
-    `/channel list`: List what the channels of this server are subscribed to
+    `/channel list`: List what channels are subscribed to
     `/channel settings`: Show or change how often a channel is told
     `/channel mute`: Hold a channel's alerts for a while
     `/channel test`: Post a test message in a channel

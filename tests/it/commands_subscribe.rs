@@ -194,7 +194,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     /privacy is not available yet.
 
     That did not work; nothing was changed
-    /channel is not available yet.
+    Only that channel's creator and its administrators can do this, and Telegram says that you are neither.
     "#);
 });
 

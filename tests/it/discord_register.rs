@@ -45,7 +45,7 @@ const CATALOG: &[CommandSpec] = &[
         description: "For a channel",
         options: &[],
         subcommands: &[SUBSCRIBE],
-        scope: Scope::ServerAdmins,
+        scope: Scope::ChannelAdmins,
         command: None,
     },
 ];

@@ -48,6 +48,8 @@ mod source_samples;
 mod store_leases;
 mod store_schema;
 mod support;
+mod telegram_channels;
+mod telegram_deep_links;
 mod telegram_send;
 mod telegram_updates;
 mod telegram_webhook;

@@ -130,7 +130,7 @@ impl NormalOption {
 fn command(spec: &CommandSpec) -> Normal {
     let (integration_types, contexts, permissions) = match spec.scope {
         Scope::Everywhere => (vec![0, 1], vec![0, 1, 2], None),
-        Scope::ServerAdmins => (vec![0], vec![0], Some(MANAGE_SERVER.to_owned())),
+        Scope::ChannelAdmins => (vec![0], vec![0], Some(MANAGE_SERVER.to_owned())),
     };
     Normal {
         name: spec.name.to_owned(),
@@ -240,7 +240,7 @@ mod tests {
             description: "A channel",
             options: &[],
             subcommands: &[LEAF],
-            scope: Scope::ServerAdmins,
+            scope: Scope::ChannelAdmins,
             command: None,
         },
     ];

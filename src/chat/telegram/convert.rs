@@ -19,9 +19,31 @@ pub(super) enum Intake {
     /// Something else that was written to the bot in private.
     Talk(Said),
     /// News of the bot's own place.
-    Presence { news: Presence, chat: i64, at: Timestamp },
+    Presence { news: Presence, chat: i64, at: Timestamp, promotion: Option<Promotion> },
     /// Nothing.
     Nothing,
+}
+
+/// Somebody let the bot post in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Promotion {
+    /// Who.
+    pub(super) by: i64,
+    /// What people call the channel.
+    pub(super) label: String,
+    /// How it is named in a command.
+    pub(super) channel: String,
+}
+
+/// What a word after the slash means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// What Telegram's own button says, and what a deep link makes it say with a payload.
+    Start,
+    /// `/channel`: which one, and what to do, follow.
+    Channel,
+    Command(Command),
+    Unknown,
 }
 
 /// What was said, by whom and where.
@@ -30,8 +52,8 @@ pub(super) struct Said {
     pub(super) chat: i64,
     pub(super) venue: Venue,
     pub(super) speaker: Speaker,
-    /// Which command; none where there is no such command.
-    pub(super) command: Option<Command>,
+    /// What stands after the slash, in lower case; empty where nothing does.
+    pub(super) name: String,
     /// What follows it.
     pub(super) rest: String,
     pub(super) at: Timestamp,
@@ -49,6 +71,14 @@ pub(super) enum Speaker {
 }
 
 impl Said {
+    pub(super) fn word(&self) -> Word {
+        match self.name.as_str() {
+            "start" => Word::Start,
+            "channel" => Word::Channel,
+            name => command_named(name).map_or(Word::Unknown, Word::Command),
+        }
+    }
+
     /// Who counts as having said it, as Telegram numbers them. Nobody knows which administrator writes as the group: those of one group
     /// are one person, and not those of all groups.
     pub(super) fn user(&self) -> UserId {
@@ -81,18 +111,21 @@ fn telegram(chat: i64) -> Address {
 fn from_message(message: &Message, bot: &str) -> Intake {
     let (chat, at) = (message.chat.id, Timestamp::from_secs(message.date));
     if let Some((from, to)) = moved(message) {
-        return Intake::Presence { news: Presence::Moved { from: telegram(from), to: telegram(to) }, chat, at };
+        let news = Presence::Moved { from: telegram(from), to: telegram(to) };
+        return Intake::Presence { news, chat, at, promotion: None };
     }
     let (Some(venue), Some(speaker), Some(text)) = (venue_of(message), speaker_of(message), &message.text) else {
         return Intake::Nothing;
     };
-    let said =
-        |command, rest: &str| Said { chat, venue: venue.clone(), speaker: speaker.clone(), command, rest: rest.trim().to_owned(), at };
+    let said = |name: &str, rest: &str| {
+        let (name, rest) = (name.to_ascii_lowercase(), rest.trim().to_owned());
+        Said { chat, venue: venue.clone(), speaker: speaker.clone(), name, rest, at }
+    };
     let is_private = matches!(venue, Venue::Private { .. });
     match spoken(message, text) {
         Some((_, Some(other), _)) if !other.eq_ignore_ascii_case(bot) => Intake::Nothing,
-        Some((name, _, rest)) => Intake::Command(said(command(name), rest)),
-        None if is_private => Intake::Talk(said(None, text)),
+        Some((name, _, rest)) => Intake::Command(said(name, rest)),
+        None if is_private => Intake::Talk(said("", text)),
         None => Intake::Nothing,
     }
 }
@@ -150,23 +183,25 @@ fn leading_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len()))
 }
 
-fn command(name: &str) -> Option<Command> {
-    match name.to_ascii_lowercase().as_str() {
-        // What Telegram's own button says.
-        "start" => Some(Command::Help),
-        // One answer for all its subcommands: the desk has none of them on Telegram yet.
-        "channel" => Some(Command::ChannelSubscribe),
-        name => command_named(name),
-    }
-}
-
 fn from_member_change(change: &MemberChange) -> Intake {
     let chat = telegram(change.chat.id);
     let news = match lost(&change.chat, &change.new_chat_member) {
         Some(reason) => Presence::Lost { chat, reason },
         None => Presence::Back { chat },
     };
-    Intake::Presence { news, chat: change.chat.id, at: Timestamp::from_secs(change.date) }
+    Intake::Presence { news, chat: change.chat.id, at: Timestamp::from_secs(change.date), promotion: promotion(change) }
+}
+
+/// Somebody under their own name, who let the bot post in a channel where it could not before.
+fn promotion(change: &MemberChange) -> Option<Promotion> {
+    let could = change.old_chat_member.as_ref().is_some_and(Member::may_post);
+    if change.chat.kind != "channel" || could || !change.new_chat_member.may_post() {
+        return None;
+    }
+    let by = change.from.as_ref().filter(|from| !from.is_bot)?.id;
+    let channel = change.chat.username.as_ref().map_or_else(|| change.chat.id.to_string(), |name| format!("@{name}"));
+    let title = clean_name(change.chat.title.as_deref().unwrap_or_default());
+    Some(Promotion { by, label: if title.is_empty() { channel.clone() } else { title }, channel })
 }
 
 /// Why the bot cannot write there any more, if so.
@@ -206,10 +241,10 @@ mod tests {
     #[test]
     fn a_command_is_ours_unless_it_names_another_bot() {
         let found = said(&group("/Subscribe@Bellwether_Bot  SOL,ETH hourly"));
-        assert_eq!((found.command, found.rest.as_str()), (Some(Command::Subscribe), "SOL,ETH hourly"));
+        assert_eq!((found.word(), found.rest.as_str()), (Word::Command(Command::Subscribe), "SOL,ETH hourly"));
         assert_eq!(said(&group("/signal SOL")).rest, "SOL");
-        assert_eq!(said(&group("/start@bellwether_bot payload")).command, Some(Command::Help));
-        assert_eq!(said(&group("/unheard_of")).command, None);
+        assert_eq!(said(&group("/start@bellwether_bot payload")).word(), Word::Start);
+        assert_eq!(said(&group("/unheard_of")).word(), Word::Unknown);
         for text in ["/subscribe@otherbot SOL", "subscribe SOL", "/", " /subscribe SOL", "a /subscribe"] {
             assert_eq!(read(&group(text)), Intake::Nothing, "{text}");
         }
@@ -288,6 +323,28 @@ mod tests {
             Some(QuarantineReason::Forbidden)
         );
         assert_eq!(change("channel", json!({ "status": "administrator", "can_post_messages": false })), Some(QuarantineReason::Forbidden));
+    }
+
+    #[test]
+    fn who_lets_the_bot_post_in_a_channel_is_told_how_to_go_on() {
+        let change = |kind: &str, by: &Value, old: &Value, new: &Value| {
+            let chat = json!({ "id": -1009, "type": kind, "title": "News\u{202e}", "username": "news" });
+            let update = json!({ "update_id": 1, "my_chat_member": { "date": 5, "chat": chat, "from": by, "old_chat_member": old, "new_chat_member": new } });
+            match read(&update) {
+                Intake::Presence { promotion, .. } => promotion,
+                other => panic!("{other:?}"),
+            }
+        };
+        let bot = json!({ "id": 1, "is_bot": true });
+        let (person, left) = (json!({ "id": 7 }), json!({ "user": bot, "status": "left" }));
+        let admin = |may: bool| json!({ "user": bot, "status": "administrator", "can_post_messages": may });
+        let found = change("channel", &person, &left, &admin(true));
+        assert_eq!(found, Some(Promotion { by: 7, label: "News".to_owned(), channel: "@news".to_owned() }));
+        assert_eq!(change("channel", &person, &admin(false), &admin(true)), found);
+        assert_eq!(change("channel", &person, &admin(true), &admin(true)), None, "it could before");
+        assert_eq!(change("channel", &person, &left, &admin(false)), None);
+        assert_eq!(change("channel", &bot, &left, &admin(true)), None);
+        assert_eq!(change("supergroup", &person, &left, &admin(true)), None);
     }
 
     #[test]

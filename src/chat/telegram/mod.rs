@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod arrivals;
+mod channel;
 mod convert;
 mod door;
 mod errors;

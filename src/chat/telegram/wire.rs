@@ -34,6 +34,8 @@ pub(super) struct Chat {
     #[serde(default, rename = "type")]
     pub(super) kind: String,
     pub(super) title: Option<String>,
+    /// Without `@`; public chats alone.
+    pub(super) username: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +66,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Whether it may post in a channel.
+    pub(super) fn may_post(&self) -> bool {
+        self.is_admin() && self.can_post_messages == Some(true)
+    }
+
     /// Creator or administrator.
     pub(super) fn is_admin(&self) -> bool {
         matches!(self.status.as_str(), "creator" | "administrator")
@@ -75,5 +82,8 @@ impl Member {
 pub(super) struct MemberChange {
     pub(super) chat: Chat,
     pub(super) date: i64,
+    /// Who changed it.
+    pub(super) from: Option<User>,
+    pub(super) old_chat_member: Option<Member>,
     pub(super) new_chat_member: Member,
 }

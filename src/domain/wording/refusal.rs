@@ -109,6 +109,7 @@ pub enum RefusalPhrase {
         wanted: u32,
     },
     OnlyInServer,
+    OnlyInPrivate,
     BotNotInServer,
     Invite {
         url: String,
@@ -116,6 +117,20 @@ pub enum RefusalPhrase {
     NeedsManageServer,
     StandingUnknown,
     NeedsGroupAdmin,
+    NeedsChannelAdmin,
+    /// On Telegram: there is none, or the bot sees none.
+    ChannelNotFound {
+        label: String,
+    },
+    /// The bot is no administrator of a channel of Telegram.
+    NotAdministrator {
+        label: String,
+    },
+    /// A group or a person of Telegram where a channel is meant.
+    NotAChannel {
+        label: String,
+    },
+    TelegramSilent,
     ChannelNotHere,
     ChannelNotVisible {
         label: String,
@@ -215,6 +230,9 @@ impl RefusalPhrase {
             .code("all")
             .text("."),
             Self::OnlyInServer => out.text("This works only in a Discord server."),
+            Self::OnlyInPrivate => {
+                out.text("A channel is set up from our private chat: write to me there, for example ").code("/channel @name subscribe SOL").text(".")
+            }
             Self::BotNotInServer => out.text("I am not a member of this server, so I cannot post here. Someone who manages it can invite me."),
             Self::Invite { url } => out.link("Invite me", url),
             Self::NeedsManageServer => out.text(
@@ -226,6 +244,21 @@ impl RefusalPhrase {
             Self::NeedsGroupAdmin => {
                 out.text("In a group only its administrators can do this. For alerts of your own, write to me in a private chat.")
             }
+            Self::NeedsChannelAdmin => {
+                out.text("Only that channel's creator and its administrators can do this, and Telegram says that you are neither.")
+            }
+            Self::ChannelNotFound { label } => out.text("I see no channel ").code(label).text(
+                ". Check its name; a private channel is named by its number, which begins with -100. I must be an administrator there.",
+            ),
+            Self::NotAdministrator { label } => {
+                out.text("I am no administrator of ").code(label).text(". Make me one there, with the right to post messages, then try again.")
+            }
+            Self::NotAChannel { label } => out
+                .code(label)
+                .text(" is not a channel. For a group, type the command in the group itself, for example ")
+                .code("/subscribe SOL")
+                .text("."),
+            Self::TelegramSilent => out.text("Telegram did not tell me about that channel. Please try again in a minute."),
             Self::ChannelNotHere => out.text("There is no such channel in this server."),
             Self::ChannelNotVisible { label } => out.text(format!("You cannot see {label} yourself, so you cannot set it up.")),
             Self::ChannelWrongKind { label } => {

@@ -30,12 +30,26 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
         "getmycommands" => Ok(world.commands.get(&scope(parameters)).cloned().unwrap_or_else(|| json!([]))),
         "getchat" => {
             let id = find(&world, &parameters["chat_id"])?;
+            let chat = &world.chats[&id];
+            if chat.kind == "channel" && chat.username.is_none() {
+                present(chat)?;
+            }
             Ok(world.describe(id))
         }
         "getchatmember" => {
             let id = find(&world, &parameters["chat_id"])?;
             let user = parameters["user_id"].as_i64().unwrap();
-            Ok(member(user, world.chats[&id].members.get(&user).copied().unwrap_or("left")))
+            let chat = &world.chats[&id];
+            let standing = |user| chat.members.get(&user).copied().unwrap_or("left");
+            // Only its administrators see who is in a channel.
+            if chat.kind == "channel" && user != BOT_ID && (chat.without_bot || standing(BOT_ID) != "administrator") {
+                return Err(Refusal::new(400, "Bad Request: member list is inaccessible"));
+            }
+            let mut found = member(user, if user == BOT_ID && chat.without_bot { "left" } else { standing(user) });
+            if user == BOT_ID && chat.may_not_post {
+                found["can_post_messages"] = false.into();
+            }
+            Ok(found)
         }
         "getchatadministrators" => {
             let id = find(&world, &parameters["chat_id"])?;
@@ -87,6 +101,9 @@ fn send_message(shared: &Shared, world: &mut World, parameters: &Value) -> Outco
     let topic = parameters.get("message_thread_id").and_then(Value::as_i64);
     let known = &world.chats[&chat];
     present(known)?;
+    if known.kind == "channel" && (known.may_not_post || known.members.get(&BOT_ID) != Some(&"administrator")) {
+        return Err(Refusal::new(400, "Bad Request: need administrator rights in the channel chat"));
+    }
     match topic.map(|topic| known.topics.get(&topic)) {
         // The General topic has the number 1 and cannot be named.
         Some(None) => return Err(Refusal::new(400, "Bad Request: message thread not found")),

@@ -16,6 +16,8 @@ pub(crate) struct Chat {
     pub(crate) members: BTreeMap<i64, &'static str>,
     /// Topics and whether they are open.
     pub(crate) topics: BTreeMap<i64, bool>,
+    /// The bot administers the channel, but may not post.
+    pub(crate) may_not_post: bool,
     /// Blocked by the person, or removed from the chat.
     pub(crate) without_bot: bool,
     pub(crate) migrated_to: Option<i64>,
@@ -137,6 +139,27 @@ impl World {
         let change = json!({
             "chat": self.describe(chat), "date": self.date, "from": { "id": 7, "is_bot": false, "first_name": "User 7" },
             "old_chat_member": { "user": bot, "status": "member" }, "new_chat_member": { "user": bot, "status": status, "until_date": 0 },
+        });
+        self.push(json!({ "my_chat_member": change }))
+    }
+
+    /// Somebody makes the bot an administrator of a channel, with or without the right to post.
+    pub(crate) fn promote(&mut self, chat: i64, by: i64, may_post: bool) -> i64 {
+        let bot = json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME });
+        let known = self.chats.get_mut(&chat).unwrap();
+        let was_admin = known.members.insert(BOT_ID, "administrator") == Some("administrator") && !known.without_bot;
+        let could = was_admin && !known.may_not_post;
+        (known.without_bot, known.may_not_post) = (false, !may_post);
+        let member = |admin: bool, may: bool| {
+            if admin {
+                json!({ "user": bot, "status": "administrator", "can_post_messages": may })
+            } else {
+                json!({ "user": bot, "status": "left" })
+            }
+        };
+        let change = json!({
+            "chat": self.describe(chat), "date": self.date, "from": { "id": by, "is_bot": false, "first_name": format!("User {by}") },
+            "old_chat_member": member(was_admin, could), "new_chat_member": member(true, may_post),
         });
         self.push(json!({ "my_chat_member": change }))
     }
