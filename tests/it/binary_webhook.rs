@@ -1,8 +1,17 @@
 //! `serve` with a webhook: the process as Telegram meets it, killed in the middle, stopped, and asked by strangers.
 
-use crate::support::process::{Fakes, Installation, Process, get, until};
-use crate::support::{commands::rows, database::on_both, fake_telegram::Fault};
+use crate::support::{
+    commands::rows,
+    database::on_both,
+    fake_telegram::Fault,
+    process::{Fakes, Installation, PATIENCE, Process, get, until},
+};
 use serde_json::Value;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const SECRET: &str = "s3cret-of_the-webhook";
 const PERSON: i64 = 501;
@@ -82,6 +91,30 @@ on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| asy
     let written = installation.everything_written();
     assert!(written.contains("TRACE") && !written.contains(SECRET), "no secret in the log");
 });
+
+#[tokio::test]
+async fn a_body_that_trickles_is_given_up_while_others_are_served() {
+    let fakes = Fakes::start().await;
+    let (installation, address) = installation(&fakes, "sqlite://bellwether.db");
+    let process = serve(&installation).await;
+    let mut slow = TcpStream::connect(&address).await.unwrap();
+    let head =
+        format!("POST /telegram/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\nx-telegram-bot-api-secret-token: {SECRET}\r\n\r\n");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 64];
+    let given_up = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let _ = slow.write_all(b"x").await;
+            if let Ok(read) = tokio::time::timeout(Duration::from_millis(300), slow.read(&mut answer)).await {
+                return read.unwrap_or(0);
+            }
+            assert_eq!(post(&address, &[SECRET], "garbage".to_owned()).await, 200);
+        }
+    });
+    let read = given_up.await.expect("it waits for ever");
+    assert!(read == 0 || answer.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&answer));
+    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+}
 
 #[tokio::test]
 async fn what_telegram_will_not_take_is_refused_at_the_start() {
