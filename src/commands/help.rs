@@ -29,10 +29,12 @@ pub(super) fn help(platform: Platform) -> Card {
 
 /// What may follow a command where words are typed, not filled in.
 fn example(spec: &CommandSpec) -> &'static str {
-    match spec.options.first().map(|option| option.name) {
+    let names: Vec<_> = spec.options.iter().map(|option| option.name).collect();
+    match names.first().copied() {
         Some("tokens") => " SOL,ETH",
         Some("token") => " SOL",
-        Some("for") => " 8h SOL",
+        Some("for") if names.contains(&"token") => " 8h SOL",
+        Some("for") => " 8h",
         Some("max_per_hour") => " max_per_hour=5 cooldown=30",
         _ => "",
     }

@@ -169,11 +169,12 @@ struct Examples {
 
 impl Examples {
     fn of(request: &Request) -> Self {
-        let (all, token, off) = match (request.invocation.command, request.platform()) {
-            (Command::ChannelMute, _) => ("/channel mute for:8h", None, "/channel mute for:off"),
-            (_, Platform::Telegram) => ("/mute 8h", Some("/mute 8h SOL"), "/mute off"),
-            _ => ("/mute for:8h", Some("/mute for:8h token:SOL"), "/mute for:off"),
+        let (all, token, off) = match request.platform() {
+            Platform::Telegram => ("8h", "8h SOL", "off"),
+            Platform::Discord | Platform::Console => ("for:8h", "for:8h token:SOL", "for:off"),
         };
-        Self { all: all.to_owned(), token: token.map(str::to_owned), off: off.to_owned() }
+        let example = |words| options::example(request, words);
+        let of_channel = request.invocation.command == Command::ChannelMute;
+        Self { all: example(all), token: (!of_channel).then(|| example(token)), off: example(off) }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Direction, Kind, Token, TokenId,
+        Direction, Kind, Place as PlaceKind, Token, TokenId,
         wording::{Card, Phrase, RefusalPhrase, SubscribingPhrase, Tone},
     },
     store::ListedSubscription,
@@ -39,8 +39,10 @@ impl Desk {
             None => SubscribingPhrase::Own { count },
         };
         let mut card = Card::new(Tone::Neutral, title.into());
-        if list.is_empty() {
-            card.lines.push(SubscribingPhrase::None.into());
+        match place.destination.place {
+            _ if !list.is_empty() => {}
+            PlaceKind::Channel => card.lines.push(RefusalPhrase::Example { text: "/channel @name subscribe SOL".to_owned() }.into()),
+            PlaceKind::Person | PlaceKind::Group => card.lines.push(SubscribingPhrase::None.into()),
         }
         if let Some(destination) = destination {
             let excluded = self.store.exclusions_of(destination.id, SOURCE).await?;

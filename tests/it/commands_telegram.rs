@@ -222,6 +222,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
     /channel @name settings max_per_hour=5 cooldown=30: Show or change how often a channel is told
+    /channel @name mute 8h: Hold a channel's alerts for a while
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
     More words may follow in any order: /subscribe SOL,ETH hourly bullish.
@@ -251,6 +252,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
     /channel @name settings max_per_hour=5 cooldown=30: Show or change how often a channel is told
+    /channel @name mute 8h: Hold a channel's alerts for a while
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
     More words may follow in any order: /subscribe SOL,ETH hourly bullish.

@@ -54,17 +54,17 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     > /channel
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel @news
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel subscribe SOL
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel @news subscribe
     ⚠️ That did not work; nothing was changed
@@ -129,6 +129,11 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     let mut told: Vec<_> = app.telegram_messages().into_iter().map(|(chat, ..)| chat).collect();
     told.sort_unstable();
     assert_eq!(told, [PRIVATE, NEWS]);
+    let muted = app.say(ADMIN, ADMIN, "/channel @news mute 8h").await;
+    let list = app.say(ADMIN, ADMIN, "/channel @news list").await;
+    assert!(muted.contains("The News") && list.contains("21 Nov 2026 14:"), "{muted}\n{list}");
+    let wrong = app.say(ADMIN, ADMIN, "/channel @news mute 8").await;
+    assert!(wrong.contains("/channel @name mute 8h"), "{wrong}");
     let done = app.say(ADMIN, ADMIN, "/channel @news unsubscribe all").await;
     assert!(done.contains("Removed 1 subscription"), "{done}");
 });
