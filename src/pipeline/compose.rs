@@ -2,9 +2,9 @@
 
 use crate::{
     clock::SharedClock,
-    domain::{DestinationId, Reason},
+    domain::Reason,
     engine::compose::compose,
-    store::{Store, StoreError, StoreResult},
+    store::{DueBatch, DueCursor, Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
 use std::collections::BTreeMap;
@@ -19,14 +19,13 @@ const MOST_CONFLICTS: u32 = 5;
 /// # Errors
 /// Where the database fails: nothing of the batch was written, the next round composes it again.
 pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
-    let (mut written, mut conflicts, mut after) = (0, 0, DestinationId(0));
+    let (mut written, mut conflicts, mut after) = (0, 0, DueCursor::START);
     loop {
         let now = clock.now();
-        let situations = store.due_situations(now, after, BATCH).await?;
-        let Some(last) = situations.keys().next_back().copied() else { return Ok(written) };
+        let Some(DueBatch { situations, upto }) = store.due_situations(now, after, BATCH).await? else { return Ok(written) };
         let compositions: Vec<_> = situations.iter().map(|(destination, situation)| (*destination, compose(situation, now))).collect();
         match store.write_compositions(&compositions, now).await {
-            Ok(()) => after = last,
+            Ok(()) => after = upto,
             Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {
                 conflicts += 1;
                 continue;

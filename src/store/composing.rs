@@ -9,14 +9,19 @@ use super::{
     mutes::TOKENS_OF_MANY,
 };
 use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 // A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
-// The sign before the column keeps SQLite on the index of what is due: by destination it would visit everything that is held.
-const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.destination_id FROM alerts a JOIN destinations d ON d.id = a.destination_id
-    WHERE a.state = 'pending' AND a.release_at <= $1 AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
+// Walked in the order of the index of what is due, from where the last batch ended: by destination it would visit everything that is held, and
+// without a place to go on from everything that is due, batch after batch.
+const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.release_at, a.destination_id FROM alerts a CROSS JOIN destinations d
+    WHERE d.id = a.destination_id AND a.state = 'pending' AND a.release_at <= $1 AND (a.release_at, a.destination_id) > ($3, $4)
+      AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
       AND (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2) LIMIT 1) IS NULL
-      AND +a.destination_id > $3 ORDER BY a.destination_id LIMIT $2";
+    ORDER BY a.release_at, a.destination_id LIMIT $2";
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
 // With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong.
@@ -66,9 +71,14 @@ const SENT: (&str, &str) = over_rows!(
     ")"
 );
 
-const INSERT_MESSAGE: &str = "INSERT INTO messages
-    (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
-    VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, 0, $6) RETURNING id";
+/// In the order of the rows: the ids, which come back in none, ascend with them.
+const INSERT_MESSAGES: (&str, &str) = over_rows!(
+    "INSERT INTO messages
+        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+     SELECT d.id, d.platform, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, CAST(r.value ->> 5 AS BOOLEAN), 'queued',
+        CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT) FROM",
+    "JOIN destinations d ON d.id = CAST(r.value ->> 1 AS BIGINT) ORDER BY CAST(r.value ->> 0 AS BIGINT) RETURNING id"
+);
 const LINK_ALERTS: (&str, &str) = over_rows!(
     "INSERT INTO message_alerts (message_id, alert_id) SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM",
     "WHERE TRUE"
@@ -93,9 +103,9 @@ const PASS_OVER: (&str, &str) = over_rows!(
      DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS, INSERT_MESSAGE];
+pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS];
 pub(super) const PAIRS: &[(&str, &str)] =
-    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -128,22 +138,35 @@ struct ToldRow {
     told_at: Option<i64>,
 }
 
+/// How far what is due was looked through: up to what was released then, for this destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueCursor(i64, i64);
+
+impl DueCursor {
+    /// Before everything.
+    pub const START: Self = Self(i64::MIN, i64::MIN);
+}
+
+/// The next destinations for which something is due.
+#[derive(Clone, Debug)]
+pub struct DueBatch {
+    /// What decides about each.
+    pub situations: BTreeMap<DestinationId, Situation>,
+    /// From where to go on.
+    pub upto: DueCursor,
+}
+
 impl Store {
-    /// What decides about each of the next at most `limit` destinations after `after`, in order, that have something due.
+    /// What decides about each of the next destinations, at most `limit`, that have something due, the longest due first; none where there are
+    /// no more.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn due_situations(
-        &self,
-        now: Timestamp,
-        after: DestinationId,
-        limit: i64,
-    ) -> StoreResult<BTreeMap<DestinationId, Situation>> {
-        let ids: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(DUE_DESTINATIONS)
-            .bind(now.as_millis()).bind(limit).bind(after.0).fetch_all(pool).await)?;
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
+    pub async fn due_situations(&self, now: Timestamp, after: DueCursor, limit: i64) -> StoreResult<Option<DueBatch>> {
+        let due: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(DUE_DESTINATIONS)
+            .bind(now.as_millis()).bind(limit).bind(after.0).bind(after.1).fetch_all(pool).await)?;
+        let Some(upto) = due.last().map(|(release_at, id)| DueCursor(*release_at, *id)) else { return Ok(None) };
+        let ids: BTreeSet<i64> = due.into_iter().map(|(_, id)| id).collect();
         let list = serde_json::to_string(&ids).unwrap_or_default();
         let mut situations = self.destinations_of(&list).await?;
         self.add_pending(&list, now, &mut situations).await?;
@@ -158,7 +181,7 @@ impl Store {
                 situation.sent.push(Timestamp::from_millis(at));
             }
         }
-        Ok(situations)
+        Ok(Some(DueBatch { situations, upto }))
     }
 
     async fn destinations_of(&self, list: &str) -> StoreResult<BTreeMap<DestinationId, Situation>> {
@@ -173,7 +196,7 @@ impl Store {
                 sent: Vec::new(),
                 told: BTreeMap::new(),
                 wishes: Vec::new(),
-                excluded: std::collections::BTreeSet::new(),
+                excluded: BTreeSet::new(),
                 due: Vec::new(),
             };
             StoreResult::Ok((destination.id, situation))
@@ -244,45 +267,41 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] where an alert was no longer pending: nothing was written, compose again.
     pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
-        let words = [LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER].map(|pair| self.words(pair));
+        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER].map(|pair| self.words(pair));
         let rows = DecisionRows::of(compositions);
         in_transaction!(self.db, tx => {
-            let mut links = Vec::new();
-            for (destination, composition) in compositions {
-                for draft in &composition.messages {
-                    let id: i64 = sqlx::query_scalar(INSERT_MESSAGE)
-                        .bind(destination.0)
-                        .bind(draft.lane.as_i64())
-                        .bind(serde_json::to_string(&draft.body).unwrap_or_default())
-                        .bind(serde_json::to_string(&draft.mention).unwrap_or_default())
-                        .bind(draft.counted)
-                        .bind(now.as_millis())
-                        .fetch_one(&mut *tx).await?;
-                    links.extend(draft.alerts.iter().map(|alert| (id, alert.0)));
-                }
-            }
-            if !links.is_empty() {
+            if let Some(json) = &rows.messages {
+                let ids = sqlx::query_scalar(words[0]).bind(json).bind(now.as_millis()).fetch_all(&mut *tx).await?;
+                let links = links(compositions, ids);
                 let json = serde_json::to_string(&links).unwrap_or_default();
-                sqlx::query(words[0]).bind(&json).execute(&mut *tx).await?;
-                let taken = sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?.rows_affected();
+                sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?;
+                let taken = sqlx::query(words[2]).bind(&json).execute(&mut *tx).await?.rows_affected();
                 if taken != links.len() as u64 {
                     return Err(StoreError::Conflict);
                 }
             }
-            for (sql, json) in [(words[2], &rows.holds), (words[3], &rows.skips)] {
+            for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips)] {
                 if let Some(json) = json {
                     sqlx::query(sql).bind(json).execute(&mut *tx).await?;
                 }
             }
             if let Some(json) = &rows.passed_over {
-                sqlx::query(words[4]).bind(json).bind(now.as_millis()).execute(&mut *tx).await?;
+                sqlx::query(words[5]).bind(json).bind(now.as_millis()).execute(&mut *tx).await?;
             }
         })
     }
 }
 
-/// What several compositions decided besides messages, as JSON rows.
+/// Each message's alerts, by the ids that the messages were given.
+fn links(compositions: &[(DestinationId, Composition)], mut ids: Vec<i64>) -> Vec<(i64, i64)> {
+    ids.sort_unstable();
+    let drafts = compositions.iter().flat_map(|(_, composition)| &composition.messages);
+    drafts.zip(ids).flat_map(|(draft, id)| draft.alerts.iter().map(move |alert| (id, alert.0))).collect()
+}
+
+/// What several compositions decided, as JSON rows.
 struct DecisionRows {
+    messages: Option<String>,
     holds: Option<String>,
     skips: Option<String>,
     passed_over: Option<String>,
@@ -290,15 +309,20 @@ struct DecisionRows {
 
 impl DecisionRows {
     fn of(compositions: &[(DestinationId, Composition)]) -> Self {
-        let (mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut messages, mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (destination, composition) in compositions {
+            for draft in &composition.messages {
+                let body = serde_json::to_string(&draft.body).unwrap_or_default();
+                let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
+                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted));
+            }
             holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
             skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
             passed_over.extend(composition.passed_over.iter().map(|(kind, token, stance, data_time)| {
                 (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.as_str(), data_time.as_millis())
             }));
         }
-        Self { holds: json_rows(&holds), skips: json_rows(&skips), passed_over: json_rows(&passed_over) }
+        Self { messages: json_rows(&messages), holds: json_rows(&holds), skips: json_rows(&skips), passed_over: json_rows(&passed_over) }
     }
 }
 

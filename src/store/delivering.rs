@@ -22,7 +22,7 @@ macro_rules! claimable {
         // would rather join the whole queue.
         concat!(
             "SELECT m.id FROM messages m CROSS JOIN destinations d
-             WHERE d.id = m.destination_id AND m.state = 'queued' AND d.platform = $1 AND ",
+             WHERE d.id = m.destination_id AND m.state = 'queued' AND m.platform = $1 AND ",
             past!("m.next_attempt_at", "$4"),
             " AND (m.lease_until IS NULL OR ",
             past!("m.lease_until", "$5"),
@@ -83,8 +83,8 @@ const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a JOIN mess
     WHERE a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
 const ABANDON: &str = "UPDATE messages SET unknown_ends = unknown_ends + 1, lease_holder = NULL, lease_until = NULL WHERE id = $1";
 const DROP_LEASES: &str = "UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS NOT NULL";
-const QUEUE_DEPTH: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m JOIN destinations d ON d.id = m.destination_id
-    WHERE m.state = 'queued' GROUP BY d.platform, m.lane";
+const QUEUE_DEPTH: &str =
+    "SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'queued' GROUP BY platform, lane ORDER BY platform, lane";
 
 pub(super) const STATEMENTS: &[&str] = &[
     LEASE,
@@ -405,7 +405,7 @@ impl Store {
 
     /// Whether this is SQLite, where one process alone delivers.
     pub fn is_sqlite(&self) -> bool {
-        matches!(self.db, super::Db::Sqlite(_))
+        matches!(self.db, super::Db::Sqlite { .. })
     }
 }
 

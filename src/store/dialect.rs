@@ -4,7 +4,7 @@
 macro_rules! on_db {
     ($db:expr, $pool:ident => $body:expr) => {
         match &$db {
-            $crate::store::Db::Sqlite($pool) => $body,
+            $crate::store::Db::Sqlite { pool: $pool, .. } => $body,
             $crate::store::Db::Postgres($pool) => $body,
         }
     };
@@ -18,8 +18,8 @@ macro_rules! on_db {
 macro_rules! in_transaction {
     ($db:expr, $tx:ident => $body:block) => {
         match &$db {
-            $crate::store::Db::Sqlite(pool) => {
-                let mut $tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+            $crate::store::Db::Sqlite { writer, .. } => {
+                let mut $tx = writer.begin_with("BEGIN IMMEDIATE").await?;
                 let value = async { $crate::store::StoreResult::Ok($body) }.await?;
                 $tx.commit().await?;
                 $crate::store::StoreResult::Ok(value)
@@ -38,7 +38,7 @@ macro_rules! in_transaction {
 macro_rules! per_db {
     ($db:expr, sqlite: $sqlite:expr, postgres: $postgres:expr) => {
         match &$db {
-            $crate::store::Db::Sqlite(_) => $sqlite,
+            $crate::store::Db::Sqlite { .. } => $sqlite,
             $crate::store::Db::Postgres(_) => $postgres,
         }
     };

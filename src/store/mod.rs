@@ -38,6 +38,7 @@ mod token_search;
 pub use activity::{Activity, AlertCount};
 pub use audit::AuditEntry;
 pub use changes::StoredChange;
+pub use composing::{DueBatch, DueCursor};
 pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
 pub use deep_links::{DeepLink, TakenUp};
 pub use delivering::{Claimed, Recovered, Settlement};
@@ -66,7 +67,12 @@ pub struct Store {
 /// The two databases that are supported.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Db {
-    Sqlite(SqlitePool),
+    /// One connection writes: whoever waits for it has its turn in order, and is woken when it comes. Connections that waited for SQLite's own
+    /// lock would sleep and ask again, ever longer.
+    Sqlite {
+        pool: SqlitePool,
+        writer: SqlitePool,
+    },
     Postgres(PgPool),
 }
 

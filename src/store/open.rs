@@ -2,7 +2,7 @@
 
 use super::{Db, Store};
 use sqlx::{
-    ConnectOptions, Connection as _, PgConnection, PgPool, SqlitePool,
+    ConnectOptions, Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -20,6 +20,12 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a statement waits for another writer of the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to a SQLite file besides the one that writes.
+const READERS: u32 = 3;
+/// Rows that its thread reads ahead: with few, two threads wake each other for every handful of a long list.
+const ROWS_AT_ONCE: usize = 1_000;
+/// What each connection keeps of the file in memory, in KiB (negative says that to SQLite): the system's own cache holds all of it.
+const PAGE_CACHE: &str = "-1000";
 
 /// Why a database could not be opened, in words for the operator. Never carries the password of the URL.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +82,7 @@ impl Store {
     /// As [`Store::open`].
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         let db = if url.starts_with("sqlite:") {
-            Db::Sqlite(connect_sqlite(url).await?)
+            connect_sqlite(url).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Db::Postgres(connect_postgres(url).await?)
         } else {
@@ -91,7 +97,7 @@ impl Store {
     /// [`OpenError::Newer`] and whatever the migrator finds.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         let done = match &self.db {
-            Db::Sqlite(pool) => SQLITE_MIGRATIONS.run(pool).await,
+            Db::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
             Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
         };
         done.map_err(|error| match error {
@@ -121,7 +127,10 @@ impl Store {
     /// Closes every connection once the work in flight is done.
     pub async fn close(&self) {
         match &self.db {
-            Db::Sqlite(pool) => pool.close().await,
+            Db::Sqlite { pool, writer } => {
+                pool.close().await;
+                writer.close().await;
+            }
             Db::Postgres(pool) => pool.close().await,
         }
     }
@@ -134,7 +143,7 @@ pub(super) fn sqlite_path(url: &str) -> Option<PathBuf> {
     (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
 }
 
-async fn connect_sqlite(url: &str) -> Result<SqlitePool, OpenError> {
+async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| OpenError::BadUrl)?
         .create_if_missing(true)
@@ -142,16 +151,24 @@ async fn connect_sqlite(url: &str) -> Result<SqlitePool, OpenError> {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
+        .pragma("cache_size", PAGE_CACHE)
+        .row_buffer_size(ROWS_AT_ONCE)
         .disable_statement_logging();
     let in_memory = sqlite_path(url).is_none();
     if let Some(path) = sqlite_path(url) {
         folder_exists(&path)?;
         create_private(&path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
     }
-    // A database in memory lives as long as its one connection.
-    let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(if in_memory { 1 } else { 5 });
-    let pool = if in_memory { pool.min_connections(1).idle_timeout(None).max_lifetime(None) } else { pool };
-    pool.connect_with(options).await.map_err(OpenError::Connect)
+    // To ask a file whether it is still there would double what a short statement takes.
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+    if in_memory {
+        // It lives as long as its one connection.
+        let only = pool().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        let only = only.connect_with(options).await.map_err(OpenError::Connect)?;
+        return Ok(Db::Sqlite { pool: only.clone(), writer: only });
+    }
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(OpenError::Connect)?;
+    Ok(Db::Sqlite { pool: pool().max_connections(READERS).connect_lazy_with(options), writer })
 }
 
 /// SQLite would say only that it cannot open the file.

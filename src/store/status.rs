@@ -1,16 +1,14 @@
 //! How delivery is doing, in numbers: what `status` and the gauges show.
 
-use super::{Store, StoreError, StoreResult, dialect::on_db, open::sqlite_path};
+use super::{Store, StoreResult, dialect::on_db, open::sqlite_path};
 use crate::domain::{Lane, Platform};
 use std::path::PathBuf;
 
-const QUEUED: &str = "SELECT d.platform, m.lane, COUNT(*) FROM messages m JOIN destinations d ON d.id = m.destination_id
-    WHERE m.state = 'queued' GROUP BY d.platform, m.lane ORDER BY d.platform, m.lane";
 const HELD: &str = "SELECT COUNT(*) FROM alerts WHERE state = 'pending'";
 const QUARANTINED: &str = "SELECT COUNT(*) FROM destinations WHERE quarantine_reason IS NOT NULL";
 const DEAD: &str = "SELECT COUNT(*) FROM messages WHERE state = 'dead'";
 
-pub(super) const STATEMENTS: &[&str] = &[QUEUED, HELD, QUARANTINED, DEAD];
+pub(super) const STATEMENTS: &[&str] = &[HELD, QUARANTINED, DEAD];
 
 /// How delivery is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +34,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn delivery_status(&self) -> StoreResult<DeliveryStatus> {
-        let rows: Vec<(String, i64, i64)> = on_db!(self.db, pool => sqlx::query_as(QUEUED).fetch_all(pool).await)?;
-        let queued = rows.into_iter().map(|(platform, lane, count)| {
-            let platform = Platform::parse(&platform).ok_or_else(|| StoreError::corrupt("a platform", &platform))?;
-            Ok((platform, Lane::from_i64(lane), count))
-        });
         Ok(DeliveryStatus {
-            queued: queued.collect::<StoreResult<_>>()?,
+            queued: self.queue_depth().await?,
             held_alerts: self.count(HELD).await?,
             quarantined: self.count(QUARANTINED).await?,
             dead_letters: self.count(DEAD).await?,

@@ -165,8 +165,8 @@ on_both!(what_is_under_way_follows_a_merge, |db| async move {
         )
     };
     let message = format!(
-        "INSERT INTO messages (destination_id, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
-        VALUES ({old_id}, 1, '{{}}', '[]', TRUE, 'queued', 0, 0, 0, 0, 0)"
+        "INSERT INTO messages (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+        VALUES ({old_id}, 'discord', 1, '{{}}', '[]', TRUE, 'queued', 0, 0, 0, 0, 0)"
     );
     let told = |destination: i64, stance: &str, at: i64| {
         format!(

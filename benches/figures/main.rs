@@ -1,0 +1,61 @@
+//! The figures: how fast, how small, how even, as one table. `cargo bench --bench figures` prints it; the names of topics as arguments
+//! (`-- door pacing`) leave out the others.
+//!
+//! What can be compared is a ratio within this run, measured in turns, so that a busy machine slows both sides. Where a row is about the
+//! product as a process, the built binary runs beside the fakes of `tests/it/support`, and its CPU time is that of its process alone.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a measurement may fail where it stands, and prints")]
+#![expect(clippy::disallowed_methods, reason = "measurements ask the system what the product may not")]
+
+mod commands;
+mod door;
+mod fanout;
+mod idle;
+mod load;
+mod market;
+mod pacing;
+mod polls;
+mod process;
+mod size;
+#[path = "../../tests/it/support/mod.rs"]
+#[expect(dead_code, unused_macros, unused_imports, unreachable_pub, reason = "the tests' own support; figures need a part of it")]
+mod support;
+mod table;
+
+use table::Table;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let [role, public_key] = arguments.as_slice()
+        && role == door::BARE
+    {
+        return runtime.block_on(door::serve_bare(public_key));
+    }
+    let wanted = |topic: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == topic);
+    let mut table = Table::default();
+    runtime.block_on(async {
+        if wanted("door") {
+            door::measure(&mut table).await;
+        }
+        if wanted("commands") {
+            commands::measure(&mut table).await;
+        }
+        if wanted("polls") {
+            polls::measure(&mut table).await;
+        }
+        if wanted("fanout") {
+            fanout::measure(&mut table).await;
+        }
+        if wanted("pacing") {
+            pacing::measure(&mut table).await;
+        }
+        if wanted("idle") {
+            idle::measure(&mut table).await;
+        }
+        if wanted("size") {
+            size::measure(&mut table);
+        }
+    });
+    table.print();
+}

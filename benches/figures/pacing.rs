@@ -1,0 +1,168 @@
+//! Telegram's pace, in real time: four hundred chats before a fake that enforces the limits, and a group whose queue is long.
+
+use crate::{
+    market::{chat, people, snapshot},
+    support::fake_telegram::FakeTelegram,
+    table::{Table, millis},
+};
+use bellwether::{
+    chat::{Messenger, telegram::Telegram},
+    clock::{Clock as _, SharedClock, SystemClock},
+    domain::{
+        Address, MessageBody, Place, Platform,
+        wording::{Card, NoticePhrase, Phrase, Tone},
+    },
+    pipeline::{
+        compose::compose_all,
+        deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
+        fanout::fan_out_all,
+        ingest::ingest,
+        operators::Operators,
+    },
+    store::{NewDestination, NewNotice, Store},
+    telemetry::Metrics,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+const CHATS: usize = 400;
+const GROUP: i64 = -1_001_234_567_890;
+const WAITING: usize = 60;
+const UNRELATED: i64 = 5;
+const TOKEN: i64 = 1;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The part of the product that sends, as `serve` runs it.
+struct Sending {
+    store: Store,
+    url: String,
+    telegram: FakeTelegram,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    _files: tempfile::TempDir,
+}
+
+impl Sending {
+    async fn start() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", files.path().join("pacing.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let telegram = FakeTelegram::start().await;
+        let clock: SharedClock = Arc::new(SystemClock);
+        let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let parts = DelivererParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: Arc::new(Metrics::default()),
+            operators: Operators::new(store.clone(), clock.clone(), Vec::new()),
+            wake: wake.clone(),
+            holder: "bench".to_owned(),
+            at_once: MOST_IN_FLIGHT,
+        };
+        let messenger: Arc<dyn Messenger> = Arc::new(Telegram::new(telegram.settings(), clock));
+        let running = tokio::spawn(Deliverer::new(parts, messenger).run(stop.clone()));
+        Self { store, url, telegram, wake, stop, running, _files: files }
+    }
+
+    /// A call turns, and becomes a message to everybody who follows it.
+    async fn turn(&self) {
+        let (clock, metrics): (SharedClock, _) = (Arc::new(SystemClock), Metrics::default());
+        for stance in [-1.0, 1.0] {
+            ingest(&self.store, &snapshot([TOKEN].into_iter(), stance, clock.now()), clock.now()).await.unwrap();
+        }
+        fan_out_all(&self.store, &clock, &metrics).await.unwrap();
+        compose_all(&self.store, &clock, &metrics).await.unwrap();
+        self.wake.notify_one();
+    }
+
+    /// Something urgent for one chat.
+    async fn tell(&self, chat: i64) {
+        let place = if chat < 0 { Place::Group } else { Place::Person };
+        let address = Address::new(Platform::Telegram, chat.to_string());
+        let to = [NewDestination { address, place, tenant: None, label: None, creator: None }];
+        let notice = NoticePhrase::CommandsBack { platform: Platform::Telegram };
+        let body = MessageBody::Card { card: Card::new(Tone::Neutral, Phrase::Notice(notice)) };
+        self.store.tell(NewNotice { to: &to, body: &body }, SystemClock.now()).await.unwrap();
+        self.wake.notify_one();
+    }
+
+    /// Waits until so many messages have arrived; gives the times at which they did, by chat.
+    async fn arrivals(&self, count: usize) -> Vec<(i64, Instant)> {
+        let began = Instant::now();
+        loop {
+            let arrived: Vec<_> = self.telegram.with(|world| world.sent.iter().map(|sent| (sent.chat, sent.arrived)).collect());
+            if arrived.len() >= count || began.elapsed() > PATIENCE {
+                return arrived;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn stop(self) -> usize {
+        self.stop.cancel();
+        self.running.await.unwrap();
+        self.telegram.unread();
+        self.telegram.refused_for_speed()
+    }
+}
+
+pub(crate) async fn measure(table: &mut Table) {
+    four_hundred(table).await;
+    beside_a_full_group(table).await;
+}
+
+async fn four_hundred(table: &mut Table) {
+    let sending = Sending::start().await;
+    people(&sending.url, Platform::Telegram, CHATS, Some(TOKEN)).await;
+    sending.telegram.with(|world| (0..CHATS).for_each(|n| _ = world.person(chat(Platform::Telegram, n).parse().unwrap())));
+    sending.turn().await;
+    let times: Vec<_> = sending.arrivals(CHATS).await.into_iter().map(|(_, at)| at).collect();
+    let refused = sending.stop().await;
+    let took = times[times.len() - 1] - times[0];
+    let ideal = Duration::from_secs_f64((CHATS - 1) as f64 / 30.0);
+    let over = took.as_secs_f64() / ideal.as_secs_f64() - 1.0;
+    let measured =
+        format!("{:+.1} % ({:.2} s : {:.2} s), {} of {CHATS} arrived", over * 100.0, took.as_secs_f64(), ideal.as_secs_f64(), times.len());
+    table.reach("400 Telegram chats, against (N - 1) / 30 s", "within 10 %", measured, times.len() == CHATS && over.abs() <= 0.1);
+    let second = Duration::from_secs(1);
+    let most = times.iter().enumerate().map(|(from, at)| times[from..].iter().take_while(|later| **later - *at < second).count()).max();
+    let most = most.unwrap_or_default();
+    table.reach(
+        "the most of them in any sliding second; 429s",
+        "at most 30; none",
+        format!("{most}; {refused}"),
+        most <= 30 && refused == 0,
+    );
+}
+
+async fn beside_a_full_group(table: &mut Table) {
+    let sending = Sending::start().await;
+    sending.telegram.with(|world| {
+        world.group(GROUP, "Traders", 7);
+        (0..UNRELATED).for_each(|n| _ = world.person(10_000 + n));
+    });
+    for _ in 0..WAITING {
+        sending.tell(GROUP).await;
+    }
+    let mut worst = Duration::ZERO;
+    for chat in (0..UNRELATED).map(|n| 10_000 + n) {
+        // Long enough for the group's next message to be tried.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let began = Instant::now();
+        sending.tell(chat).await;
+        while !sending.arrivals(1).await.iter().any(|(to, _)| *to == chat) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        worst = worst.max(began.elapsed());
+    }
+    let to_group = sending.arrivals(1).await.iter().filter(|(to, _)| *to == GROUP).count();
+    let refused = sending.stop().await;
+    let measured = format!("{} (the group had {to_group} of {WAITING}; {refused} 429s)", millis(worst));
+    let met = worst < Duration::from_secs(1) && refused == 0 && to_group < WAITING;
+    table.reach("the longest wait of five other chats beside a group with 60 waiting", "under 1 s", measured, met);
+}
