@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod convert;
+mod door;
 mod errors;
 mod facts;
 mod interactions;
@@ -19,6 +20,6 @@ mod render;
 mod transport;
 
 pub use client::{ApiError, Application, BotUser, Discord, DiscordSettings};
-pub use interactions::{BODY_LIMIT, router};
+pub use door::{BODY_LIMIT, router};
 pub use key::{PublicKey, PublicKeyError};
 pub use register::Registered;
