@@ -4,13 +4,13 @@ mod beside;
 mod role;
 
 use self::{
-    beside::{CommandsReport, register_discord, register_telegram, report_health},
+    beside::{CommandsReport, register_discord, register_telegram, report_health, watch_way_of_commands},
     role::Role,
 };
 use crate::{
     chat::{
         Messenger,
-        discord::{self, Discord, DiscordSettings, PublicKey},
+        discord::{self, Discord, DiscordSettings, Gateway, PublicKey},
         telegram::{self, Telegram, TelegramSettings, Updates, WEBHOOK_PATH, Webhook},
     },
     clock::SharedClock,
@@ -98,6 +98,8 @@ pub struct Parts {
     pub housekeeping: Housekeeping,
     /// The routes of platforms that call us.
     pub doors: Router,
+    /// Takes commands from Discord where they do not come over HTTP.
+    pub gateway: Option<Gateway>,
     /// The Discord bot.
     pub discord: Option<Discord>,
     /// The Telegram bot.
@@ -133,6 +135,7 @@ impl Parts {
         let inbox = Inbox::new(store.clone());
         let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), inbox, clock.clone(), metrics.clone()));
         let interactions = discord.as_ref().and_then(|discord| discord::router(discord, desk.clone(), tracker.clone()));
+        let gateway = discord.as_ref().and_then(|discord| Gateway::new(discord, desk.clone(), tracker.clone()));
         let webhook = updates.as_ref().and_then(telegram::router);
         let doors = [interactions, webhook].into_iter().flatten().fold(Router::new(), Router::merge);
         let wakes: Vec<_> = messengers(discord.as_ref(), telegram.as_ref()).into_iter().map(|m| (m, Arc::new(Notify::new()))).collect();
@@ -161,6 +164,7 @@ impl Parts {
             desk,
             updates,
             doors,
+            gateway,
             discord,
             telegram,
             tracker,
@@ -350,17 +354,23 @@ impl Parts {
     fn spawn(self, tasks: &mut Tasks, shutdown: &CancellationToken) {
         let stop = || shutdown.clone();
         let readiness = self.readiness;
-        let commands = |platform, problem| CommandsReport {
+        let commands = |platform, problems| CommandsReport {
             platform,
-            problem,
+            problems,
             readiness: readiness.clone(),
             metrics: self.metrics.clone(),
             operators: self.operators.clone(),
         };
         if let Some(discord) = self.discord {
-            let (problem, problem_seen) = watch::channel(None);
-            tasks.spawn("readiness", commands(Platform::Discord, problem_seen).run(stop()));
-            tasks.spawn("commands of Discord", register_discord(discord, problem, stop()));
+            let (unregistered, not_coming) = (watch::Sender::new(None), watch::Sender::new(None));
+            let mut problems = vec![unregistered.subscribe(), not_coming.subscribe()];
+            problems.extend(self.gateway.as_ref().map(Gateway::problem));
+            tasks.spawn("readiness", commands(Platform::Discord, problems).run(stop()));
+            tasks.spawn("commands of Discord", register_discord(discord.clone(), unregistered, stop()));
+            tasks.spawn("way of Discord's commands", watch_way_of_commands(discord, not_coming, stop()));
+        }
+        if let Some(gateway) = self.gateway {
+            tasks.spawn("Gateway", gateway.run(stop()));
         }
         tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {
@@ -369,7 +379,7 @@ impl Parts {
             tasks.spawn("deliverer", deliverer.run(stop()));
         }
         if let Some(updates) = self.updates {
-            tasks.spawn("readiness", commands(Platform::Telegram, updates.problem()).run(stop()));
+            tasks.spawn("readiness", commands(Platform::Telegram, vec![updates.problem()]).run(stop()));
             tasks.spawn("Telegram updates", updates.run(stop()));
         }
         if let Some(lookups) = self.lookups {

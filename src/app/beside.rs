@@ -12,12 +12,16 @@ use crate::{
     telemetry::Metrics,
     web::Readiness,
 };
+use futures_util::future::select_all;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long a failed registration of commands rests before it is tried again.
 const REGISTER_AGAIN: Duration = Duration::from_secs(60);
+/// How often the way of commands is looked at; more often while they do not come.
+const LOOK: Duration = Duration::from_secs(10 * 60);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How long commands must have worked before operators are told that they do again: two instances that take turns are no recovery.
 const CALM: Duration = Duration::from_secs(5 * 60);
 
@@ -43,8 +47,8 @@ async fn changed<T>(news: &mut watch::Receiver<T>, stop: &CancellationToken) {
 /// Tells whoever must know whether commands of a platform work (`rules.md` 6.2, 6.4).
 pub(super) struct CommandsReport {
     pub(super) platform: Platform,
-    /// Why they do not; nothing while all is well.
-    pub(super) problem: watch::Receiver<Option<String>>,
+    /// Why they do not, by everyone who may know; nothing while all is well.
+    pub(super) problems: Vec<watch::Receiver<Option<String>>>,
     pub(super) readiness: Readiness,
     pub(super) metrics: Arc<Metrics>,
     pub(super) operators: Operators,
@@ -55,18 +59,29 @@ impl CommandsReport {
         let platform = self.platform;
         let name = format!("commands:{platform}");
         while !stop.is_cancelled() {
-            let problem = self.problem.borrow_and_update().clone();
+            let told: Vec<_> = self.problems.iter_mut().map(|problem| problem.borrow_and_update().clone()).collect();
+            let problem = told.into_iter().flatten().next();
             self.readiness.commands(platform, problem.is_none());
             self.metrics.platform_up(platform, self.readiness.works(platform));
             if let Some(problem) = problem {
                 self.operators.tell_once(&name, NoticePhrase::CommandsDown { platform, problem }).await;
-            } else if tokio::time::timeout(CALM, changed(&mut self.problem, &stop)).await.is_ok() {
+            } else if tokio::time::timeout(CALM, any_changed(&mut self.problems, &stop)).await.is_ok() {
                 continue;
             } else {
                 self.operators.clear(&name, Some(NoticePhrase::CommandsBack { platform })).await;
             }
-            changed(&mut self.problem, &stop).await;
+            any_changed(&mut self.problems, &stop).await;
         }
+    }
+}
+
+/// Waits for news of any of them, or for the stop.
+async fn any_changed(news: &mut [watch::Receiver<Option<String>>], stop: &CancellationToken) {
+    let each: Vec<_> = news.iter_mut().map(|news| Box::pin(changed(news, stop))).collect();
+    if each.is_empty() {
+        stop.cancelled().await;
+    } else {
+        select_all(each).await;
     }
 }
 
@@ -84,6 +99,41 @@ pub(super) async fn register_discord(discord: Discord, problem: watch::Sender<Op
     })
     .await;
     stop.cancelled().await;
+}
+
+/// Looks now and then whether commands can come the way that is configured, and says in `problem` where they cannot: the way is chosen in
+/// the developer portal, and Discord is silent about the other one.
+pub(super) async fn watch_way_of_commands(discord: Discord, problem: watch::Sender<Option<String>>, stop: CancellationToken) {
+    let mut warned = false;
+    while !stop.is_cancelled() {
+        match discord.application().await {
+            Ok(application) => {
+                let obstacle = discord.obstacle(&application);
+                problem.send_if_modified(|told| {
+                    if *told == obstacle {
+                        false
+                    } else {
+                        *told = obstacle.clone();
+                        true
+                    }
+                });
+                let unset = discord.comes_over_http() && application.endpoint().is_none();
+                if unset && !warned {
+                    tracing::warn!(
+                        "no command arrives from Discord yet: enter the Interactions Endpoint URL in the developer portal, \
+                         `bellwether check` names it; or unset DISCORD_PUBLIC_KEY to take commands over the Gateway"
+                    );
+                }
+                warned = unset;
+            }
+            Err(error) => tracing::debug!(%error, "Discord does not say which way commands come"),
+        }
+        let wait = if problem.borrow().is_some() { LOOK_AGAIN } else { LOOK };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
 }
 
 /// Registers the command lists if they differ, until that works.
@@ -134,7 +184,7 @@ mod tests {
         let (say, problem) = watch::channel(Some("another instance polls with this token".to_owned()));
         let report = CommandsReport {
             platform: Platform::Telegram,
-            problem,
+            problems: vec![watch::channel(None).1, problem],
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             operators: operators.clone(),

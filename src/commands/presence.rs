@@ -2,7 +2,7 @@
 
 use super::{Presence, desk::Desk};
 use crate::{
-    domain::{Address, DestinationId, QuarantineReason},
+    domain::{Address, DestinationId, Platform, QuarantineReason},
     store::StoreResult,
 };
 use std::time::Duration;
@@ -16,6 +16,8 @@ impl Desk {
         let noted = match presence {
             Presence::Lost { chat, reason } => self.lost(chat, *reason).await,
             Presence::Back { chat } => self.back(chat).await,
+            Presence::Removed { platform, tenant } => self.removed(*platform, tenant).await,
+            Presence::Joined { platform, tenant } => self.joined(*platform, tenant).await,
             Presence::Moved { from, to } => self.store.move_destination(from, to).await,
         };
         if let Err(error) = noted {
@@ -32,6 +34,14 @@ impl Desk {
                 false
             }
         }
+    }
+
+    /// The servers in which somebody is told something. None where the database fails, which is logged here.
+    pub async fn tenants(&self, platform: Platform) -> Vec<String> {
+        self.store.tenants(platform).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "which servers are known could not be read");
+            Vec::new()
+        })
     }
 
     /// Takes note of how opening someone's direct messages went: the channel's id, or why not (`rules.md` 5.7).
@@ -60,6 +70,26 @@ impl Desk {
     async fn back(&self, chat: &Address) -> StoreResult<()> {
         for destination in self.store.destinations_of_chat(chat).await? {
             self.store.restore(destination.id).await?;
+        }
+        Ok(())
+    }
+
+    /// What is gone for itself stays so: the bot's return does not bring it back.
+    async fn removed(&self, platform: Platform, tenant: &str) -> StoreResult<()> {
+        for destination in self.store.destinations_of_tenant(platform, tenant).await? {
+            let known = destination.quarantine.map(|quarantine| quarantine.reason);
+            if !matches!(known, Some(QuarantineReason::Removed | QuarantineReason::Deleted)) {
+                self.set_aside(destination.id, QuarantineReason::Removed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn joined(&self, platform: Platform, tenant: &str) -> StoreResult<()> {
+        for destination in self.store.destinations_of_tenant(platform, tenant).await? {
+            if destination.quarantine.is_some_and(|quarantine| quarantine.reason == QuarantineReason::Removed) {
+                self.store.restore(destination.id).await?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What was typed, by whom and where; what is answered. Filled in by an adapter, judged by the desk.
 
-use crate::domain::{Address, DestinationId, QuarantineReason, UserId, wording::Card};
+use crate::domain::{Address, DestinationId, Platform, QuarantineReason, UserId, wording::Card};
 use std::collections::BTreeMap;
 
 /// A command as it was typed, with the facts that only the platform knows.
@@ -209,6 +209,20 @@ pub enum Presence {
     Back {
         /// Which chat; every topic of it.
         chat: Address,
+    },
+    /// It was removed from a whole server, with every channel in it.
+    Removed {
+        /// On which platform.
+        platform: Platform,
+        /// The server.
+        tenant: String,
+    },
+    /// It is in this server: what was lost by its removal is back.
+    Joined {
+        /// On which platform.
+        platform: Platform,
+        /// The server.
+        tenant: String,
     },
     /// The chat has another address now (a Telegram supergroup).
     Moved {

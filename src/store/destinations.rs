@@ -20,6 +20,8 @@ pub(super) const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 pub(super) const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3");
 pub(super) const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
+const BY_TENANT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND tenant = $2");
+const TENANTS: &str = "SELECT DISTINCT tenant FROM destinations WHERE platform = $1 AND tenant IS NOT NULL";
 pub(super) const SET_SETTINGS: &str = "UPDATE destinations SET settings = $2 WHERE id = $1";
 const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
@@ -61,6 +63,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     BY_ID,
     BY_ADDRESS,
     BY_CHAT,
+    BY_TENANT,
+    TENANTS,
     SET_SETTINGS,
     SET_ROUTE,
     QUARANTINE,
@@ -225,6 +229,24 @@ impl Store {
         let rows: Vec<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(BY_CHAT)
             .bind(chat.platform.as_str()).bind(&chat.chat).fetch_all(pool).await)?;
         rows.into_iter().map(Destination::try_from).collect()
+    }
+
+    /// Every destination of a server or group.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn destinations_of_tenant(&self, platform: Platform, tenant: &str) -> StoreResult<Vec<Destination>> {
+        let rows: Vec<DestinationRow> = on_db!(self.db, pool => sqlx::query_as(BY_TENANT)
+            .bind(platform.as_str()).bind(tenant).fetch_all(pool).await)?;
+        rows.into_iter().map(Destination::try_from).collect()
+    }
+
+    /// The servers and groups that any destination belongs to.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tenants(&self, platform: Platform) -> StoreResult<Vec<String>> {
+        Ok(on_db!(self.db, pool => sqlx::query_scalar(TENANTS).bind(platform.as_str()).fetch_all(pool).await)?)
     }
 
     /// Remembers the concrete channel of a destination (an opened DM).

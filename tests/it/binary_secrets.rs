@@ -143,6 +143,47 @@ on_both!(no_secret_is_ever_written, |db| async move {
     fakes.telegram.unread();
 });
 
+#[tokio::test]
+async fn no_secret_of_the_gateway_is_ever_written() {
+    let fakes = Fakes::start().await;
+    let installation = Installation::new(&fakes, "sqlite://bellwether.db");
+    for (name, value) in [("DISCORD_PUBLIC_KEY", ""), ("RUST_LOG", "trace,serenity=trace,tungstenite=trace,tokio_tungstenite=trace")] {
+        installation.fill(name, value);
+    }
+    let gateway = &fakes.discord.gateway;
+    gateway.with(|state| state.heartbeat = std::time::Duration::from_millis(200));
+    let (process, _) = installation.serve().await;
+    gateway.connected().await;
+    let echo = |id: u64| json!({"message": format!("no to {}", token_of(id)), "code": 10062}).to_string();
+    fakes.discord.fault("POST /interactions/61", 1, FaultKind::Answer(404, Vec::new(), echo(61)));
+    fakes.discord.fault("POST /interactions/62", 1, FaultKind::Answer(502, Vec::new(), echo(62)));
+    fakes.discord.fault("POST /interactions/63", 1, FaultKind::HangUp);
+    let unreadable = |id| in_server(id, ADMIN, json!({"name": token_of(id)}));
+    for interaction in (61..65).map(|id| in_server(id, ADMIN, slash("help", &[]))).chain([unreadable(65)]) {
+        gateway.asks(&interaction);
+    }
+    for id in [62, 63, 64, 65] {
+        gateway.answer(&json!({"id": id.to_string()})).await;
+    }
+    gateway.happens("READY", &json!({"session_id": 5, "guilds": token_of(66)}));
+    gateway.happens("INTERACTION_CREATE", &json!({"id": "66", "token": token_of(66), "type": 77}));
+    gateway.say(&json!(token_of(66)));
+    gateway.dealt_with().await;
+    gateway.hang_up();
+    gateway.until("it is resumed", |state| (!state.resumed.is_empty()).then_some(())).await;
+    gateway.with(|state| state.refusals.push_back(4004));
+    gateway.forget_sessions();
+    gateway.hang_up();
+    process.wait_for("no commands come from Discord any more").await;
+    installation.run(&["check"]).await;
+    process.stop("TERM").await;
+    let written = installation.everything_written();
+    assert!(written.contains("TRACE"), "the log is loud");
+    let sessions = (1..4).map(|n| format!("session-{n:04}-secret"));
+    let secrets: Vec<_> = (61..67).map(token_of).chain([fake_discord::TOKEN.to_owned()]).chain(sessions).collect();
+    assert_free_of(&secrets, "the output", &written);
+}
+
 #[test]
 fn a_secret_is_found_in_every_form() {
     let secret = vec!["a+b/c:d-very-secret".to_owned()];

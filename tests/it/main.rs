@@ -7,6 +7,7 @@
 mod architecture;
 mod binary_check;
 mod binary_door;
+mod binary_gateway;
 mod binary_secrets;
 mod binary_serve;
 mod binary_starts;
@@ -15,6 +16,7 @@ mod binary_webhook;
 mod cli;
 mod commands_channel;
 mod commands_discord;
+mod commands_gateway;
 mod commands_mute;
 mod commands_subscribe;
 mod commands_telegram;

@@ -12,6 +12,7 @@ use crate::{
         Mention, Timestamp,
         wording::{Card, Phrase, ReplyPhrase, Tone},
     },
+    http::quoted,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ const EPHEMERAL: u32 = 64;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LAST_TRY: Duration = Duration::from_secs(14 * 60);
+const FIRST_TRIES: u32 = 2;
 /// "Thinking…" may reach Discord's store a little after our answer; beyond this many 404s it was never there (nobody waited for it).
 const MOST_UNKNOWN: u32 = 5;
 /// Discord takes at most 25 choices of at most 100 characters.
@@ -97,6 +99,24 @@ fn after_opening(mut card: Card, opening: &Opening) -> Card {
         card.lines.insert(1, Phrase::Reply(ReplyPhrase::DirectMessagesHowTo));
     }
     card
+}
+
+/// Gives the first answer to what came over the Gateway. Discord waits 3 s for it in all: a second try is made, no more.
+pub(super) async fn call_back(discord: &Discord, id: &str, token: &SecretString, answer: &Value) {
+    for tries_left in (0..FIRST_TRIES).rev() {
+        let (again, why) = match discord.0.ask(Ask::FirstAnswer { id, token }, Some(answer), "callback", id).await {
+            Ok((answer, _)) if answer.is_success() => return,
+            Ok((answer, _)) => (answer.status == 429 || answer.status >= 500, answer.words()),
+            Err(NoAnswer::NotSent(why)) => (true, why),
+            // It may have arrived: the second try is then refused, which harms nobody.
+            Err(NoAnswer::Unknown(why)) => (true, why),
+        };
+        let again = again && tries_left > 0;
+        tracing::warn!(interaction = %quoted(id), why, again, "the first answer to a command was not taken; what was asked is done");
+        if !again {
+            return;
+        }
+    }
 }
 
 /// What became of one try to replace "thinking…".

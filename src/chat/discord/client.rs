@@ -108,29 +108,6 @@ impl ApiError {
     }
 }
 
-/// What Discord knows of the application.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Application {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its public key, in hexadecimal.
-    pub verify_key: String,
-    /// Where Discord sends interactions; empty: to the Gateway.
-    #[serde(default)]
-    pub interactions_endpoint_url: Option<String>,
-}
-
-/// What Discord knows of the bot's own account.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct BotUser {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub username: String,
-}
-
 #[derive(Deserialize)]
 struct OpenedChannel {
     id: String,
@@ -161,22 +138,6 @@ impl Discord {
         }))
     }
 
-    /// What Discord knows of the application: to compare the key and the endpoint with the settings.
-    ///
-    /// # Errors
-    /// Where Discord does not say.
-    pub async fn application(&self) -> Result<Application, ApiError> {
-        read(&self.0.question(Ask::Application, None).await?)
-    }
-
-    /// The bot's own account: the token works if this answers.
-    ///
-    /// # Errors
-    /// Where Discord does not say.
-    pub async fn me(&self) -> Result<BotUser, ApiError> {
-        self.get(Route::UserMe).await
-    }
-
     /// Asks for a channel, by its id: works where the bot sees it.
     ///
     /// # Errors
@@ -184,6 +145,15 @@ impl Discord {
     pub async fn sees(&self, channel: &str) -> Result<(), ApiError> {
         let channel_id = channel_id(channel).ok_or_else(|| ApiError::Unreadable("it is not a channel's id".to_owned()))?;
         self.get::<serde::de::IgnoredAny>(Route::Channel { channel_id }).await.map(drop)
+    }
+
+    /// Scheme, host and port of the API.
+    pub(super) fn api_url(&self) -> &str {
+        self.0.transport.base()
+    }
+
+    pub(super) fn token(&self) -> &SecretString {
+        self.0.transport.token()
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, route: Route<'_>) -> Result<T, ApiError> {
@@ -243,7 +213,7 @@ impl Inner {
     }
 
     /// A question outside the outbox, within the global limit.
-    async fn question(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<Answer, ApiError> {
+    pub(super) async fn question(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<Answer, ApiError> {
         self.place().await?;
         let (answer, _) = self.ask(ask, body, "question", "").await.map_err(|error| match error {
             NoAnswer::NotSent(why) | NoAnswer::Unknown(why) => ApiError::Unreachable(why),
@@ -308,7 +278,7 @@ pub(super) fn snowflake(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id| *id > 0)
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     serde_json::from_slice(&answer.body).map_err(|error| ApiError::Unreadable(quoted(&error.to_string())))
 }
 

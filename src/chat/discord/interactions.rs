@@ -25,6 +25,10 @@ pub(super) struct Received {
 }
 
 impl Received {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// `None` where it is not an object, of an unknown type, or for another application.
     pub(super) fn read(body: Value, discord: &Discord, at: Timestamp) -> Option<Self> {
         let Value::Object(object) = body else { return None };

@@ -1,14 +1,16 @@
-//! Discord over HTTP: messages go out through the REST API, commands come in at `/discord/interactions` as signed requests.
+//! Discord: messages go out through the REST API, commands come in at `/discord/interactions` as signed requests, or over the Gateway.
 //!
 //! Here lives everything that knows Discord's shapes, limits and error codes. What a command means is the desk's business, what to do
 //! about a failed message `pipeline::deliver`'s. No SQL, no Telegram, no rules about alerts.
 
 mod answer;
+mod application;
 mod client;
 mod convert;
 mod door;
 mod errors;
 mod facts;
+mod gateway;
 mod interactions;
 mod key;
 mod limits;
@@ -19,7 +21,9 @@ mod register;
 mod render;
 mod transport;
 
-pub use client::{ApiError, Application, BotUser, Discord, DiscordSettings};
+pub use application::{Application, BotUser};
+pub use client::{ApiError, Discord, DiscordSettings};
 pub use door::{BODY_LIMIT, router};
+pub use gateway::{Gateway, GatewayError, GatewayFound, Pauses};
 pub use key::{PublicKey, PublicKeyError};
 pub use register::Registered;

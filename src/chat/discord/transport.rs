@@ -32,7 +32,14 @@ pub(super) enum Ask<'a> {
     Bot(Route<'a>, LightMethod),
     /// The application itself; serenity has no route for it.
     Application,
-    /// The answer to an interaction, which is known by its own token. Not through serenity: its spans print the route.
+    /// The first answer to an interaction that came over the Gateway. Not through serenity: its spans print the route.
+    FirstAnswer {
+        /// Its id.
+        id: &'a str,
+        /// Lives in memory only, 15 minutes.
+        token: &'a SecretString,
+    },
+    /// The answer that replaces "thinking…". Not through serenity either.
     OriginalAnswer {
         /// Lives in memory only, 15 minutes.
         token: &'a SecretString,
@@ -81,6 +88,16 @@ impl Transport {
         Self { client: crate::http::client(TIMEOUT), base, token, application }
     }
 
+    /// Scheme, host and port in front of `/api/v10/…`.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The bot's token.
+    pub(super) fn token(&self) -> &SecretString {
+        &self.token
+    }
+
     /// Sends one request and reads the whole answer.
     pub(super) async fn ask(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<Answer, NoAnswer> {
         let request = self.build(ask, body).map_err(NoAnswer::NotSent)?;
@@ -108,7 +125,11 @@ impl Transport {
     /// A proxy's refusal may repeat what it was sent, and refusals are quoted in the log.
     fn redacted(&self, ask: Ask<'_>, body: &[u8]) -> Vec<u8> {
         let mut text = String::from_utf8_lossy(body).into_owned();
-        let secrets = [Some(&self.token), if let Ask::OriginalAnswer { token } = ask { Some(token) } else { None }];
+        let own = match ask {
+            Ask::FirstAnswer { token, .. } | Ask::OriginalAnswer { token } => Some(token),
+            Ask::Bot(..) | Ask::Application => None,
+        };
+        let secrets = [Some(&self.token), own];
         for secret in secrets.into_iter().flatten().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "<token>");
         }
@@ -127,6 +148,10 @@ impl Transport {
                     .map_err(|_| "the request cannot be built: check DISCORD_API_URL and the token's characters".to_owned());
             }
             Ask::Application => (Method::GET, path("/applications/@me"), Some(token)),
+            Ask::FirstAnswer { id, token } => {
+                let (id, token) = (percent_encoded(id), percent_encoded(token.expose_secret()));
+                (Method::POST, path(&format!("/interactions/{id}/{token}/callback")), None)
+            }
             Ask::OriginalAnswer { token } => {
                 let token = percent_encoded(token.expose_secret());
                 (Method::PATCH, path(&format!("/webhooks/{}/{token}/messages/@original", self.application)), None)

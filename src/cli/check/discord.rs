@@ -3,7 +3,7 @@
 use super::CheckItem;
 use crate::{
     app::discord_of,
-    chat::discord::{ApiError, Application, Discord},
+    chat::discord::{ApiError, Application, Discord, GatewayError, GatewayFound},
     clock::SharedClock,
     commands::CATALOG,
     config::{Config, DiscordConfig},
@@ -12,6 +12,7 @@ use crate::{
 const TOKEN: &str = "Discord token";
 const PUBLIC_KEY: &str = "Discord public key";
 const ENDPOINT: &str = "Discord endpoint";
+const GATEWAY: &str = "Discord Gateway";
 const COMMANDS: &str = "Discord commands";
 
 /// Everything about the bot on Discord.
@@ -22,7 +23,7 @@ pub(super) async fn probe(config: &Config, clock: &SharedClock, offline: bool) -
     if offline {
         let key = match settings.public_key {
             Some(_) => CheckItem::ok(PUBLIC_KEY, "a valid key; not compared (--offline)"),
-            None => CheckItem::warn(PUBLIC_KEY, NO_GATEWAY),
+            None => CheckItem::ok(PUBLIC_KEY, "not set: commands come over the Gateway; not tried (--offline)"),
         };
         return vec![CheckItem::ok(TOKEN, "set; not tried (--offline)"), key];
     }
@@ -30,17 +31,17 @@ pub(super) async fn probe(config: &Config, clock: &SharedClock, offline: bool) -
         Ok(application) => application,
         Err(error) => return vec![CheckItem::fail(TOKEN, format!("{error}; {}", fix_of(&error)))],
     };
-    let mut items = of_application(settings, &application, config.public_url.as_deref());
+    let mut items = of_application(&discord, settings, &application, config.public_url.as_deref());
+    if !discord.comes_over_http() {
+        items.push(of_gateway(&discord).await);
+    }
     if application.id == settings.application_id.to_string() {
         items.push(of_commands(&discord).await);
     }
     items
 }
 
-const NO_GATEWAY: &str =
-    "DISCORD_PUBLIC_KEY is not set, and commands over the Gateway are not in this version: alerts are sent, but nobody can type a command";
-
-fn of_application(settings: &DiscordConfig, application: &Application, public_url: Option<&str>) -> Vec<CheckItem> {
+fn of_application(discord: &Discord, settings: &DiscordConfig, application: &Application, public_url: Option<&str>) -> Vec<CheckItem> {
     let name = crate::http::quoted(&application.name);
     let mut items = vec![CheckItem::ok(TOKEN, format!("works: the application is {name}"))];
     // 0 stands for a wrong setting, which has its own line.
@@ -49,42 +50,58 @@ fn of_application(settings: &DiscordConfig, application: &Application, public_ur
             format!("DISCORD_APPLICATION_ID is {}, but the token belongs to {name}; write {}", settings.application_id, application.id);
         items.push(CheckItem::fail("Discord application id", advice));
     }
-    let endpoint = application.interactions_endpoint_url.as_deref().filter(|url| !url.is_empty());
-    let Some(key) = settings.public_key.map(|key| data_encoding::HEXLOWER.encode(&key)) else {
-        items.push(match endpoint {
-            None => CheckItem::warn(PUBLIC_KEY, format!("{NO_GATEWAY}; write {}", application.verify_key)),
-            Some(endpoint) => CheckItem::fail(
-                PUBLIC_KEY,
-                format!(
-                    "DISCORD_PUBLIC_KEY is not set, but Discord sends commands over HTTP to {}; HTTP and the Gateway exclude each other; write {}",
-                    crate::http::quoted(endpoint),
-                    application.verify_key
-                ),
-            ),
-        });
-        return items;
-    };
-    if key.eq_ignore_ascii_case(&application.verify_key) {
-        items.push(CheckItem::ok(PUBLIC_KEY, "is that of the application"));
-    } else {
-        let advice =
-            format!("DISCORD_PUBLIC_KEY is not that of {name}, so that every command is refused; write {}", application.verify_key);
-        items.push(CheckItem::fail(PUBLIC_KEY, advice));
+    let obstacle = discord.obstacle(application);
+    items.push(match (&obstacle, discord.comes_over_http()) {
+        (Some(obstacle), _) => CheckItem::fail(PUBLIC_KEY, obstacle),
+        (None, true) => CheckItem::ok(PUBLIC_KEY, "is that of the application"),
+        (None, false) => CheckItem::ok(PUBLIC_KEY, "not set: commands come over the Gateway"),
+    });
+    if discord.comes_over_http() {
+        items.push(of_endpoint(application.endpoint(), public_url));
     }
+    items
+}
+
+/// Where Discord sends commands over HTTP, against where they are taken.
+fn of_endpoint(endpoint: Option<&str>, public_url: Option<&str>) -> CheckItem {
     let wanted = public_url.map(|url| format!("{url}/discord/interactions"));
     let portal = "in the developer portal, General Information, Interactions Endpoint URL";
-    items.push(match (endpoint, wanted) {
+    match (endpoint, wanted) {
         (None, wanted) => {
             let wanted = wanted.unwrap_or_else(|| "https://YOUR-HOST/discord/interactions".to_owned());
-            CheckItem::warn(ENDPOINT, format!("empty, so that no command arrives; while `serve` runs, enter {wanted} {portal}"))
+            let advice = format!(
+                "empty, so that no command arrives; while `serve` runs, enter {wanted} {portal}; or unset DISCORD_PUBLIC_KEY to take \
+                 commands over the Gateway"
+            );
+            CheckItem::warn(ENDPOINT, advice)
         }
         (Some(endpoint), Some(wanted)) if endpoint.trim_end_matches('/') != wanted => {
             let found = crate::http::quoted(endpoint);
             CheckItem::warn(ENDPOINT, format!("commands go to {found}, not to BELLWETHER_PUBLIC_URL; enter {wanted} {portal}"))
         }
         (Some(endpoint), _) => CheckItem::ok(ENDPOINT, crate::http::quoted(endpoint)),
-    });
-    items
+    }
+}
+
+/// Whether the Gateway answers, and lets another session begin. Begins none.
+async fn of_gateway(discord: &Discord) -> CheckItem {
+    match discord.try_gateway().await {
+        Ok(found) if found.starts_left < u64::from(found.shards) => {
+            let GatewayFound { shards, starts_left } = found;
+            let advice = format!("{starts_left} more sessions may begin today, and {shards} must: does another program use this token?");
+            CheckItem::warn(GATEWAY, advice)
+        }
+        Ok(GatewayFound { shards, starts_left }) => {
+            CheckItem::ok(GATEWAY, format!("answers; connections needed: {shards}, sessions that may still begin today: {starts_left}"))
+        }
+        Err(error) => {
+            let fix = match &error {
+                GatewayError::Api(error) => fix_of(error),
+                _ => "let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it",
+            };
+            CheckItem::fail(GATEWAY, format!("{error}; {fix}"))
+        }
+    }
 }
 
 async fn of_commands(discord: &Discord) -> CheckItem {

@@ -10,13 +10,14 @@ use super::{
 };
 use bellwether::{
     app::Parts,
+    chat::discord::{Gateway, Pauses},
     clock::{Clock, ManualClock, SharedClock},
     config::{Config, Environment},
     domain::{Platform, Timestamp},
 };
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// When tests begin: a Saturday, a few hours into the day.
@@ -34,6 +35,7 @@ pub(crate) struct TestApp {
     address: SocketAddr,
     server: JoinHandle<()>,
     lookups: JoinHandle<()>,
+    gateway: Option<(JoinHandle<()>, watch::Receiver<Option<String>>)>,
     stop: CancellationToken,
     interactions: u64,
     pub(crate) log: TestLog,
@@ -45,8 +47,20 @@ struct Running {
     address: SocketAddr,
     server: JoinHandle<()>,
     lookups: JoinHandle<()>,
+    gateway: Option<(JoinHandle<()>, watch::Receiver<Option<String>>)>,
     stop: CancellationToken,
 }
+
+/// As Discord's Gateway would have it, but quick.
+const HASTE: Pauses = Pauses {
+    between_starts: Duration::from_millis(60),
+    after_failure: Duration::from_millis(5),
+    longest: Duration::from_millis(20),
+    after_refusal: Duration::from_millis(5),
+    calm: Duration::from_secs(60),
+};
+/// What the fake's Gateway wants between two sessions of one place.
+const WINDOW: Duration = Duration::from_millis(50);
 
 impl TestApp {
     /// Both platforms on, no call budget, four tokens in the directory, polled every 15 minutes.
@@ -61,12 +75,22 @@ impl TestApp {
 
     /// The same with a market that is prepared before the start.
     pub(crate) async fn with_market(db: TestDb, settings: &[(&str, &str)], prepare: impl FnOnce(&mut FakeTokenMetrics)) -> Self {
+        Self::prepared(db, settings, |source, _| prepare(source)).await
+    }
+
+    /// Without a public key: Discord's commands come over the Gateway, which is prepared before the start.
+    pub(crate) async fn over_gateway(db: TestDb, prepare: impl FnOnce(&FakeDiscord)) -> Self {
+        Self::prepared(db, &[("DISCORD_PUBLIC_KEY", "")], |_, discord| prepare(discord)).await
+    }
+
+    async fn prepared(db: TestDb, settings: &[(&str, &str)], prepare: impl FnOnce(&mut FakeTokenMetrics, &FakeDiscord)) -> Self {
         let log = TestLog::start();
         let clock = Arc::new(ManualClock::new(Timestamp::parse(BEGIN).unwrap()));
         let mut source = FakeTokenMetrics::start().await;
         source.set_tokens([(3375, "BTC", "Bitcoin"), (3306, "ETH", "Ethereum"), (3988, "SOL", "Solana"), (3369, "XRP", "XRP")]);
-        prepare(&mut source);
         let discord = FakeDiscord::start(clock.clone()).await;
+        discord.gateway.with(|state| state.window = WINDOW);
+        prepare(&mut source, &discord);
         let telegram = FakeTelegram::start_with(clock.clone()).await;
         let mut all = vec![
             ("TOKEN_METRICS_API_KEY", fake_token_metrics::API_KEY.to_owned()),
@@ -83,7 +107,7 @@ impl TestApp {
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let settings: Vec<_> = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let running = Running::start(&db, &clock, &settings).await;
-        let Running { parts, address, server, lookups, stop } = running;
+        let Running { parts, address, server, lookups, gateway, stop } = running;
         let mut app = Self {
             source,
             discord,
@@ -95,6 +119,7 @@ impl TestApp {
             address,
             server,
             lookups,
+            gateway,
             stop,
             interactions: 1_441_500_000_000_000,
             log,
@@ -106,10 +131,10 @@ impl TestApp {
     /// Stops without a word, as a crash does, and starts anew on the same database.
     pub(crate) async fn restart(mut self) -> Self {
         self.halt();
-        let Running { parts, address, server, lookups, stop } = Running::start(&self.db, &self.clock, &self.settings).await;
+        let Running { parts, address, server, lookups, gateway, stop } = Running::start(&self.db, &self.clock, &self.settings).await;
         let now = self.clock.now();
         parts.store.recover_attempts(true, now).await.unwrap();
-        (self.parts, self.address, self.server, self.lookups, self.stop) = (parts, address, server, lookups, stop);
+        (self.parts, self.address, self.server, self.lookups, self.gateway, self.stop) = (parts, address, server, lookups, gateway, stop);
         self
     }
 
@@ -117,6 +142,19 @@ impl TestApp {
         self.stop.cancel();
         self.server.abort();
         self.lookups.abort();
+        self.gateway.iter().for_each(|(running, _)| running.abort());
+    }
+
+    /// Stops taking commands over the Gateway as `serve` does, and waits for its end.
+    pub(crate) async fn stop_gateway(&mut self) {
+        self.stop.cancel();
+        self.gateway.take().unwrap().0.await.unwrap();
+    }
+
+    /// Waits until it is said why no commands come over the Gateway, or that they do.
+    pub(crate) async fn gateway_problem(&mut self, is_it: impl Fn(Option<&str>) -> bool) -> Option<String> {
+        let (_, problem) = self.gateway.as_mut().unwrap();
+        problem.wait_for(|problem| is_it(problem.as_deref())).await.unwrap().clone()
     }
 
     /// Does everything that is due, as often as that makes something else due. Platform paces of a few seconds pass on the clock.
@@ -193,8 +231,26 @@ impl TestApp {
         answer["data"]["choices"].as_array().unwrap().iter().map(|choice| (text(choice, "name"), text(choice, "value"))).collect()
     }
 
-    /// Sends an interaction signed as Discord does; the answer as it is, once everything that it began is done.
+    /// Sends an interaction as Discord does, signed or over the Gateway; the answer as it is, once everything that it began is done.
     pub(crate) async fn enter(&mut self, interaction: &Value) -> Value {
+        let answer = if self.gateway.is_some() {
+            self.discord.gateway.asks(interaction);
+            self.discord.gateway.answer(interaction).await
+        } else {
+            self.enter_by_the_door(interaction).await
+        };
+        self.settle().await;
+        answer
+    }
+
+    /// Waits until all work behind the answers is done.
+    pub(crate) async fn settle(&self) {
+        self.parts.tracker.close();
+        self.parts.tracker.wait().await;
+        self.parts.tracker.reopen();
+    }
+
+    async fn enter_by_the_door(&self, interaction: &Value) -> Value {
         let body = interaction.to_string();
         let at = self.clock.now().as_secs();
         let response = reqwest::Client::new()
@@ -206,11 +262,7 @@ impl TestApp {
             .await
             .unwrap();
         assert_eq!(response.status(), 200);
-        let answer: Value = response.json().await.unwrap();
-        self.parts.tracker.close();
-        self.parts.tracker.wait().await;
-        self.parts.tracker.reopen();
-        answer
+        response.json().await.unwrap()
     }
 
     /// What arrived on Discord since the last look: channel and text.
@@ -244,7 +296,12 @@ impl Running {
         let until = stop.clone();
         let server = tokio::spawn(async move { bellwether::web::serve(listener, router, until).await.unwrap() });
         let lookups = tokio::spawn(parts.lookups.take().unwrap().run(stop.clone()));
-        Self { parts, address, server, lookups, stop }
+        let run = |gateway: Gateway| {
+            let problem = gateway.problem();
+            (tokio::spawn(gateway.with_pauses(HASTE).run(stop.clone())), problem)
+        };
+        let gateway = parts.gateway.take().map(run);
+        Self { parts, address, server, lookups, gateway, stop }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A Discord that speaks real HTTP on loopback: stateful, as strict as its published document, with limits and faults.
 
 pub(crate) mod door;
+pub(crate) mod gateway;
 pub(crate) mod interaction;
 pub(crate) mod spec;
 
@@ -31,12 +32,15 @@ pub(crate) const TOKEN: &str = "bot-token.very-secret.0123456789";
 /// Runs until it is dropped; dropping it fails the test where a request was wrong or a message was not read.
 pub(crate) struct FakeDiscord {
     pub(crate) url: String,
+    pub(crate) gateway: Arc<gateway::FakeGateway>,
     world: Arc<Mutex<World>>,
     server: JoinHandle<()>,
 }
 
 struct World {
     clock: SharedClock,
+    gateway: Arc<gateway::FakeGateway>,
+    endpoint: Option<String>,
     channels: BTreeMap<String, Value>,
     roles: BTreeMap<String, Value>,
     own_roles: Vec<String>,
@@ -85,8 +89,11 @@ impl FakeDiscord {
     pub(crate) async fn start(clock: SharedClock) -> Self {
         let here = json!({"id": HERE, "type": 0, "guild_id": GUILD, "name": "alerts", "permission_overwrites": []});
         let everyone = json!([{"id": GUILD, "name": "@everyone", "permissions": interaction::BOT.to_string(), "mentionable": false}]);
+        let gateway = Arc::new(gateway::FakeGateway::start().await);
         let world = Arc::new(Mutex::new(World {
             clock,
+            gateway: Arc::clone(&gateway),
+            endpoint: None,
             channels: BTreeMap::from([(HERE.to_owned(), here)]),
             roles: BTreeMap::from([(GUILD.to_owned(), everyone)]),
             own_roles: Vec::new(),
@@ -105,7 +112,7 @@ impl FakeDiscord {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(handle).with_state(Arc::clone(&world));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, world, server }
+        Self { url, gateway, world, server }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -118,6 +125,11 @@ impl FakeDiscord {
         let Value::Object(fields) = fields else { panic!("fields are an object") };
         channel.as_object_mut().unwrap().extend(fields);
         self.world().channels.insert(id.to_owned(), channel);
+    }
+
+    /// Commands are sent over HTTP to this address; to the Gateway where there is none.
+    pub(crate) fn set_endpoint(&self, endpoint: Option<&str>) {
+        self.world().endpoint = endpoint.map(str::to_owned);
     }
 
     /// This person takes no direct messages.
@@ -168,7 +180,9 @@ impl FakeDiscord {
 
     /// What was wrong with the requests; a test that provokes it takes it.
     pub(crate) fn take_complaints(&self) -> Vec<String> {
-        std::mem::take(&mut self.world().complaints)
+        let mut complaints = std::mem::take(&mut self.world().complaints);
+        self.gateway.with(|state| complaints.append(&mut state.complaints));
+        complaints
     }
 }
 
@@ -178,8 +192,9 @@ impl Drop for FakeDiscord {
         if std::thread::panicking() {
             return;
         }
+        let complaints = self.take_complaints();
+        assert!(complaints.is_empty(), "Discord would refuse: {complaints:#?}");
         let world = self.world();
-        assert!(world.complaints.is_empty(), "Discord would refuse: {:#?}", world.complaints);
         let unread: Vec<_> = world.messages.iter().filter(|message| !message.read).collect();
         assert!(unread.is_empty(), "unread on Discord: {unread:#?}");
     }
@@ -242,7 +257,7 @@ impl World {
     fn respond(&mut self, asked: &str, headers: &HeaderMap, body: &[u8]) -> Response {
         let (method, path) = asked.split_once(' ').unwrap();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let is_webhook = parts[0] == "webhooks";
+        let is_webhook = matches!(parts[0], "webhooks" | "interactions");
         if !is_webhook {
             if headers.get("authorization").is_none_or(|given| given.as_bytes() != format!("Bot {TOKEN}").as_bytes()) {
                 return error(401, 0, "401: Unauthorized");
@@ -270,10 +285,18 @@ impl World {
             ("POST", ["users", "@me", "channels"]) => self.open_direct_messages(&body),
             ("GET", ["users", "@me"]) => json!({"id": APPLICATION.to_string(), "username": "alertbot", "bot": true}).to_string().into_response(),
             ("GET", ["applications", "@me"]) => json!({
-                "id": APPLICATION.to_string(), "name": "Alert Bot", "verify_key": interaction::public_key(), "interactions_endpoint_url": null,
+                "id": APPLICATION.to_string(), "name": "Alert Bot", "verify_key": interaction::public_key(), "interactions_endpoint_url": self.endpoint,
             })
             .to_string()
             .into_response(),
+            ("GET", ["gateway", "bot"]) => self.gateway.described().to_string().into_response(),
+            ("POST", ["interactions", id, token, "callback"]) => {
+                let template = "/interactions/{interaction_id}/{interaction_token}/callback";
+                self.checked("post", template, &body).unwrap_or_else(|| match self.gateway.called_back(id, token, &body) {
+                    Ok(()) => StatusCode::NO_CONTENT.into_response(),
+                    Err((status, code)) => error(status, code, "not a first answer"),
+                })
+            }
             ("GET", ["applications", _, "commands"]) => json!(self.commands).to_string().into_response(),
             ("PUT", ["applications", _, "commands"]) => self.write_commands(&body),
             ("PATCH", ["webhooks", _, token, "messages", "@original"]) => {

@@ -1,0 +1,150 @@
+//! When a session may begin: Discord counts them by the day and by the moment, and resets the token of a bot that begins too many.
+
+use super::{Pauses, address, protocol::ShardId};
+use crate::chat::discord::client::{ApiError, Discord};
+use reqwest::Url;
+use serenity::{http::Route, model::gateway::BotGateway};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync,
+    time::{Instant, sleep_until},
+};
+
+/// How long Discord's word of how many may begin is trusted: another program may use the same token.
+const FRESH: Duration = Duration::from_secs(60);
+/// No bot of ours has more; a number beyond it is a mistake.
+const MOST_SHARDS: u32 = 1_000;
+
+/// Why no session may begin now. Carries no token.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Discord does not say where the Gateway is.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// What it says is no address to trust.
+    #[error("{0}")]
+    Address(String),
+    /// There is no Gateway at that address.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Too many sessions began already; for so long.
+    #[error("Discord lets this bot begin no more sessions for {} min; another program may be using its token", .0.as_secs().div_ceil(60))]
+    UsedUp(Duration),
+}
+
+/// What `GET /gateway/bot` said, and what was begun since.
+struct Known {
+    gateway: Url,
+    /// How many sessions may begin until `renewed_at`.
+    left: u64,
+    renewed_at: Instant,
+    at: Instant,
+}
+
+/// Lets sessions begin.
+pub(super) struct Starts {
+    discord: Discord,
+    known: Mutex<Known>,
+    /// Shards of one place begin one after the other; when the last one did.
+    places: Vec<sync::Mutex<Option<Instant>>>,
+    between: Duration,
+}
+
+/// The right to begin one session now.
+pub(super) struct Turn<'starts>(sync::MutexGuard<'starts, Option<Instant>>);
+
+impl Turn<'_> {
+    /// It began: the next one of this place waits.
+    pub(super) fn used(mut self) {
+        *self.0 = Some(Instant::now());
+    }
+}
+
+impl Starts {
+    /// Asks where the Gateway is, and how many shards the bot needs.
+    pub(super) async fn ask(discord: &Discord, pauses: &Pauses) -> Result<(Self, u32), GatewayError> {
+        let (known, bot) = ask(discord).await?;
+        let places = (0..bot.session_start_limit.max_concurrency.clamp(1, MOST_SHARDS.into())).map(|_| sync::Mutex::default()).collect();
+        let starts = Self { discord: discord.clone(), known: Mutex::new(known), places, between: pauses.between_starts };
+        Ok((starts, bot.shards.clamp(1, MOST_SHARDS)))
+    }
+
+    /// Where sessions begin.
+    pub(super) fn gateway(&self) -> Url {
+        self.known().gateway.clone()
+    }
+
+    /// Waits until this shard may begin a session.
+    pub(super) async fn turn(&self, shard: ShardId) -> Result<Turn<'_>, GatewayError> {
+        let place = shard.index as usize % self.places.len();
+        let last = self.places[place].lock().await;
+        if let Some(last) = *last {
+            sleep_until(last + self.between).await;
+        }
+        if self.known().is_doubtful(Instant::now()) {
+            let (known, _) = ask(&self.discord).await?;
+            *self.known() = known;
+        }
+        self.known().take(Instant::now())?;
+        Ok(Turn(last))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Whether Discord is asked again first: a turn that was taken may not have been used.
+    fn is_doubtful(&self, now: Instant) -> bool {
+        self.left == 0 || now.saturating_duration_since(self.at) > FRESH
+    }
+
+    fn take(&mut self, now: Instant) -> Result<(), GatewayError> {
+        if self.left == 0 {
+            return Err(GatewayError::UsedUp(self.renewed_at.saturating_duration_since(now).max(FRESH)));
+        }
+        self.left -= 1;
+        Ok(())
+    }
+}
+
+async fn ask(discord: &Discord) -> Result<(Known, BotGateway), GatewayError> {
+    let bot = discord.gateway_bot().await?;
+    let gateway = address::gateway(&bot.url, discord.api_url()).map_err(GatewayError::Address)?;
+    let limit = &bot.session_start_limit;
+    let now = Instant::now();
+    let known = Known { gateway, left: limit.remaining, renewed_at: now + Duration::from_millis(limit.reset_after), at: now };
+    Ok((known, bot))
+}
+
+impl Discord {
+    /// Where the Gateway is, and how many sessions may still begin.
+    ///
+    /// # Errors
+    /// Where Discord does not say.
+    pub async fn gateway_bot(&self) -> Result<BotGateway, ApiError> {
+        self.get(Route::GatewayBot).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_session_begins_that_would_be_one_too_many() {
+        let now = Instant::now();
+        let renewed_at = now + Duration::from_secs(3_600);
+        let mut known = Known { gateway: Url::parse("wss://gateway.discord.gg").unwrap(), left: 2, renewed_at, at: now };
+        assert!(known.take(now).is_ok() && known.take(now).is_ok());
+        assert!(known.is_doubtful(now), "Discord is asked again first");
+        let Err(GatewayError::UsedUp(wait)) = known.take(now) else { panic!("the third is one too many") };
+        assert_eq!(wait, Duration::from_secs(3_600));
+        let Err(error) = known.take(renewed_at) else { panic!("nothing is left until Discord says so") };
+        assert_eq!(error.to_string(), "Discord lets this bot begin no more sessions for 1 min; another program may be using its token");
+    }
+}
