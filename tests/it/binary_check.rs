@@ -101,7 +101,7 @@ async fn a_new_set_up_is_warned_of_what_is_not_done_yet() {
     call budget | ok | fits; 1 used this month
     Discord token | ok | works: the application is "Alert Bot"
     Discord public key | ok | is that of the application
-    Discord endpoint | warn | empty, so that no command arrives; while `serve` runs, enter https://YOUR-HOST/discord/interactions in the developer portal, General Information, Interactions Endpoint URL
+    Discord endpoint | warn | empty, so that no command arrives; while `serve` runs, enter https://YOUR-HOST/discord/interactions in the developer portal, General Information, Interactions Endpoint URL; or unset DISCORD_PUBLIC_KEY to take commands over the Gateway
     Discord commands | warn | not registered as they are: `bellwether register` does it, and so does `serve` when it starts
     Telegram token | ok | works: the bot is @bellwether_bot
     Telegram updates | warn | a webhook is set, to "other.example.org"; `serve` removes it. If another program needs it, give Bellwether a bot of its own
@@ -215,20 +215,61 @@ async fn discord_is_set_up_wrongly() {
     1
     Discord token | ok | works: the application is "Other Bot"
     Discord application id | fail | DISCORD_APPLICATION_ID is 1402318849203716096, but the token belongs to "Other Bot"; write 77
-    Discord public key | fail | DISCORD_PUBLIC_KEY is not that of "Other Bot", so that every command is refused; write abababababababababababababababababababababababababababababababab
+    Discord public key | fail | DISCORD_PUBLIC_KEY is not that of the application "Other Bot", so that every command is refused: write abababababababababababababababababababababababababababababababab
     Discord endpoint | ok | "https://bot.example.org/discord/interactions"
 
     0
     Discord endpoint | warn | commands go to "https://bot.example.org/discord/interactions", not to BELLWETHER_PUBLIC_URL; enter https://moved.example.org/discord/interactions in the developer portal, General Information, Interactions Endpoint URL
 
     1
-    Discord public key | fail | DISCORD_PUBLIC_KEY is not set, but Discord sends commands over HTTP to "https://bot.example.org/discord/interactions"; HTTP and the Gateway exclude each other; write KEY
+    Discord public key | fail | Discord sends commands over HTTP to "https://bot.example.org/discord/interactions" and none over the Gateway: clear the Interactions Endpoint URL in the developer portal (General Information), or write DISCORD_PUBLIC_KEY=KEY
 
     0
-    Discord public key | warn | DISCORD_PUBLIC_KEY is not set, and commands over the Gateway are not in this version: alerts are sent, but nobody can type a command; write KEY
+    Discord public key | ok | not set: commands come over the Gateway
 
     1
     Discord token | fail | no connection to Discord: "Connection refused (os error 111)"; check DISCORD_API_URL, this machine's network, DNS and clock [DC-UNREACHABLE]
+    "#);
+}
+
+#[tokio::test]
+async fn the_gateway_is_tried_without_beginning_a_session() {
+    let mut bench = Bench::open().await;
+    bench.installation.set("DISCORD_PUBLIC_KEY", "");
+    let mut said = vec![bench.check("Discord").await];
+    bench.fakes.discord.gateway.with(|state| (state.shards, state.remaining) = (2, 1));
+    said.push(bench.check("Discord Gateway").await);
+    bench.fakes.discord.refuse("GET /gateway", 1, 503, 0);
+    said.push(bench.check("Discord Gateway").await);
+    for url in ["http://127.0.0.1:1", "ws://127.0.0.1:1", &bench.fakes.source.url.replace("http", "ws")] {
+        let limit = json!({"total": 1, "remaining": 1, "reset_after": 0, "max_concurrency": 1});
+        let answer = json!({"url": url, "shards": 1, "session_start_limit": limit}).to_string();
+        bench.fakes.discord.fault("GET /gateway", 1, FaultKind::Answer(200, Vec::new(), answer));
+        said.push(bench.check("Discord Gateway").await);
+    }
+    bench.fakes.discord.gateway.with(|state| assert_eq!((state.identified.len(), state.closed.as_slice()), (0, &[4000, 4000][..])));
+    let said: Vec<_> = said.iter().map(|(code, text)| format!("{code}\n{text}")).collect();
+    assert_snapshot!(said.join("\n\n"), @r#"
+    0
+    Discord token | ok | works: the application is "Alert Bot"
+    Discord public key | ok | not set: commands come over the Gateway
+    Discord Gateway | ok | answers; connections needed: 1, sessions that may still begin today: 1000
+    Discord commands | warn | not registered as they are: `bellwether register` does it, and so does `serve` when it starts
+
+    0
+    Discord Gateway | warn | sessions that may still begin today: 1, connections needed: 2; does another program use this token?
+
+    1
+    Discord Gateway | fail | Discord refuses: status 503, code 0: "refused with 0"; Discord itself is unwell: see https://discordstatus.com, and check again later
+
+    1
+    Discord Gateway | fail | the Gateway's address is not encrypted (wss): check DISCORD_API_URL; something else may answer there
+
+    1
+    Discord Gateway | fail | no connection to the Gateway: "IO error: Connection refused (os error 111)"; let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it
+
+    1
+    Discord Gateway | fail | no connection to the Gateway: "HTTP error: 404 Not Found"; let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it
     "#);
 }
 

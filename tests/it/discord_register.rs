@@ -74,8 +74,8 @@ async fn the_application_and_the_bot_tell_who_they_are() {
     let (fake, clock) = fake().await;
     let discord = bot(&fake, clock.clone(), TOKEN, &interaction::public_key());
     let application = discord.application().await.unwrap();
-    assert_eq!((application.name.as_str(), application.verify_key), ("Alert Bot", interaction::public_key()));
-    assert_eq!(application.endpoint(), None);
+    assert_eq!((application.name.as_str(), application.endpoint()), ("Alert Bot", None));
+    assert_eq!(application.verify_key, interaction::public_key());
     assert_eq!(discord.me().await.unwrap().id, APPLICATION.to_string());
     let wrong = bot(&fake, clock, "wrong-token-secret", &interaction::public_key());
     let error = wrong.me().await.unwrap_err();

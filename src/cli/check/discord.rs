@@ -88,7 +88,9 @@ async fn of_gateway(discord: &Discord) -> CheckItem {
     match discord.try_gateway().await {
         Ok(found) if found.starts_left < u64::from(found.shards) => {
             let GatewayFound { shards, starts_left } = found;
-            let advice = format!("{starts_left} more sessions may begin today, and {shards} must: does another program use this token?");
+            let advice = format!(
+                "sessions that may still begin today: {starts_left}, connections needed: {shards}; does another program use this token?"
+            );
             CheckItem::warn(GATEWAY, advice)
         }
         Ok(GatewayFound { shards, starts_left }) => {
@@ -97,6 +99,7 @@ async fn of_gateway(discord: &Discord) -> CheckItem {
         Err(error) => {
             let fix = match &error {
                 GatewayError::Api(error) => fix_of(error),
+                GatewayError::Address(_) => "something else may answer there",
                 _ => "let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it",
             };
             CheckItem::fail(GATEWAY, format!("{error}; {fix}"))

@@ -141,6 +141,11 @@ impl FakeDiscord {
         self.world().faults.push(Fault { on: on.to_owned(), times, kind });
     }
 
+    /// Nothing goes wrong any more.
+    pub(crate) fn recover(&self) {
+        self.world().faults.clear();
+    }
+
     /// An error of Discord's, `times` times.
     pub(crate) fn refuse(&self, on: &str, times: usize, status: u16, code: u64) {
         let body = json!({"message": format!("refused with {code}"), "code": code}).to_string();
