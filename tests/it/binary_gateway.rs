@@ -4,8 +4,7 @@ use crate::support::{
     fake_discord::{FaultKind, interaction},
     process::{Fakes, Installation, Process, get, until},
 };
-use interaction::{ADMIN, PLAIN, in_server, slash, subcommand};
-use serde_json::{Value, json};
+use interaction::{ADMIN, PLAIN, for_channel, in_server, slash};
 use std::time::Duration;
 
 async fn installation(fakes: &Fakes) -> Installation {
@@ -18,12 +17,6 @@ async fn installation(fakes: &Fakes) -> Installation {
 async fn discord_is(address: &str, state: &str) {
     let said = until(|| async { get(address, "/readyz").await.1.contains(&format!("\"discord\":\"{state}\"")).then_some(()) }).await;
     assert!(said.is_some(), "{}", get(address, "/readyz").await.1);
-}
-
-fn test_of(channel: &str) -> Value {
-    let mut data = subcommand("channel", "test", json!([{"name": "channel", "type": 7, "value": channel}]));
-    data["resolved"] = json!({"channels": {channel: {"id": channel, "type": 0, "name": "other", "permissions": ADMIN.to_string()}}});
-    data
 }
 
 #[tokio::test]
@@ -45,7 +38,7 @@ async fn commands_work_without_an_address_and_a_stop_finishes_what_was_asked() {
 
     fakes.discord.channel("4242", json!({}));
     fakes.discord.fault("GET /channels/4242", 1, FaultKind::Delay(Duration::from_millis(800)));
-    let slow = in_server(33, ADMIN, test_of("4242"));
+    let slow = in_server(33, ADMIN, for_channel("test", "4242", &[]));
     gateway.asks(&slow);
     until(|| async { fakes.discord.requests().contains(&"GET /channels/4242".to_owned()).then_some(()) }).await.unwrap();
     let (ended, took) = process.stop("TERM").await;

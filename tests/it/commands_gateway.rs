@@ -7,15 +7,12 @@ use crate::support::{
     database::{TestDb, on_both},
     fake_discord::{FakeDiscord, FaultKind, GUILD, HERE, interaction},
 };
-use interaction::{ADMIN, PLAIN, autocomplete, in_server, slash, subcommand};
+use interaction::{ADMIN, PLAIN, autocomplete, for_channel, in_server, slash, subcommand};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 fn channel_subscribe(channel: &str) -> Value {
-    let options = json!([{"name": "tokens", "type": 3, "value": "SOL"}, {"name": "channel", "type": 7, "value": channel}]);
-    let mut data = subcommand("channel", "subscribe", options);
-    data["resolved"] = json!({"channels": {channel: {"id": channel, "type": 0, "name": "other", "permissions": ADMIN.to_string()}}});
-    data
+    for_channel("subscribe", channel, &[("tokens", "SOL")])
 }
 
 /// Connected, SOL is bearish, and a channel of the server is told of it.

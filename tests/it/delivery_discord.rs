@@ -2,11 +2,11 @@
 
 use crate::support::{
     app::TestApp,
-    audience::{BTC, ETH, FOUR, HOUR, MINUTE, SOL, text},
+    audience::{BTC, ETH, FOUR, HOUR, MINUTE, SOL},
     database::on_both,
     fake_discord::{
         FaultKind, HERE, direct_channel,
-        interaction::{ADMIN, MEMBER, subcommand},
+        interaction::{ADMIN, MEMBER, for_channel, subcommand},
     },
 };
 use insta::assert_snapshot;
@@ -32,9 +32,7 @@ async fn open(db: crate::support::database::TestDb) -> TestApp {
 
 /// `/channel subscribe tokens channel`.
 fn subscribe(channel: &str, tokens: &str) -> Value {
-    let mut data = subcommand("channel", "subscribe", json!([text("tokens", tokens), {"name": "channel", "type": 7, "value": channel}]));
-    data["resolved"] = json!({"channels": {channel: {"id": channel, "type": 0, "name": "other", "permissions": ADMIN.to_string()}}});
-    data
+    for_channel("subscribe", channel, &[("tokens", tokens)])
 }
 
 async fn channels_subscribe(app: &mut TestApp, channels: &[&str]) {

@@ -3,7 +3,7 @@
 use crate::support::fake_discord::{
     APPLICATION, FaultKind, GUILD, HERE, TOKEN,
     door::{Door, NOW},
-    interaction::{ADMIN, PLAIN, autocomplete, hex, in_private, in_server, public_key, sign, slash, subcommand, token_of},
+    interaction::{ADMIN, PLAIN, autocomplete, for_channel, hex, in_private, in_server, public_key, sign, slash, token_of},
 };
 use bellwether::{
     clock::{Clock, ManualClock},
@@ -250,19 +250,13 @@ async fn a_command_is_answered_at_once_and_for_the_invoker_alone() {
     assert_eq!(door.fake.requests(), Vec::<String>::new());
 }
 
-fn list_of(channel: &str) -> Value {
-    let mut data = subcommand("channel", "list", json!([{"name": "channel", "type": 7, "value": channel}]));
-    data["resolved"] = json!({"channels": {channel: {"id": channel, "type": 0, "name": "other", "permissions": ADMIN.to_string()}}});
-    data
-}
-
 #[tokio::test]
 async fn another_channel_is_asked_for_and_the_current_one_is_not() {
     let door = Door::open().await;
     door.fake.channel("4242", json!({}));
-    door.interact(&in_server(20, ADMIN, list_of(HERE))).await;
+    door.interact(&in_server(20, ADMIN, for_channel("list", HERE, &[]))).await;
     assert_eq!(door.fake.requests(), Vec::<String>::new());
-    door.interact(&in_server(21, ADMIN, list_of("4242"))).await;
+    door.interact(&in_server(21, ADMIN, for_channel("list", "4242", &[]))).await;
     let asked = door.fake.requests();
     let own = format!("GET /guilds/{GUILD}/members/{APPLICATION}");
     assert_eq!(asked, ["GET /channels/4242".to_owned(), format!("GET /guilds/{GUILD}/roles"), own]);
@@ -274,7 +268,7 @@ async fn a_slow_answer_is_deferred_and_replaces_the_waiting_one() {
     door.fake.channel("4242", json!({}));
     door.fake.fault("GET /channels/4242", 1, FaultKind::Delay(Duration::from_millis(2_300)));
     door.fake.refuse("PATCH /webhooks/", 1, 404, 10015);
-    let answer = door.interact(&in_server(30, ADMIN, list_of("4242"))).await;
+    let answer = door.interact(&in_server(30, ADMIN, for_channel("list", "4242", &[]))).await;
     assert_eq!(answer, json!({"type": 5, "data": {"flags": 64}}));
     door.settle().await;
     let answers = door.fake.answers();
@@ -290,7 +284,7 @@ async fn a_late_answer_that_is_refused_for_good_is_not_tried_again() {
     door.fake.fault("GET /channels/4242", 1, FaultKind::Delay(Duration::from_millis(2_300)));
     door.fake.refuse("PATCH /webhooks/", 9, 400, 50027);
     let (logs, _guard) = capture();
-    door.interact(&in_server(31, ADMIN, list_of("4242"))).await;
+    door.interact(&in_server(31, ADMIN, for_channel("list", "4242", &[]))).await;
     door.settle().await;
     assert_eq!(door.fake.requests().iter().filter(|asked| asked.starts_with("PATCH")).count(), 1);
     let logged = logs.text();

@@ -78,6 +78,15 @@ pub(crate) fn subcommand(name: &str, subcommand: &str, options: Value) -> Value 
     command
 }
 
+/// `/channel subcommand` for a channel that its administrator sees, with further options.
+pub(crate) fn for_channel(name: &str, channel: &str, options: &[(&str, &str)]) -> Value {
+    let mut nested = vec![json!({"name": "channel", "type": 7, "value": channel})];
+    nested.extend(options.iter().map(|(name, value)| json!({"name": name, "type": 3, "value": value})));
+    let mut data = subcommand("channel", name, json!(nested));
+    data["resolved"] = json!({"channels": {channel: {"id": channel, "type": 0, "name": "other", "permissions": ADMIN.to_string()}}});
+    data
+}
+
 /// A half-typed last option of a command.
 pub(crate) fn autocomplete(mut interaction: Value) -> Value {
     interaction["type"] = json!(4);
