@@ -25,6 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LAST_TRY: Duration = Duration::from_secs(14 * 60);
 const FIRST_TRIES: u32 = 2;
+const AGAIN_WITHIN: Duration = Duration::from_millis(700);
 /// "Thinking…" may reach Discord's store a little after our answer; beyond this many 404s it was never there (nobody waited for it).
 const MOST_UNKNOWN: u32 = 5;
 /// Discord takes at most 25 choices of at most 100 characters.
@@ -101,8 +102,10 @@ fn after_opening(mut card: Card, opening: &Opening) -> Card {
     card
 }
 
-/// Gives the first answer to what came over the Gateway. Discord waits 3 s for it in all: a second try is made, no more.
+/// Gives the first answer to what came over the Gateway. Discord waits 3 s for it in all: a failure that came at once leaves time for a
+/// second try, no more.
 pub(super) async fn call_back(discord: &Discord, id: &str, token: &SecretString, answer: &Value) {
+    let began = tokio::time::Instant::now();
     for tries_left in (0..FIRST_TRIES).rev() {
         let (again, why) = match discord.0.ask(Ask::FirstAnswer { id, token }, Some(answer), "callback", id).await {
             Ok((answer, _)) if answer.is_success() => return,
@@ -111,7 +114,7 @@ pub(super) async fn call_back(discord: &Discord, id: &str, token: &SecretString,
             // It may have arrived: the second try is then refused, which harms nobody.
             Err(NoAnswer::Unknown(why)) => (true, why),
         };
-        let again = again && tries_left > 0;
+        let again = again && tries_left > 0 && began.elapsed() < AGAIN_WITHIN;
         tracing::warn!(interaction = %quoted(id), why, again, "the first answer to a command was not taken; what was asked is done");
         if !again {
             return;
