@@ -5,6 +5,7 @@ use crate::support::{
     process::{Fakes, Installation, Process, get, until},
 };
 use interaction::{ADMIN, PLAIN, for_channel, in_server, slash};
+use serde_json::json;
 use std::time::Duration;
 
 async fn installation(fakes: &Fakes) -> Installation {

@@ -125,7 +125,6 @@ on_both!(a_first_answer_that_is_not_taken_is_tried_once_more, |db| async move {
 on_both!(a_drop_loses_and_doubles_no_command, |db| async move {
     let mut app = channel_told(db).await;
     let gateway = std::sync::Arc::clone(&app.discord.gateway);
-    let mut sessions = 0;
     for round in 0..4 {
         let missed: Vec<_> = (0..3).map(|_| in_server(app.next_interaction(), PLAIN, slash("subscribe", &[("tokens", "BTC")]))).collect();
         match round {
@@ -139,8 +138,7 @@ on_both!(a_drop_loses_and_doubles_no_command, |db| async move {
             assert_eq!(gateway.answer(interaction).await["type"], 4);
         }
         app.settle().await;
-        sessions += 1;
-        gateway.until("the session goes on", |state| (state.resumed.len() == sessions).then_some(())).await;
+        gateway.until("the session goes on", |state| (state.resumed.len() == round + 1).then_some(())).await;
     }
     // Discord says again what was carried out already: under its old number, and under a new one.
     let again = in_server(app.next_interaction(), ADMIN, subcommand("channel", "test", json!([])));

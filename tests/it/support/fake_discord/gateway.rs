@@ -175,7 +175,7 @@ impl FakeGateway {
         let guild = data["guild_id"].as_str().or(data["id"].as_str().filter(|_| name.starts_with("GUILD"))).unwrap_or("0");
         let mut state = self.state();
         let shard = (guild.parse::<u64>().unwrap() >> 22) % u64::from(state.shards);
-        let session = state.sessions.values_mut().filter(|session| session.shard == shard && !session.is_over).next_back();
+        let session = state.sessions.values_mut().rfind(|session| session.shard == shard && !session.is_over);
         if let Some(session) = session {
             session.happens(name, data);
         }
@@ -279,7 +279,7 @@ impl State {
         self.version.send_modify(|version| *version += 1);
     }
 
-    fn complain(&mut self, code: u16, why: String) -> Vec<Order> {
+    fn complain(&mut self, code: u16, why: &str) -> Vec<Order> {
         self.complaints.push(format!("the Gateway would close with {code}: {why}"));
         vec![Order::Close(code)]
     }
@@ -289,15 +289,15 @@ impl State {
         connection.said.push_back(now);
         connection.said.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
         if connection.said.len() > 120 {
-            return self.complain(4008, "more than 120 messages in 60 s".into());
+            return self.complain(4008, "more than 120 messages in 60 s");
         }
-        let Ok(frame) = serde_json::from_str::<Value>(text) else { return self.complain(4002, "not JSON".into()) };
+        let Ok(frame) = serde_json::from_str::<Value>(text) else { return self.complain(4002, "not JSON") };
         match frame["op"].as_u64() {
             Some(1) => self.heartbeat(connection, &frame["d"]),
             Some(2) => self.identify(connection, &frame["d"]),
             Some(6) => self.resume(connection, &frame["d"]),
-            _ if connection.session.is_none() => self.complain(4003, "something before IDENTIFY".into()),
-            op => self.complain(4001, format!("opcode {op:?}")),
+            _ if connection.session.is_none() => self.complain(4003, "something before IDENTIFY"),
+            op => self.complain(4001, &format!("opcode {op:?}")),
         }
     }
 
@@ -305,14 +305,14 @@ impl State {
         self.heartbeats += 1;
         let sent = connection.session.as_ref().map_or(0, |id| self.sessions[id].events.len() as u64);
         if !data.is_null() && data.as_u64().is_none_or(|sequence| sequence > sent) {
-            return self.complain(4002, format!("a heartbeat after event {data} of {sent}"));
+            return self.complain(4002, &format!("a heartbeat after event {data} of {sent}"));
         }
         if self.acknowledges { vec![Order::Say(json!({"op": 11}))] } else { Vec::new() }
     }
 
     fn identify(&mut self, connection: &mut Connection, data: &Value) -> Vec<Order> {
         if connection.session.is_some() {
-            return self.complain(4005, "a second IDENTIFY".into());
+            return self.complain(4005, "a second IDENTIFY");
         }
         if let Some(code) = self.refusals.pop_front() {
             return vec![Order::Close(code)];
@@ -324,14 +324,14 @@ impl State {
         let unknown: Vec<_> = data.as_object().unwrap().keys().filter(|key| !known.contains(&key.as_str())).collect();
         let properties = ["os", "browser", "device"].iter().all(|name| data["properties"][name].is_string());
         if !unknown.is_empty() || !properties {
-            return self.complain(4002, format!("IDENTIFY has {unknown:?}, properties {}", data["properties"]));
+            return self.complain(4002, &format!("IDENTIFY has {unknown:?}, properties {}", data["properties"]));
         }
         if data["intents"] != json!(1) {
-            return self.complain(4013, format!("intents {} instead of GUILDS alone", data["intents"]));
+            return self.complain(4013, &format!("intents {} instead of GUILDS alone", data["intents"]));
         }
         let shard = data["shard"][0].as_u64().filter(|shard| *shard < u64::from(self.shards));
         let (Some(shard), true) = (shard, data["shard"][1] == json!(self.shards)) else {
-            return self.complain(4010, format!("shard {}", data["shard"]));
+            return self.complain(4010, &format!("shard {}", data["shard"]));
         };
         let place = shard % u64::from(self.max_concurrency);
         let too_soon = self.began.insert(place, Instant::now()).is_some_and(|last| last.elapsed() < self.window);
@@ -368,7 +368,7 @@ impl State {
         };
         let last = data["seq"].as_u64().unwrap_or(u64::MAX);
         if last > session.events.len() as u64 {
-            return self.complain(4007, format!("resumed after event {last}"));
+            return self.complain(4007, &format!("resumed after event {last}"));
         }
         let mut orders: Vec<_> = session.events[last as usize..].iter().cloned().map(Order::Say).collect();
         session.connection = Some((connection.number, connection.orders.clone()));
@@ -391,6 +391,7 @@ impl State {
 
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut path = String::new();
+    #[expect(clippy::result_large_err, reason = "the library's type")]
     let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         path = request.uri().to_string();
         Ok(response)
