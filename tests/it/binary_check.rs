@@ -215,14 +215,14 @@ async fn discord_is_set_up_wrongly() {
     1
     Discord token | ok | works: the application is "Other Bot"
     Discord application id | fail | DISCORD_APPLICATION_ID is 1402318849203716096, but the token belongs to "Other Bot"; write 77
-    Discord public key | fail | DISCORD_PUBLIC_KEY is not that of the application "Other Bot", so that every command is refused: write abababababababababababababababababababababababababababababababab
+    Discord public key | fail | DISCORD_PUBLIC_KEY is not that of the application "Other Bot", which is abababababababababababababababababababababababababababababababab; copy Public Key from General Information in the developer portal into DISCORD_PUBLIC_KEY and restart [DC-KEY]
     Discord endpoint | ok | "https://bot.example.org/discord/interactions"
 
     0
     Discord endpoint | warn | commands go to "https://bot.example.org/discord/interactions", not to BELLWETHER_PUBLIC_URL; enter https://moved.example.org/discord/interactions in the developer portal, General Information, Interactions Endpoint URL
 
     1
-    Discord public key | fail | Discord sends commands over HTTP to "https://bot.example.org/discord/interactions" and none over the Gateway: clear the Interactions Endpoint URL in the developer portal (General Information), or write DISCORD_PUBLIC_KEY=KEY
+    Discord public key | fail | Discord sends commands over HTTP to "https://bot.example.org/discord/interactions" and none over the Gateway (the key of that is KEY); clear the Interactions Endpoint URL in the developer portal (General Information), or set DISCORD_PUBLIC_KEY and restart [DC-ENDPOINT]
 
     0
     Discord public key | ok | not set: commands come over the Gateway
@@ -260,16 +260,16 @@ async fn the_gateway_is_tried_without_beginning_a_session() {
     Discord Gateway | warn | sessions that may still begin today: 1, connections needed: 2; does another program use this token?
 
     1
-    Discord Gateway | fail | Discord refuses: status 503, code 0: "refused with 0"; Discord itself is unwell: see https://discordstatus.com, and check again later
+    Discord Gateway | fail | Discord refuses: status 503, code 0: "refused with 0"; see Discord's status page; it is tried again by itself [DC-DOWN]
 
     1
-    Discord Gateway | fail | the Gateway's address is not encrypted (wss): check DISCORD_API_URL; something else may answer there
+    Discord Gateway | fail | the Gateway's address is not encrypted (wss); check DISCORD_API_URL and the way out of this machine; it is tried again by itself [DC-PROXY]
 
     1
-    Discord Gateway | fail | no connection to the Gateway: "IO error: Connection refused (os error 111)"; let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it
+    Discord Gateway | fail | no connection to the Gateway: "IO error: Connection refused (os error 111)"; let this machine connect to Discord's Gateway (port 443); it is tried again by itself [DC-GATEWAY]
 
     1
-    Discord Gateway | fail | no connection to the Gateway: "HTTP error: 404 Not Found"; let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it
+    Discord Gateway | fail | no connection to the Gateway: "HTTP error: 404 Not Found"; let this machine connect to Discord's Gateway (port 443); it is tried again by itself [DC-GATEWAY]
     "#);
 }
 

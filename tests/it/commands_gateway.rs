@@ -284,7 +284,10 @@ async fn no_session_begins_beyond_the_limit() {
     })
     .await;
     let problem = app.gateway_problem(|problem| problem.is_some()).await.unwrap();
-    assert_eq!(problem, "Discord lets this bot begin no more sessions for 240 min; another program may be using its token");
+    assert!(
+        problem.starts_with("Discord lets this bot begin no more sessions for 240 min; ") && problem.ends_with("[DC-STARTS]"),
+        "{problem}"
+    );
     app.discord.gateway.with(|state| assert_eq!((state.identified.len(), state.remaining), (2, 0)));
 }
 
@@ -316,7 +319,7 @@ async fn an_address_that_is_not_encrypted_or_none_is_not_connected_to() {
 
 #[tokio::test]
 async fn what_needs_an_operator_ends_the_connection_and_is_told() {
-    for (code, words) in [(4004, "DISCORD_BOT_TOKEN"), (4012, "update Bellwether"), (4014, "intents")] {
+    for (code, words) in [(4004, "DISCORD_BOT_TOKEN"), (4012, "update it"), (4014, "[DC-SHUT]")] {
         let mut app = TestApp::over_gateway(TestDb::sqlite().await, |discord| {
             three_shards(discord);
             discord.gateway.with(|state| state.refusals.push_back(code));
@@ -339,7 +342,7 @@ async fn a_gateway_that_is_away_is_told_and_found_again() {
     app.discord.gateway.forget_sessions();
     app.discord.gateway.hang_up();
     let problem = app.gateway_problem(|problem| problem.is_some()).await.unwrap();
-    assert_eq!(problem, "the Gateway cannot be reached: Discord closed the connection (4000)");
+    assert!(problem.starts_with("the Gateway cannot be reached: Discord closed the connection (4000); "), "{problem}");
     app.gateway_problem(|problem| problem.is_none()).await;
     assert!(app.on_server(PLAIN, slash("help", &[])).await.contains("/subscribe"));
 }

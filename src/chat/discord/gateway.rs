@@ -102,8 +102,9 @@ impl Gateway {
         let (starts, shards) = tokio::select! { biased; () = shutdown.cancelled() => return, asked = self.starts() => asked };
         let end = self.connect(&starts, shards, &shutdown).await;
         if let Some(fatal) = end {
-            tracing::error!(problem = %fatal, "no commands come from Discord any more");
-            self.troubles.has(Part::Start, fatal.to_string());
+            let problem = fatal.explain();
+            tracing::error!(problem, "no commands come from Discord any more");
+            self.troubles.has(Part::Start, problem);
         }
         shutdown.cancelled().await;
     }
@@ -124,7 +125,7 @@ impl Gateway {
             let needs_operator =
                 matches!(&error, GatewayError::Api(error) if error.is_unauthorized()) || matches!(error, GatewayError::Address(_));
             if needs_operator || failures >= FAILURES {
-                self.troubles.has(Part::Start, format!("Discord does not say where the Gateway is: {error}"));
+                self.troubles.has(Part::Start, format!("Discord does not say where the Gateway is: {}", error.explain()));
             }
             sleep(self.pauses.after(failures, fastrand::f64())).await;
         }

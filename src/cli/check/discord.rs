@@ -3,7 +3,7 @@
 use super::CheckItem;
 use crate::{
     app::discord_of,
-    chat::discord::{ApiError, Application, Discord, GatewayError, GatewayFound},
+    chat::discord::{ApiError, Application, Discord, GatewayFound},
     clock::SharedClock,
     commands::CATALOG,
     config::{Config, DiscordConfig},
@@ -96,14 +96,7 @@ async fn of_gateway(discord: &Discord) -> CheckItem {
         Ok(GatewayFound { shards, starts_left }) => {
             CheckItem::ok(GATEWAY, format!("answers; connections needed: {shards}, sessions that may still begin today: {starts_left}"))
         }
-        Err(error) => {
-            let fix = match &error {
-                GatewayError::Api(error) => fix_of(error),
-                GatewayError::Address(_) => "something else may answer there",
-                _ => "let this machine connect to Discord's Gateway (port 443), and check DISCORD_API_URL if you set it",
-            };
-            CheckItem::fail(GATEWAY, format!("{error}; {fix}"))
-        }
+        Err(error) => CheckItem::fail(GATEWAY, error.explain()),
     }
 }
 

@@ -148,6 +148,26 @@ troubles! {
     DiscordInteraction = "DC-INTERACTION", "10062, 40060, 40094",
         "an answer came after Discord had given up on the command",
         "nothing is lost: what was asked is done; if it recurs, see that this machine is not overloaded";
+    /// Commands come over HTTP, and are awaited over the Gateway.
+    DiscordEndpoint = "DC-ENDPOINT", "an Interactions Endpoint URL is entered, and DISCORD_PUBLIC_KEY is not set",
+        "HTTP and the Gateway exclude each other: Discord sends every command to that address",
+        "clear the Interactions Endpoint URL in the developer portal (General Information), or set DISCORD_PUBLIC_KEY and restart";
+    /// Commands are checked with another key.
+    DiscordKey = "DC-KEY", "the application has another key than DISCORD_PUBLIC_KEY",
+        "the key belongs to another application, so that every command is refused",
+        "copy Public Key from General Information in the developer portal into DISCORD_PUBLIC_KEY and restart";
+    /// The Gateway cannot be reached.
+    DiscordGateway = "DC-GATEWAY", "no connection to the Gateway, no first word, or a close code up to 4009",
+        "this machine does not reach the Gateway, or Discord has a problem",
+        "let this machine connect to Discord's Gateway (port 443); it is tried again by itself";
+    /// No more sessions may begin.
+    DiscordStarts = "DC-STARTS", "no session of the Gateway is left for today",
+        "the bot began too many sessions, or another program uses its token",
+        "stop the other program, or reset the token; it is tried again by itself";
+    /// The Gateway is shut to this bot.
+    DiscordShut = "DC-SHUT", "close codes 4010 to 4014",
+        "Discord refuses the shard, the version or the intents",
+        "restart Bellwether, and update it if that does not help";
     /// Rate limits.
     DiscordLimited = "DC-LIMITED", "429 (user, global or shared), 20016, 20028, 20029, 40062, 110000, 130000",
         "a limit of Discord, slow mode, or a limit that others in the channel used up",

@@ -14,13 +14,13 @@ const DISCORDS: &str = "discord.gg";
 /// # Errors
 /// In words for the operator.
 pub(super) fn gateway(named: &str, api: &str) -> Result<Url, String> {
-    let url = Url::parse(named).map_err(|_| "the Gateway's address cannot be read: check DISCORD_API_URL".to_owned())?;
+    let url = Url::parse(named).map_err(|_| "the Gateway's address cannot be read".to_owned())?;
     let is_fit = match url.scheme() {
         "wss" => true,
         "ws" => api.starts_with("http://"),
         _ => false,
     };
-    if is_fit && url.has_host() { Ok(url) } else { Err("the Gateway's address is not encrypted (wss): check DISCORD_API_URL".to_owned()) }
+    if is_fit && url.has_host() { Ok(url) } else { Err("the Gateway's address is not encrypted (wss)".to_owned()) }
 }
 
 /// Where a session is resumed, if what READY named is an address to trust: as well encrypted as the Gateway, and the same host or

@@ -1,6 +1,7 @@
 //! What is said over the Gateway, as text and as values
 //! ([Discord, Gateway events](https://discord.com/developers/docs/events/gateway-events)). Pure: no socket, no time, no log.
 
+use crate::domain::wording::Trouble;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -207,23 +208,25 @@ pub(super) enum Next {
     Stop(Fatal),
 }
 
-/// Why commands cannot come over the Gateway until somebody does something; in words for the operator.
+/// Why no commands can come over the Gateway until somebody does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fatal {
-    #[error(
-        "Discord refuses the bot's token (4004): developer portal, Bot, Reset Token, write the new one into DISCORD_BOT_TOKEN and restart"
-    )]
+    #[error("Discord refuses the bot's token (4004)")]
     Token,
-    #[error("Discord refuses the shard (4010): restart Bellwether, and report it if that does not help")]
-    Shard,
-    #[error("the bot is in more servers than its connections may serve (4011): restart Bellwether, it asks anew how many it needs")]
-    TooManyServers,
-    #[error("Discord no longer serves this version of the Gateway (4012): update Bellwether")]
-    Version,
-    #[error("Discord refuses the intents (4013): update Bellwether")]
-    Intents,
-    #[error("Discord does not allow the intents (4014): report it, Bellwether needs no privileged one")]
-    PrivilegedIntents,
+    /// With the close code.
+    #[error("Discord shuts the Gateway to this bot ({0})")]
+    Shut(u16),
+}
+
+impl Fatal {
+    /// In words for the operator, with what to do.
+    pub(super) fn explain(self) -> String {
+        let trouble = match self {
+            Self::Token => Trouble::DiscordToken,
+            Self::Shut(_) => Trouble::DiscordShut,
+        };
+        trouble.explain(self)
+    }
 }
 
 /// What a close code means
@@ -231,11 +234,13 @@ pub(super) enum Fatal {
 pub(super) fn after_close(code: Option<u16>) -> Next {
     match code {
         Some(close_codes::AUTHENTICATION_FAILED) => Next::Stop(Fatal::Token),
-        Some(close_codes::INVALID_SHARD) => Next::Stop(Fatal::Shard),
-        Some(close_codes::SHARDING_REQUIRED) => Next::Stop(Fatal::TooManyServers),
-        Some(INVALID_VERSION) => Next::Stop(Fatal::Version),
-        Some(close_codes::INVALID_GATEWAY_INTENTS) => Next::Stop(Fatal::Intents),
-        Some(close_codes::DISALLOWED_GATEWAY_INTENTS) => Next::Stop(Fatal::PrivilegedIntents),
+        Some(
+            shut @ (close_codes::INVALID_SHARD
+            | close_codes::SHARDING_REQUIRED
+            | INVALID_VERSION
+            | close_codes::INVALID_GATEWAY_INTENTS
+            | close_codes::DISALLOWED_GATEWAY_INTENTS),
+        ) => Next::Stop(Fatal::Shut(shut)),
         Some(close_codes::NOT_AUTHENTICATED | SESSION_INVALID | close_codes::INVALID_SEQUENCE | close_codes::SESSION_TIMEOUT) => {
             Next::Identify
         }
@@ -318,7 +323,7 @@ mod tests {
     fn every_close_code_has_its_consequence() {
         for code in [4004, 4010, 4011, 4012, 4013, 4014] {
             let Next::Stop(fatal) = after_close(Some(code)) else { panic!("{code} is final") };
-            assert!(fatal.to_string().contains(&code.to_string()), "{fatal}");
+            assert!(fatal.explain().contains(&code.to_string()), "{fatal}");
         }
         for code in [4003, 4006, 4007, 4009] {
             assert_eq!(after_close(Some(code)), Next::Identify, "{code}");

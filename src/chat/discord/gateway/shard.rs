@@ -8,7 +8,7 @@ use super::{
     starts::{GatewayError, Starts},
     troubles::{Part, Troubles},
 };
-use crate::http::quoted;
+use crate::{domain::wording::Trouble, http::quoted};
 use reqwest::Url;
 use secrecy::SecretString;
 use std::{collections::VecDeque, time::Duration};
@@ -121,7 +121,9 @@ impl<'gateway> Shard<'gateway> {
     fn failed(&mut self, why: &str) -> Duration {
         self.failures += 1;
         if self.failures >= FAILURES {
-            self.tools.troubles.has(Part::Shard(self.id.index), format!("the Gateway cannot be reached: {why}"));
+            self.tools
+                .troubles
+                .has(Part::Shard(self.id.index), Trouble::DiscordGateway.explain(format_args!("the Gateway cannot be reached: {why}")));
         }
         if self.failures >= MOST_RESUMES {
             self.forget();
@@ -151,7 +153,7 @@ impl<'gateway> Shard<'gateway> {
         let Some(session) = &mut self.session else {
             let turn = match starts.turn(self.id).await {
                 Ok(turn) => turn,
-                Err(GatewayError::UsedUp(wait)) => return Err(End::Wait { why: GatewayError::UsedUp(wait).to_string(), wait }),
+                Err(GatewayError::UsedUp(wait)) => return Err(End::Wait { why: GatewayError::UsedUp(wait).explain(), wait }),
                 Err(error) => return Err(End::broken(error.to_string())),
             };
             let (mut socket, interval) = greeted(starts.gateway()).await.map_err(End::broken)?;

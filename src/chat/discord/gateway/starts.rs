@@ -1,7 +1,10 @@
 //! When a session may begin: Discord counts them by the day and by the moment, and resets the token of a bot that begins too many.
 
 use super::{Pauses, address, protocol::ShardId};
-use crate::chat::discord::client::{ApiError, Discord};
+use crate::{
+    chat::discord::client::{ApiError, Discord},
+    domain::wording::Trouble,
+};
 use reqwest::Url;
 use serenity::{http::Route, model::gateway::BotGateway};
 use std::{
@@ -31,8 +34,21 @@ pub enum GatewayError {
     #[error("{0}")]
     Unreachable(String),
     /// Too many sessions began already; for so long.
-    #[error("Discord lets this bot begin no more sessions for {} min; another program may be using its token", .0.as_secs().div_ceil(60))]
+    #[error("Discord lets this bot begin no more sessions for {} min", .0.as_secs().div_ceil(60))]
     UsedUp(Duration),
+}
+
+impl GatewayError {
+    /// In words for the operator, with what to do.
+    pub fn explain(&self) -> String {
+        let trouble = match self {
+            Self::Api(error) => error.trouble(),
+            Self::Address(_) => Trouble::DiscordProxy,
+            Self::Unreachable(_) => Trouble::DiscordGateway,
+            Self::UsedUp(_) => Trouble::DiscordStarts,
+        };
+        trouble.explain(self)
+    }
 }
 
 /// What `GET /gateway/bot` said, and what was begun since.
@@ -145,6 +161,6 @@ mod tests {
         let Err(GatewayError::UsedUp(wait)) = known.take(now) else { panic!("the third is one too many") };
         assert_eq!(wait, Duration::from_secs(3_600));
         let Err(error) = known.take(renewed_at) else { panic!("nothing is left until Discord says so") };
-        assert_eq!(error.to_string(), "Discord lets this bot begin no more sessions for 1 min; another program may be using its token");
+        assert_eq!(error.to_string(), "Discord lets this bot begin no more sessions for 1 min");
     }
 }
