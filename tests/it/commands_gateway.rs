@@ -41,7 +41,7 @@ on_both!(commands_come_and_are_answered_over_the_gateway, |db| async move {
     let mut app = channel_told(db).await;
     assert_eq!(app.suggests(slash("subscribe", &[("tokens", "BTC,so")])).await[0].1, "BTC, SOL");
     let said = app.in_direct_messages(slash("status", &[])).await;
-    assert!(said.contains("daily"), "{said}");
+    assert!(said.contains("Daily"), "{said}");
     let said = app.on_server(PLAIN, channel_subscribe(HERE)).await;
     assert!(said.contains("does not replace it"), "rights count as at the door: {said}");
     flip(&mut app, 1).await;
