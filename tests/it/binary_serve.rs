@@ -46,6 +46,7 @@ fn assert_quiet(process: &Process) {
 on_both!(from_the_example_settings_to_an_alert, |db| async move {
     let fakes = Fakes::start().await;
     fakes.daily(3988, -1);
+    fakes.discord.set_endpoint(Some("https://bot.example.org/discord/interactions"));
     fakes.telegram.with(|world| {
         world.group(GROUP, "Traders", GROUP_ADMIN);
     });
