@@ -12,6 +12,8 @@ pub enum Action {
     ManageOwn,
     /// See or change the subscriptions and settings of a channel.
     ManageChannels,
+    /// See or remove what is stored about oneself, where nobody else reads the answer.
+    OwnData,
 }
 
 /// Why not.
@@ -21,6 +23,8 @@ pub enum Refusal {
     OnlyInServer,
     /// On Telegram a channel is set up from a private chat (5.9).
     OnlyInPrivate,
+    /// Others would read it.
+    NotInPublic,
     /// The bot itself is not there: its invitation is shown (5.6).
     BotNotInServer,
     /// Manage Server or Administrator is needed.
@@ -40,6 +44,8 @@ pub enum Refusal {
 pub fn authorize(actor: &Actor, venue: &Venue, action: Action) -> Result<(), Refusal> {
     match (action, venue) {
         (Action::Look, _) => Ok(()),
+        (Action::OwnData, Venue::Private { .. } | Venue::Server { .. } | Venue::Elsewhere { .. }) => Ok(()),
+        (Action::OwnData, Venue::Group { .. }) => Err(Refusal::NotInPublic),
         (Action::ManageOwn, Venue::Private { .. } | Venue::Server { .. } | Venue::Elsewhere { .. }) => Ok(()),
         (Action::ManageOwn, Venue::Group { .. }) => needs_admin(actor, Refusal::NeedsGroupAdmin),
         (Action::ManageChannels, Venue::Server { bot_present: false, .. }) => Err(Refusal::BotNotInServer),
@@ -67,6 +73,7 @@ impl Refusal {
             Self::OnlyInServer => RefusalPhrase::OnlyInServer,
             Self::OnlyInPrivate => RefusalPhrase::OnlyInPrivate,
             Self::NeedsChannelAdmin => RefusalPhrase::NeedsChannelAdmin,
+            Self::NotInPublic => RefusalPhrase::NotInPublic,
             Self::BotNotInServer => RefusalPhrase::BotNotInServer,
             Self::NeedsManageServer => RefusalPhrase::NeedsManageServer,
             Self::NeedsGroupAdmin => RefusalPhrase::NeedsGroupAdmin,
@@ -82,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
-        use Action::{Look, ManageChannels, ManageOwn};
+        use Action::{Look, ManageChannels, ManageOwn, OwnData};
         use Standing::{Admin, Member, Unknown};
         let direct = Address::discord_user(&UserId("7".to_owned()));
         let server = |bot_present| Venue::Server { tenant: "1".to_owned(), channel: "2".to_owned(), bot_present, direct: direct.clone() };
@@ -102,6 +109,10 @@ mod tests {
             (&on_telegram, ManageChannels, [Err(Refusal::NeedsChannelAdmin), Ok(()), Err(Refusal::StandingUnknown)]),
             (&server(true), ManageChannels, [Err(Refusal::NeedsManageServer), Ok(()), Err(Refusal::StandingUnknown)]),
             (&server(false), ManageChannels, [Err(Refusal::BotNotInServer); 3]),
+            (&private, OwnData, [Ok(()); 3]),
+            (&server(false), OwnData, [Ok(()); 3]),
+            (&elsewhere, OwnData, [Ok(()); 3]),
+            (&group, OwnData, [Err(Refusal::NotInPublic); 3]),
             (&group, Look, [Ok(()); 3]),
             (&server(false), Look, [Ok(()); 3]),
         ];

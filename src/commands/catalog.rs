@@ -69,6 +69,7 @@ pub enum OptionKind {
 const KINDS: &[&str] = &["daily", "hourly"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant"];
+const ACTIONS: &[&str] = &["export", "forget"];
 const MUTE_LENGTHS: &[&str] = &["1h", "8h", "24h", "7d", "off"];
 
 const fn option(name: &'static str, description: &'static str, kind: OptionKind) -> OptionSpec {
@@ -87,6 +88,8 @@ const DIRECTION: OptionSpec =
 const DELIVERY: OptionSpec = option("delivery", "When: instant", OptionKind::Choice(DELIVERIES));
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
+const PRIVACY: OptionSpec =
+    option("action", "export sends you a file, forget removes all of it; both explained if you choose none", OptionKind::Choice(ACTIONS));
 const MUTE_FOR: OptionSpec = option("for", "For how long, or off; what is muted if you choose none", OptionKind::Choice(MUTE_LENGTHS));
 const MUTE_TOKEN: OptionSpec = OptionSpec { required: false, ..tokens("token", "This token alone, by symbol or #id, such as SOL") };
 const PER_HOUR: OptionSpec =
@@ -111,6 +114,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("settings", "Show or change how often you are told", &[PER_HOUR, COOLDOWN], Command::Settings),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
     everywhere("status", "Show what is polled, how often, and how delivery goes", &[], Command::Status),
+    everywhere("privacy", "Get all that is stored about you, or have it forgotten", &[PRIVACY], Command::Privacy),
     everywhere("help", "Show what I can do", &[], Command::Help),
     CommandSpec {
         name: "channel",
@@ -170,7 +174,7 @@ pub(super) fn flat() -> impl Iterator<Item = (String, &'static CommandSpec)> {
 }
 
 /// Words of later versions: understood, so that the desk can say that they are not available yet.
-const LATER: &[(&str, Command)] = &[("history", Command::History), ("privacy", Command::Privacy)];
+const LATER: &[(&str, Command)] = &[("history", Command::History)];
 
 /// What these words mean: `subscribe`, or `channel subscribe`.
 pub fn command_named(words: &str) -> Option<Command> {

@@ -152,7 +152,7 @@ impl Desk {
             | Command::ChannelTest => self.channel(request).await,
             Command::History => Err(not_available("/history")),
             Command::Mute => self.mute_own(request).await,
-            Command::Privacy => Err(not_available("/privacy")),
+            Command::Privacy => self.privacy(request).await,
         }
     }
 

@@ -33,6 +33,7 @@ fn example(spec: &CommandSpec) -> &'static str {
     match names.first().copied() {
         Some("tokens") => " SOL,ETH",
         Some("token") => " SOL",
+        Some("action") => " export",
         Some("for") if names.contains(&"token") => " 8h SOL",
         Some("for") => " 8h",
         Some("max_per_hour") => " max_per_hour=5 cooldown=30",

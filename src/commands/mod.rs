@@ -16,6 +16,7 @@ mod mute;
 mod options;
 mod place;
 mod presence;
+mod privacy;
 mod request;
 mod resolve;
 mod settings;

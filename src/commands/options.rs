@@ -48,6 +48,47 @@ pub(super) fn mute_length(request: &Request, example: &str) -> Result<Option<Mut
     Ok(length)
 }
 
+/// What is to be done about what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrivacyAction {
+    Export,
+    Forget,
+}
+
+impl PrivacyAction {
+    const ALL: &'static [Self] = &[Self::Export, Self::Forget];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// How it is typed on this platform.
+pub(super) fn privacy_example(platform: Platform, action: PrivacyAction) -> String {
+    let name = if platform == Platform::Discord { "action:" } else { "" };
+    format!("/privacy {name}{}", action.as_str())
+}
+
+/// What is to be done; nothing where it is not said. Whatever else was typed is refused: nothing is forgotten by a guess.
+pub(super) fn privacy_action(request: &Request) -> Result<Option<PrivacyAction>, Stop> {
+    let option = |name: &str| request.invocation.options.get(name).map(String::as_str);
+    let refused = |word| {
+        let example = privacy_example(request.platform(), PrivacyAction::Export);
+        Stop::with_example(bad_word("privacy action", word, PrivacyAction::ALL, PrivacyAction::as_str), &example)
+    };
+    match (option("action"), option(FREE_WORDS)) {
+        (_, Some(words)) => Err(refused(words)),
+        (None, None) => Ok(None),
+        (Some(word), None) => {
+            let found = PrivacyAction::ALL.iter().copied().find(|action| action.as_str().eq_ignore_ascii_case(word));
+            found.map(Some).ok_or_else(|| refused(word))
+        }
+    }
+}
+
 fn bad_word<T: Copy>(option: &str, word: &str, choices: &[T], name: fn(T) -> &'static str) -> RefusalPhrase {
     let choices = choices.iter().map(|choice| name(*choice).to_owned()).collect();
     RefusalPhrase::BadWord { option: option.to_owned(), word: short(word), choices }

@@ -104,6 +104,16 @@ impl MessageBody {
     }
 }
 
+impl MessageBody {
+    /// The same without the file that goes with it; nothing where there is none.
+    pub fn without_file(&self) -> Option<Self> {
+        match self {
+            Self::Card { card: Card { file: Some(_), .. } } => Some(Self::Card { card: Card { file: None, ..self.to_card() } }),
+            _ => None,
+        }
+    }
+}
+
 impl Call {
     /// Its title: `SOL turned bullish`.
     pub fn title(&self) -> Phrase {

@@ -58,6 +58,7 @@ impl Housekeeping {
         }
         self.tell_of_dead_letters(now).await?;
         self.measure_queues().await?;
+        self.store.remove_forgotten(now).await?;
         self.store.forget_old(now).await
     }
 

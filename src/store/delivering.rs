@@ -57,6 +57,8 @@ const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, plat
 const SENT: &str =
     "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+/// A file is the person's own once it arrived, and nobody else's.
+const WITHOUT_FILE: &str = "UPDATE messages SET body = $2 WHERE id = $1";
 const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
     WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
 const TOLD: (&str, &str) = over_rows!(
@@ -97,6 +99,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     FORGET_ATTEMPT,
     END_ATTEMPT,
     SENT,
+    WITHOUT_FILE,
     ALERTS_TOLD,
     REACHED,
     MENTIONED,
@@ -303,6 +306,7 @@ impl Store {
     pub async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<bool> {
         let told_sql = self.words(TOLD);
         let told = told_rows(&claimed.body);
+        let without_file = claimed.body.without_file().and_then(|body| serde_json::to_string(&body).ok());
         let (id, fence, destination) = (claimed.id.0, claimed.fence, claimed.destination.id.0);
         let millis = now.as_millis();
         let (outcome, platform_id, detail) = attempt_words(settlement);
@@ -330,6 +334,9 @@ impl Store {
                     let rest_until = rest_until.unwrap_or_default().as_millis();
                     sqlx::query(REACHED).bind(destination).bind(rest_until).bind(route).execute(&mut *tx).await?;
                     if held {
+                        if let Some(body) = &without_file {
+                            sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
+                        }
                         sqlx::query(ALERTS_TOLD).bind(id).bind(millis).execute(&mut *tx).await?;
                         if let Some(rows) = &told {
                             sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;

@@ -13,10 +13,21 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-pub(super) const ENSURE: &str = "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
+macro_rules! ensured {
+    ($known:literal) => {
+        concat!(
+            "INSERT INTO destinations (platform, chat, topic, place, tenant, label, settings, creator, created_at, rest_until, probes)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)
-    ON CONFLICT (platform, chat, topic) DO UPDATE SET label = COALESCE(excluded.label, destinations.label), tenant = COALESCE(excluded.tenant, destinations.tenant)
-    RETURNING id";
+    ON CONFLICT (platform, chat, topic) DO UPDATE SET label = COALESCE(excluded.label, destinations.label), tenant = COALESCE(excluded.tenant, destinations.tenant)",
+            $known,
+            " RETURNING id"
+        )
+    };
+}
+/// Whoever wants something of the bot is not forgotten any more.
+pub(super) const ENSURE: &str = ensured!(", forgotten_at = NULL");
+/// An answer alone changes nothing about that.
+pub(super) const ENSURE_FOR_ANSWER: &str = ensured!("");
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 pub(super) const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3");
 pub(super) const BY_CHAT: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2");
@@ -60,6 +71,7 @@ const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarant
 
 pub(super) const STATEMENTS: &[&str] = &[
     ENSURE,
+    ENSURE_FOR_ANSWER,
     BY_ID,
     BY_ADDRESS,
     BY_CHAT,

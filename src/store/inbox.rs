@@ -2,7 +2,7 @@
 
 use super::{
     NewDestination, Store, StoreResult,
-    destinations::{ENSURE, settings_json, topic_of},
+    destinations::{ENSURE_FOR_ANSWER, settings_json, topic_of},
     dialect::{in_transaction, on_db},
     outbox::ENQUEUE,
 };
@@ -56,7 +56,7 @@ impl Store {
         in_transaction!(self.db, tx => {
             let open = sqlx::query(FINISH).bind(update_id).execute(&mut *tx).await?.rows_affected() > 0;
             if let (true, Some((to, body))) = (open, answer) {
-                let destination: i64 = sqlx::query_scalar(ENSURE)
+                let destination: i64 = sqlx::query_scalar(ENSURE_FOR_ANSWER)
                     .bind(to.address.platform.as_str())
                     .bind(&to.address.chat)
                     .bind(topic_of(&to.address))

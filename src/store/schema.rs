@@ -3,7 +3,7 @@
 use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
-    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, reading, signals, status,
+    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading, signals, status,
     subscription_lists, subscriptions, token_search,
 };
 use sqlx::AssertSqlSafe;
@@ -29,6 +29,8 @@ const STATEMENTS: &[&[&str]] = &[
     moves::STATEMENTS,
     mutes::STATEMENTS,
     outbox::STATEMENTS,
+    personal::STATEMENTS,
+    personal::WIPE,
     reading::STATEMENTS,
     signals::STATEMENTS,
     status::STATEMENTS,
@@ -44,6 +46,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     fanout::PAIRS,
     feeds::PAIRS,
     mutes::PAIRS,
+    personal::PAIRS,
     reading::PAIRS,
     signals::PAIRS,
     token_search::PAIRS,

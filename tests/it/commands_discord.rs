@@ -262,6 +262,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/settings`: Show or change how often you are told
     `/mute`: Hold alerts for a while; at the end you are told what changed
     `/status`: Show what is polled, how often, and how delivery goes
+    `/privacy`: Get all that is stored about you, or have it forgotten
     `/help`: Show what I can do
     `/channel subscribe`: Post alerts in a channel when the call of a token turns
     `/channel unsubscribe`: End alerts in a channel for tokens, or for all

@@ -115,7 +115,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
         "/signal BTC ETH",
         "/mute 2h",
         "/history SOL",
-        "/privacy export",
+        "/privacy erase",
         "/channel @news subscribe SOL",
         "/settings",
         "/settings colour=red",
@@ -181,9 +181,10 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     ⚠️ That did not work; nothing was changed
     /history is not available yet.
 
-    > /privacy export
+    > /privacy erase
     ⚠️ That did not work; nothing was changed
-    /privacy is not available yet.
+    erase is not a privacy action. Choose one of: export, forget.
+    For example: /privacy export
 
     > /channel @news subscribe SOL
     ⚠️ That did not work; nothing was changed
@@ -217,6 +218,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
+    /privacy export: Get all that is stored about you, or have it forgotten
     /help: Show what I can do
     /channel @name subscribe SOL,ETH: Post alerts in a channel when the call of a token turns
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
@@ -247,6 +249,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
+    /privacy export: Get all that is stored about you, or have it forgotten
     /help: Show what I can do
     /channel @name subscribe SOL,ETH: Post alerts in a channel when the call of a token turns
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all

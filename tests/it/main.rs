@@ -18,6 +18,7 @@ mod commands_channel;
 mod commands_discord;
 mod commands_gateway;
 mod commands_mute;
+mod commands_privacy;
 mod commands_subscribe;
 mod commands_telegram;
 mod config;

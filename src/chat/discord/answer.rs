@@ -10,7 +10,7 @@ use crate::{
     commands::{Choice, Desk, FollowUp, Reply},
     domain::{
         Mention, Timestamp,
-        wording::{Card, Phrase, ReplyPhrase, Tone},
+        wording::{Card, CardFile, Phrase, ReplyPhrase, Tone},
     },
     http::quoted,
 };
@@ -131,15 +131,18 @@ enum Try {
     Never,
 }
 
-/// Replaces "thinking…" by the card. Effects are committed by now: when it fails for good only the answer is lost, with a log line.
+/// Replaces "thinking…" by the card and the file that goes with it. Effects are committed by now: when it fails for good only the answer is lost, with a log line.
 pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, card: &Card, received: Timestamp) {
-    let body = content(card);
+    let mut body = content(card);
+    if let Some(file) = &card.file {
+        body["attachments"] = json!([{ "id": 0, "filename": file.name }]);
+    }
     let clock: &SharedClock = &discord.0.clock;
     let mut pause = FIRST_PAUSE;
     let mut waited = Duration::ZERO;
     let mut unknown = 0;
     loop {
-        let wait = match discord.0.try_replace(id, token, &body).await {
+        let wait = match discord.0.try_replace(id, token, &body, card.file.as_ref()).await {
             Try::Done | Try::Never => return,
             Try::Again(wait) => wait.max(pause),
             Try::Unknown if unknown == MOST_UNKNOWN => return,
@@ -159,8 +162,8 @@ pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, c
 }
 
 impl Inner {
-    async fn try_replace(&self, id: &str, token: &SecretString, body: &Value) -> Try {
-        let answer = match self.ask(Ask::OriginalAnswer { token }, Some(body), "answer", id).await {
+    async fn try_replace(&self, id: &str, token: &SecretString, body: &Value, file: Option<&CardFile>) -> Try {
+        let answer = match self.ask(Ask::OriginalAnswer { token, file }, Some(body), "answer", id).await {
             Ok((answer, _)) => answer,
             Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why)) => {
                 tracing::warn!(interaction = id, why, "an answer could not be delivered yet");

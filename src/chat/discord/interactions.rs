@@ -97,13 +97,20 @@ impl Interactions {
                 tracing::error!(interaction = %quoted(&interaction.id), "an interaction broke its handler");
                 answer::apology(&interaction.id)
             });
-            if let Err(card) = give.send(card) {
+            // A file cannot stand in a first answer: "thinking…" goes before it.
+            let unsent = if card.file.is_some() {
+                drop(give);
+                Some(card)
+            } else {
+                give.send(card).err()
+            };
+            if let Some(card) = unsent {
                 answer::replace(&discord, &interaction.id, &interaction.token, &card, at).await;
             }
         });
         match timeout(INLINE_TIME, &mut take).await {
             Ok(Ok(card)) => answer::inline(&card),
-            Ok(Err(_)) => unreadable(&id, 2, "its task ended without an answer"),
+            Ok(Err(_)) => answer::deferred(),
             Err(_) => {
                 // From here on the task replaces "thinking…", unless it was faster by a hair.
                 take.close();

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
-    domain::{Platform, Timestamp},
+    domain::{MessageBody, Platform, Timestamp},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -32,6 +32,10 @@ impl Messenger for Discord {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
+        if matches!(&outgoing.body, MessageBody::Card { card } if card.file.is_some()) {
+            self.0.limiter().give_back();
+            return Err(SendError::Rejected { why: "on Discord a file goes with the answer to a command alone".to_owned() });
+        }
         let route = self.0.route(outgoing).await?;
         let channel =
             channel_id(&route).ok_or_else(|| SendError::Rejected { why: format!("{} is not an address on Discord", outgoing.to) })?;

@@ -2,10 +2,14 @@
 //! to read: serenity's own sender loses `Retry-After`. Nothing here retries, and nothing that it says carries a token or a URL.
 
 use super::limits::BucketHeaders;
-use crate::http::{quoted, read_body};
+use crate::{
+    domain::wording::CardFile,
+    http::{quoted, read_body},
+};
 use reqwest::{
     Client, Method, RequestBuilder,
     header::{HeaderMap, USER_AGENT},
+    multipart::{Form, Part},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -43,6 +47,8 @@ pub(super) enum Ask<'a> {
     OriginalAnswer {
         /// Lives in memory only, 15 minutes.
         token: &'a SecretString,
+        /// What goes with it.
+        file: Option<&'a CardFile>,
     },
 }
 
@@ -126,7 +132,7 @@ impl Transport {
     fn redacted(&self, ask: Ask<'_>, body: &[u8]) -> Vec<u8> {
         let mut text = String::from_utf8_lossy(body).into_owned();
         let own = match ask {
-            Ask::FirstAnswer { token, .. } | Ask::OriginalAnswer { token } => Some(token),
+            Ask::FirstAnswer { token, .. } | Ask::OriginalAnswer { token, .. } => Some(token),
             Ask::Bot(..) | Ask::Application => None,
         };
         let secrets = [Some(&self.token), own];
@@ -152,7 +158,7 @@ impl Transport {
                 let (id, token) = (percent_encoded(id), percent_encoded(token.expose_secret()));
                 (Method::POST, path(&format!("/interactions/{id}/{token}/callback")), None)
             }
-            Ask::OriginalAnswer { token } => {
+            Ask::OriginalAnswer { token, .. } => {
                 let token = percent_encoded(token.expose_secret());
                 (Method::PATCH, path(&format!("/webhooks/{}/{token}/messages/@original", self.application)), None)
             }
@@ -161,7 +167,11 @@ impl Transport {
         if let Some(authorization) = authorization {
             request = request.header(reqwest::header::AUTHORIZATION, authorization);
         }
-        Ok(if let Some(body) = body { request.json(body) } else { request })
+        Ok(match (body, ask) {
+            (Some(body), Ask::OriginalAnswer { file: Some(file), .. }) => request.multipart(with_file(body, file)),
+            (Some(body), _) => request.json(body),
+            (None, _) => request,
+        })
     }
 }
 
@@ -191,6 +201,12 @@ impl Answer {
             None => format!("status {} without Discord's JSON", self.status),
         }
     }
+}
+
+/// A body and the file that it names as its first attachment.
+fn with_file(body: &serde_json::Value, file: &CardFile) -> Form {
+    let part = Part::text(file.content.clone()).file_name(file.name.clone());
+    Form::new().text("payload_json", body.to_string()).part("files[0]", part)
 }
 
 /// A number of seconds as Discord writes it; nothing where it is not one, never more than a day.

@@ -2,7 +2,7 @@
 //! body of a refusal; what they mean for a message is `errors`' business. The token is in every URL and never leaves this file.
 
 use crate::http;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, multipart::Form};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,8 +102,18 @@ impl Api {
 
     /// Calls a method with its parameters as a JSON object, within `timeout`.
     pub(super) async fn call(&self, method: &str, parameters: &impl Serialize, timeout: Duration) -> Result<Value, ApiError> {
+        self.ask(method, timeout, |request| request.json(parameters)).await
+    }
+
+    /// Calls a method that takes a file, within `timeout`.
+    pub(super) async fn upload(&self, method: &str, form: Form, timeout: Duration) -> Result<Value, ApiError> {
+        self.ask(method, timeout, |request| request.multipart(form)).await
+    }
+
+    async fn ask(&self, method: &str, timeout: Duration, fill: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Result<Value, ApiError> {
         let url = format!("{}/bot{}/{method}", self.base, self.token.expose_secret());
-        let response = self.client.post(url).timeout(timeout).json(parameters).send().await.map_err(|error| self.failure(error))?;
+        let request = fill(self.client.post(url).timeout(timeout));
+        let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
         let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = http::read_body(response).await.map_err(|error| ApiError::Broken(error.to_string()))?;

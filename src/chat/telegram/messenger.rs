@@ -1,4 +1,4 @@
-//! Sending: one `sendMessage` per attempt, within the pace, its end classified.
+//! Sending: one `sendMessage` (`sendDocument` where a file goes with it) per attempt, within the pace, its end classified.
 
 use super::{
     api::{Api, ApiError, CALL_TIMEOUT},
@@ -10,9 +10,13 @@ use super::{
 use crate::{
     chat::{End, Messenger, Outgoing, Receipt, Scope, SendError},
     clock::SharedClock,
-    domain::{Address, Platform, QuarantineReason, Timestamp, wording::Card},
+    domain::{
+        Address, Platform, QuarantineReason, Timestamp,
+        wording::{Card, CardFile},
+    },
 };
 use async_trait::async_trait;
+use reqwest::multipart::{Form, Part};
 use secrecy::SecretString;
 use serde_json::Value;
 use std::{
@@ -117,12 +121,10 @@ impl Telegram {
 
     async fn deliver(&self, to: &Address, chat: i64, card: &Card) -> Result<String, SendError> {
         let began = Instant::now();
-        let html = message(chat, to.topic.as_deref(), &render::html(card), true);
-        let mut end = self.call_send(&html, CALL_TIMEOUT).await;
+        let mut end = self.post(to, chat, card, Markup::Html, CALL_TIMEOUT).await;
         if end.as_ref().is_err_and(errors::is_bad_markup) {
             tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
-            let plain = message(chat, to.topic.as_deref(), &render::plain(card), false);
-            end = self.call_send(&plain, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            end = self.post(to, chat, card, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
         }
         match end {
             Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
@@ -132,8 +134,16 @@ impl Telegram {
         }
     }
 
-    async fn call_send(&self, parameters: &SendMessage, timeout: Duration) -> Result<Value, ApiError> {
-        self.0.api.call("sendMessage", parameters, timeout).await
+    async fn post(&self, to: &Address, chat: i64, card: &Card, markup: Markup, timeout: Duration) -> Result<Value, ApiError> {
+        let text = match markup {
+            Markup::Html => render::html(card),
+            Markup::None => render::plain(card),
+        };
+        let topic = topic(to);
+        match &card.file {
+            None => self.0.api.call("sendMessage", &message(chat, topic, text, markup), timeout).await,
+            Some(file) => self.0.api.upload("sendDocument", document(chat, topic, text, markup, file), timeout).await,
+        }
     }
 }
 
@@ -170,8 +180,21 @@ fn paced(wait: Wait, now: Timestamp) -> SendError {
     SendError::Retry { after: Some(until.since(now)), scope, end: End::NotTried, why: why.to_owned() }
 }
 
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Markup {
+    Html,
+    /// What goes where the markup is refused.
+    None,
+}
+
+/// The topic to name; the General topic is the chat without a topic: named, it is "not found".
+fn topic(to: &Address) -> Option<i32> {
+    to.topic.as_deref().and_then(|topic| topic.parse().ok()).filter(|topic| *topic != 1)
+}
+
 /// The request as teloxide builds it; it goes out through our own transport, which keeps code, parameters and body of the answer.
-fn message(chat: i64, topic: Option<&str>, text: &str, is_html: bool) -> SendMessage {
+fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup) -> SendMessage {
     let mut message = SendMessage::new(ChatId(chat), text).link_preview_options(LinkPreviewOptions {
         is_disabled: true,
         url: None,
@@ -179,9 +202,19 @@ fn message(chat: i64, topic: Option<&str>, text: &str, is_html: bool) -> SendMes
         prefer_large_media: false,
         show_above_text: false,
     });
-    message.parse_mode = is_html.then_some(ParseMode::Html);
-    // The General topic is the chat without a topic: named, it is "not found".
-    let topic = topic.and_then(|topic| topic.parse::<i32>().ok()).filter(|topic| *topic != 1);
+    message.parse_mode = (markup == Markup::Html).then_some(ParseMode::Html);
     message.message_thread_id = topic.map(|topic| ThreadId(MessageId(topic)));
     message
+}
+
+/// A file with the text as its caption. Built by hand: teloxide's own sends it through its own transport.
+fn document(chat: i64, topic: Option<i32>, caption: String, markup: Markup, file: &CardFile) -> Form {
+    let mut form = Form::new().text("chat_id", chat.to_string()).text("caption", caption);
+    if markup == Markup::Html {
+        form = form.text("parse_mode", "HTML");
+    }
+    if let Some(topic) = topic {
+        form = form.text("message_thread_id", topic.to_string());
+    }
+    form.part("document", Part::text(file.content.clone()).file_name(file.name.clone()))
 }

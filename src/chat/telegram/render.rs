@@ -6,6 +6,8 @@ use teloxide::utils::html;
 
 /// The most UTF-16 units of a message's visible text.
 pub(super) const TEXT_LIMIT: usize = 4096;
+/// The most of a file's caption.
+const CAPTION_LIMIT: usize = 1024;
 const CUT: &str = "…";
 
 /// The card as HTML.
@@ -19,7 +21,8 @@ pub(super) fn plain(card: &Card) -> String {
 }
 
 fn written(card: &Card, markup: bool) -> String {
-    let mut text = Text { html: String::new(), visible: 0, markup, full: false };
+    let limit = if card.file.is_some() { CAPTION_LIMIT } else { TEXT_LIMIT };
+    let mut text = Text { html: String::new(), visible: 0, limit, markup, full: false };
     text.line(|line| {
         line.words("<b>", &format!("{}{}", sign(card.tone), title(&card.title)), "</b>");
     });
@@ -94,6 +97,7 @@ fn sign(tone: Tone) -> &'static str {
 struct Text {
     html: String,
     visible: usize,
+    limit: usize,
     markup: bool,
     full: bool,
 }
@@ -105,13 +109,13 @@ impl Text {
             return;
         }
         let newline = usize::from(!self.html.is_empty());
-        let left = TEXT_LIMIT - self.visible;
+        let left = self.limit - self.visible;
         let mut line = Line { html: String::new(), visible: 0, room: usize::MAX, markup: self.markup };
         write(&mut line);
         // Room for the sign of a cut is kept until the end.
         if newline + line.visible + 1 + CUT.len() > left {
             self.full = true;
-            let long_by_itself = line.visible > TEXT_LIMIT / 4;
+            let long_by_itself = line.visible > self.limit / 4;
             line = Line {
                 html: String::new(),
                 visible: 0,

@@ -7,6 +7,7 @@ mod call;
 mod hint;
 mod muting;
 mod notice;
+mod privacy;
 mod refusal;
 mod reply;
 mod report;
@@ -17,6 +18,7 @@ pub use call::CallPhrase;
 pub use hint::HintPhrase;
 pub use muting::MutingPhrase;
 pub use notice::NoticePhrase;
+pub use privacy::PrivacyPhrase;
 pub use refusal::RefusalPhrase;
 pub use reply::{ReplyPhrase, TokenLabel};
 pub use report::ReportPhrase;
@@ -149,12 +151,24 @@ pub struct Card {
     /// Small print.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<Phrase>,
+    /// What goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<CardFile>,
+}
+
+/// A text file that goes with a card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardFile {
+    /// Its name, letters that every platform takes.
+    pub name: String,
+    /// What is in it.
+    pub content: String,
 }
 
 impl Card {
     /// A card with a title alone.
     pub fn new(tone: Tone, title: Phrase) -> Self {
-        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None }
+        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None }
     }
 
     /// The whole card without markup, a line each: for the terminal, logs and tests.
@@ -164,6 +178,7 @@ impl Card {
         lines.extend(self.fields.iter().map(|(name, value)| format!("{}: {}", name.plain(), value.plain())));
         lines.extend(self.link.clone());
         lines.extend(self.footer.as_ref().map(Phrase::plain));
+        lines.extend(self.file.as_ref().map(|file| format!("[{}]", file.name)));
         lines.join("\n")
     }
 }

@@ -110,6 +110,8 @@ pub enum RefusalPhrase {
     },
     OnlyInServer,
     OnlyInPrivate,
+    /// What is stored about a person is said to nobody else.
+    NotInPublic,
     BotNotInServer,
     Invite {
         url: String,
@@ -233,6 +235,7 @@ impl RefusalPhrase {
             Self::OnlyInPrivate => {
                 out.text("A channel is set up from our private chat: write to me there, for example ").code("/channel @name subscribe SOL").text(".")
             }
+            Self::NotInPublic => out.text("What I know about you is for you alone. Write to me in a private chat."),
             Self::BotNotInServer => out.text("I am not a member of this server, so I cannot post here. Someone who manages it can invite me."),
             Self::Invite { url } => out.link("Invite me", url),
             Self::NeedsManageServer => out.text(

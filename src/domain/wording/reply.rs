@@ -1,7 +1,7 @@
 //! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{MutingPhrase, Phrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use super::{MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub enum ReplyPhrase {
     Subscribing(SubscribingPhrase),
     /// About mutes.
     Muting(MutingPhrase),
+    /// About what is stored about a person.
+    Privacy(PrivacyPhrase),
     /// What is known: calls, status, help.
     Report(ReportPhrase),
     /// A link button.
@@ -49,6 +51,7 @@ impl ReplyPhrase {
             Self::Refusal(phrase) => phrase.english(out),
             Self::Subscribing(phrase) => phrase.english(out),
             Self::Muting(phrase) => phrase.english(out),
+            Self::Privacy(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
@@ -93,6 +96,12 @@ impl From<SubscribingPhrase> for Phrase {
 impl From<MutingPhrase> for Phrase {
     fn from(phrase: MutingPhrase) -> Self {
         Self::Reply(ReplyPhrase::Muting(phrase))
+    }
+}
+
+impl From<PrivacyPhrase> for Phrase {
+    fn from(phrase: PrivacyPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Privacy(phrase))
     }
 }
 

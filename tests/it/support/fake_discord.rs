@@ -5,6 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod interaction;
 pub(crate) mod spec;
 
+use super::multipart;
 use axum::{
     Router,
     body::Bytes,
@@ -46,6 +47,7 @@ struct World {
     own_roles: Vec<String>,
     messages: Vec<Message>,
     answers: Vec<(String, Value)>,
+    files: Vec<(String, String)>,
     commands: Vec<Value>,
     command_writes: usize,
     requests: Vec<String>,
@@ -99,6 +101,7 @@ impl FakeDiscord {
             own_roles: Vec::new(),
             messages: Vec::new(),
             answers: Vec::new(),
+            files: Vec::new(),
             commands: Vec::new(),
             command_writes: 0,
             requests: Vec::new(),
@@ -167,6 +170,11 @@ impl FakeDiscord {
     /// The edits of "thinking…" so far: interaction token and body.
     pub(crate) fn answers(&self) -> Vec<(String, Value)> {
         self.world().answers.clone()
+    }
+
+    /// The files that answers brought since the last look: name and content.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.world().files)
     }
 
     /// What was asked so far, as method and path.
@@ -271,7 +279,10 @@ impl World {
                 return limited;
             }
         }
-        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        let form = multipart::parts(content_type, body).unwrap_or_default();
+        let json = form.iter().find(|part| part.name == "payload_json").map_or(body, |part| part.content.as_bytes());
+        let body: Value = serde_json::from_slice(json).unwrap_or(Value::Null);
         match (method, parts.as_slice()) {
             ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body),
             ("GET", ["channels", channel]) => match self.channels.get(*channel) {
@@ -306,7 +317,12 @@ impl World {
             ("PUT", ["applications", _, "commands"]) => self.write_commands(&body),
             ("PATCH", ["webhooks", _, token, "messages", "@original"]) => {
                 let template = "/webhooks/{webhook_id}/{webhook_token}/messages/@original";
+                if let Some(problem) = spec::files(template, &body, &form) {
+                    self.complaints.push(problem);
+                    return error(400, 50035, "Invalid Form Body");
+                }
                 self.checked("patch", template, &body).unwrap_or_else(|| {
+                    self.files.extend(form.iter().filter_map(|part| Some((part.file_name.clone()?, part.content.clone()))));
                     self.answers.push(((*token).to_owned(), body.clone()));
                     json!({"id": "5"}).to_string().into_response()
                 })

@@ -12,11 +12,12 @@ mod world;
 
 pub(crate) use world::{Sent, World};
 
+use super::multipart;
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -186,12 +187,17 @@ impl Refusal {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, Path((bot, method)): Path<(String, String)>, body: Bytes) -> Response {
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    Path((bot, method)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     if bot.strip_prefix("bot") != Some(TOKEN) {
         return respond(Err(Refusal::new(401, "Unauthorized")));
     }
     let method = method.to_ascii_lowercase();
-    let parameters: Value = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body).unwrap_or(Value::Null) };
+    let parameters = parameters(&headers, &body);
     shared.world().calls.push((method.clone(), parameters.clone()));
     let fault = shared.world().take_fault(&method, &parameters);
     match fault {
@@ -220,6 +226,19 @@ async fn answer(State(shared): State<Arc<Shared>>, Path((bot, method)): Path<(St
             whole[..whole.len() - 1].to_owned().into_response()
         }
     }
+}
+
+/// What was asked, as JSON or as a form; a file is an object with its name and content.
+fn parameters(headers: &HeaderMap, body: &[u8]) -> Value {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some(parts) = multipart::parts(content_type, body) else {
+        return if body.is_empty() { json!({}) } else { serde_json::from_slice(body).unwrap_or(Value::Null) };
+    };
+    let value = |part: multipart::Part| match part.file_name {
+        Some(name) => json!({ "file_name": name, "content": part.content }),
+        None => part.content.parse::<i64>().map_or_else(|_| json!(part.content), |number| json!(number)),
+    };
+    Value::Object(parts.into_iter().map(|part| (part.name.clone(), value(part))).collect())
 }
 
 async fn carry_out(shared: &Arc<Shared>, method: &str, parameters: &Value) -> Outcome {

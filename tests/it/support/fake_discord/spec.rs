@@ -1,6 +1,7 @@
 //! Whether Discord would take a request: its published OpenAPI document where that is at hand, and the documented limits that the
 //! document leaves out.
 
+use crate::support::multipart::Part;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -46,6 +47,26 @@ pub(crate) fn complaints(method: &str, template: &str, body: &Value) -> Vec<Stri
         _ => {}
     }
     found
+}
+
+/// What is wrong with the files of a form: each is named by its attachment, and Discord takes 10 MiB.
+pub(crate) fn files(template: &str, body: &Value, form: &[Part]) -> Option<String> {
+    let files: Vec<&Part> = form.iter().filter(|part| part.file_name.is_some()).collect();
+    let attachments = body["attachments"].as_array().cloned().unwrap_or_default();
+    if let Some(document) = document().filter(|_| !form.is_empty())
+        && document["paths"][template]["patch"]["requestBody"]["content"]["multipart/form-data"].is_null()
+    {
+        return Some(format!("{template} takes no form"));
+    }
+    let named = |file: &&Part| {
+        attachments.iter().any(|attachment| {
+            file.name == format!("files[{}]", attachment["id"]) && attachment["filename"].as_str() == file.file_name.as_deref()
+        })
+    };
+    if files.len() != attachments.len() || !files.iter().all(named) {
+        return Some(format!("{} files for {attachments:?}", files.len()));
+    }
+    (files.iter().map(|file| file.content.len()).sum::<usize>() > 10 * 1024 * 1024).then(|| "more than 10 MiB".to_owned())
 }
 
 fn length(value: &Value) -> usize {
@@ -156,6 +177,7 @@ fn normalised(body: &Value) -> Value {
             let one = |(name, value): (&String, &Value)| {
                 let value = match (name.as_str(), value) {
                     ("default_member_permissions", Value::String(bits)) => json!(bits.parse::<u64>().unwrap()),
+                    ("attachments", Value::Array(items)) => items.iter().map(with_text_id).collect(),
                     (_, value) => normalised(value),
                 };
                 (name.clone(), value)
@@ -164,6 +186,12 @@ fn normalised(body: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+fn with_text_id(attachment: &Value) -> Value {
+    let mut attachment = normalised(attachment);
+    attachment["id"] = json!(attachment["id"].to_string());
+    attachment
 }
 
 #[test]

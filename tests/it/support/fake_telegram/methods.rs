@@ -14,7 +14,8 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
     };
     match method {
         "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
-        "sendmessage" => send_message(shared, &mut world, parameters),
+        "sendmessage" => send(shared, &mut world, parameters, "text", 4096),
+        "senddocument" => send(shared, &mut world, parameters, "caption", 1024),
         "getwebhookinfo" => Ok(webhook::info(&world)),
         "setwebhook" => {
             let set = webhook::set(&mut world, parameters, shared.clock.now());
@@ -95,7 +96,8 @@ fn present(chat: &Chat) -> Result<(), Refusal> {
     }
 }
 
-fn send_message(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
+/// A message with its text in this field, or a document with its caption.
+fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, most: usize) -> Outcome {
     let now = shared.clock.now();
     let chat = find(world, &parameters["chat_id"])?;
     let topic = parameters.get("message_thread_id").and_then(Value::as_i64);
@@ -110,22 +112,29 @@ fn send_message(shared: &Shared, world: &mut World, parameters: &Value) -> Outco
         Some(Some(false)) => return Err(Refusal::new(400, "Bad Request: TOPIC_CLOSED")),
         Some(Some(true)) | None => {}
     }
-    let raw = parameters["text"].as_str().unwrap().to_owned();
+    let raw = parameters[field].as_str().unwrap_or_default().to_owned();
     let text = match parameters.get("parse_mode").and_then(Value::as_str) {
         Some("HTML") => markup::visible(&raw).map_err(|why| Refusal::new(400, format!("Bad Request: can't parse entities: {why}")))?,
         Some(other) => return Err(Refusal::new(400, format!("Bad Request: unsupported parse_mode {other}"))),
         None => raw.clone(),
     };
-    if text.trim().is_empty() {
+    let file = parameters.get("document").map(|file| {
+        let part = |name: &str| file[name].as_str().unwrap().to_owned();
+        (part("file_name"), part("content"))
+    });
+    if file.as_ref().is_some_and(|(_, content)| content.is_empty()) {
+        return Err(Refusal::new(400, "Bad Request: file must be non-empty"));
+    }
+    if file.is_none() && text.trim().is_empty() {
         return Err(Refusal::new(400, "Bad Request: message text is empty"));
     }
-    if text.encode_utf16().count() > 4096 {
-        return Err(Refusal::new(400, "Bad Request: message is too long"));
+    if text.encode_utf16().count() > most {
+        return Err(Refusal::new(400, format!("Bad Request: message {field} is too long")));
     }
     world.limits.take(chat, now)?;
     let id = i64::try_from(world.sent.len()).unwrap() + 100;
     let date = now.as_secs();
-    world.sent.push(Sent { id, chat, topic, raw, text: text.clone(), at: now, arrived: std::time::Instant::now(), read: false });
+    world.sent.push(Sent { id, chat, topic, raw, text: text.clone(), file, at: now, arrived: std::time::Instant::now(), read: false });
     Ok(json!({ "message_id": id, "date": date, "chat": world.describe(chat), "text": text }))
 }
 

@@ -44,6 +44,8 @@ fn is(spec: &Value, kind: &str, value: &Value) -> Result<(), String> {
         "String" => value.is_string(),
         "Boolean" => value.is_boolean(),
         "True" => value == &Value::Bool(true),
+        // A part of a form, as the fake reads it.
+        "InputFile" => value["content"].is_string(),
         _ => {
             let described = &spec["types"][kind];
             return match described["subtypes"].as_array() {

@@ -33,6 +33,8 @@ pub(crate) struct Sent {
     pub(crate) raw: String,
     /// As a reader sees it.
     pub(crate) text: String,
+    /// Name and content of the file that it brought.
+    pub(crate) file: Option<(String, String)>,
     pub(crate) at: Timestamp,
     /// When it arrived, for measuring.
     pub(crate) arrived: std::time::Instant,
