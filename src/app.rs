@@ -232,14 +232,8 @@ fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
         off: Kind::AVAILABLE.iter().copied().filter(is_off).collect(),
         calls_per_month: config.source.calls_per_month,
         schedules: poll_settings(config).schedules.iter().map(|(kind, schedule)| (*kind, schedule.wish(now))).collect(),
-        invite: config.discord.as_ref().map(|discord| invite_link(discord.application_id)),
+        invite: config.discord.as_ref().map(|discord| discord::invite_link(discord.application_id)),
     }
-}
-
-/// Where someone who manages a server invites the bot, with the fewest permissions that work: view, send, send in threads, embed, attach, mention.
-pub fn invite_link(application_id: u64) -> String {
-    const PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 17 | 1 << 38;
-    format!("https://discord.com/oauth2/authorize?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}")
 }
 
 /// The parts that run, each under its name, whether it ends or panics.

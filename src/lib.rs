@@ -8,6 +8,7 @@
 //! - [`pipeline`]: the shell around the engine: poll, ingest, fan-out, compose, deliver. [`pipeline::ingest`] is the shortest way in.
 //! - [`commands`]: what people type; [`sources`]: where signals come from; [`chat`]: where alerts go.
 //! - [`store`]: all SQL, for SQLite and PostgreSQL.
+//! - [`transfer`]: what leaves as one document and comes back: its format, its limits, how it differs from what is there.
 //! - [`web`]: health, metrics and the routes that platforms call.
 //! - [`app`]: wires all of it; [`cli`]: the shell commands; [`demo`]: the simulated market.
 //! - [`config`], [`clock`], [`http`], [`telemetry`]: the environment, the time, the one outgoing client, what an operator sees.
@@ -28,4 +29,5 @@ pub mod pipeline;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod web;

@@ -4,12 +4,11 @@
 use super::AppError;
 use crate::{
     clock::SharedClock,
-    store::{Store, StoreResult},
+    store::{SERVE_ROLE, Store, StoreResult},
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const NAME: &str = "serve";
 /// `rules.md` 4.5.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
@@ -48,7 +47,7 @@ impl Role {
 
     async fn try_take(&self) -> StoreResult<bool> {
         let now = self.clock.now();
-        self.store.take_lease(NAME, &self.holder, now, now + LEASE).await
+        self.store.take_lease(SERVE_ROLE, &self.holder, now, now + LEASE).await
     }
 
     /// Renews the lease until told to stop; ends by itself only where another instance has taken it.
@@ -58,7 +57,7 @@ impl Role {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(RENEW) => {}
             }
-            match self.store.keep_lease(NAME, &self.holder, self.clock.now() + LEASE).await {
+            match self.store.keep_lease(SERVE_ROLE, &self.holder, self.clock.now() + LEASE).await {
                 Ok(true) => {}
                 Ok(false) => return tracing::error!("another instance has taken over this database: this one stops"),
                 Err(error) => tracing::error!(%error, "the right to serve could not be renewed; trying again"),
@@ -68,7 +67,7 @@ impl Role {
 
     /// Gives the role back at a clean end.
     pub(super) async fn give_back(&self) {
-        if let Err(error) = self.store.give_lease_back(NAME, &self.holder).await {
+        if let Err(error) = self.store.give_lease_back(SERVE_ROLE, &self.holder).await {
             tracing::warn!(%error, "the right to serve could not be given back; a successor waits 15 seconds");
         }
     }

@@ -2,13 +2,17 @@
 
 mod check;
 mod demo;
+mod export;
 mod healthcheck;
+mod import;
+mod invite;
 mod outbox;
 mod output;
 mod recorded;
 mod register;
 pub mod replay;
 mod serve;
+mod serving;
 mod status;
 
 pub use check::{CheckItem, CheckStatus};
@@ -47,8 +51,14 @@ enum Command {
     },
     /// Register the slash commands on Discord and the command lists on Telegram, where they differ
     Register,
+    /// Print the links that install the bot, with the fewest permissions that work
+    Invite,
     /// Print the changes in recorded API bodies, one JSON line each
     Replay(replay::ReplayArguments),
+    /// Write all configuration and subscriptions as one JSON document
+    Export(export::ExportOptions),
+    /// Read such a document back: what it holds is added or changed, and nothing else
+    Import(import::ImportOptions),
     /// Show what could not be delivered, try it again, or give it up
     Outbox {
         #[command(subcommand)]
@@ -136,7 +146,10 @@ fn run(command: Command, settings: Settings) -> CommandResult {
         Command::Serve => block_on(serve::run(settings)),
         Command::Demo(options) => block_on(demo::run(options)),
         Command::Register => block_on(register::run(settings)),
+        Command::Invite => block_on(invite::run(settings)),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(options) => block_on(export::run(settings.with(DATABASE)?, options)),
+        Command::Import(options) => block_on(import::run(settings.with(DATABASE)?, options)),
         Command::Check { offline } => block_on(check::run(&settings, offline)),
         Command::Outbox { action } => block_on(outbox::run(settings.with(DATABASE)?, action)),
         Command::Status { json } => block_on(status::run(settings.with(DATABASE)?, json)),

@@ -9,13 +9,13 @@ use crate::{
 };
 use std::{process::ExitCode, sync::Arc};
 
-/// The settings that registering needs.
-const NEEDED: &[&str] =
+/// The settings of the two bots.
+pub(super) const PLATFORM_SETTINGS: &[&str] =
     &["DISCORD_BOT_TOKEN", "DISCORD_APPLICATION_ID", "DISCORD_API_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BELLWETHER_ALLOW_HTTP"];
 
 /// Registers on every platform that is configured.
 pub(super) async fn run(settings: Settings) -> CommandResult {
-    let config = settings.with(NEEDED)?;
+    let config = settings.with(PLATFORM_SETTINGS)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let (discord, telegram) = (discord_of(&config, &clock), telegram_of(&config, &clock));
     if discord.is_none() && telegram.is_none() {

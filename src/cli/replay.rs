@@ -3,9 +3,13 @@
 //! The clock is the data's own: a body is read as if it had been asked for just after its newest row began. What was recorded is
 //! taken as asked for without a break, so that no token gets a new baseline (`rules.md` 2.6) for the time between two bodies.
 
+mod follower;
+
+use self::follower::Follower;
 use super::{CommandResult, Failure, recorded};
 use crate::{
-    domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, TokenId, TokenState},
+    commands::ImaginedSubscriber,
+    domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, TokenId, TokenState},
     engine::diff::{Diff, diff},
     sources::token_metrics::{Version, guess_kind, read_rows, read_token},
 };
@@ -32,6 +36,10 @@ pub(super) struct ReplayArguments {
     /// Print rows that changed nothing too, each with its reason
     #[arg(long)]
     all: bool,
+    /// Also print what such a subscriber would have been told, and when: 'tokens=SOL,ETH kind=hourly delivery=instant max_per_hour=3 cooldown=30
+    /// direction=any'
+    #[arg(long = "as", value_name = "WORDS", value_parser = ImaginedSubscriber::parse)]
+    subscriber: Option<ImaginedSubscriber>,
 }
 
 fn parse_kind(word: &str) -> Result<Kind, String> {
@@ -41,7 +49,7 @@ fn parse_kind(word: &str) -> Result<Kind, String> {
 
 /// Replays to stdout.
 pub(super) fn run(arguments: &ReplayArguments) -> CommandResult {
-    let options = ReplayOptions { kind: arguments.kind, all: arguments.all };
+    let options = ReplayOptions { kind: arguments.kind, all: arguments.all, subscriber: arguments.subscriber.clone() };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let replayed = replay(&arguments.files, options, &mut out).and_then(|()| Ok(out.flush()?));
     match replayed {
@@ -52,12 +60,14 @@ pub(super) fn run(arguments: &ReplayArguments) -> CommandResult {
 }
 
 /// What is replayed, and how much of it is printed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplayOptions {
     /// The kind of all rows; guessed from their keys where it is not given.
     pub kind: Option<Kind>,
     /// Whether rows that changed nothing are printed too, with the reason.
     pub all: bool,
+    /// Whose decisions are printed too.
+    pub subscriber: Option<ImaginedSubscriber>,
 }
 
 /// Why a replay ended before its end.
@@ -91,14 +101,15 @@ pub enum ReplayError {
 /// # Errors
 /// At the first file or body that cannot be read, with its place: [`ReplayError`].
 pub fn replay(paths: &[PathBuf], options: ReplayOptions, out: &mut dyn Write) -> Result<(), ReplayError> {
-    let mut replay = Replay { options, states: BTreeMap::new(), symbols: BTreeMap::new() };
+    let follower = options.subscriber.clone().map(Follower::new);
+    let mut replay = Replay { options, states: BTreeMap::new(), symbols: BTreeMap::new(), follower };
     for path in paths {
         let text = std::fs::read_to_string(path).map_err(|error| ReplayError::File { path: path.clone(), error })?;
         for (line, body) in Bodies::of(path, &text) {
             replay.body(path, line, &body?, out)?;
         }
     }
-    Ok(())
+    replay.end(out)
 }
 
 /// The JSON values of a file, one after the other, each with the line on which it begins.
@@ -135,6 +146,7 @@ struct Replay {
     options: ReplayOptions,
     states: BTreeMap<Kind, BTreeMap<TokenId, TokenState>>,
     symbols: BTreeMap<TokenId, String>,
+    follower: Option<Follower>,
 }
 
 /// One printed line; its field names are those of the contract.
@@ -162,21 +174,33 @@ impl Replay {
             return Ok(());
         };
         let (observations, set_aside) = read_rows(version, kind, rows);
-        let diff = self.compare(kind, observations, set_aside);
-        for change in &diff.changes {
-            self.print(&self.change_line(change), out)?;
-        }
+        let newest = observations.iter().map(|row| row.data_time).max().unwrap_or_default();
+        let now = newest + Duration::from_secs(1);
+        let held = self.follower.as_mut().map(|follower| follower.release_before(now));
+        print_all(held.iter().flatten(), out)?;
+        let diff = self.compare(kind, observations, set_aside, now);
+        print_all(diff.changes.iter().map(|change| self.change_line(change)), out)?;
         if self.options.all {
-            for row in &diff.set_aside {
-                self.print(&self.ignored_line(kind, row), out)?;
-            }
+            print_all(diff.set_aside.iter().map(|row| self.ignored_line(kind, row)), out)?;
+        }
+        let symbols = &self.symbols;
+        let heard = self.follower.as_mut().map(|follower| follower.hear(&diff.changes, |token| symbol_of(symbols, token), now));
+        print_all(heard.iter().flatten(), out)
+    }
+
+    /// What is still held comes out at its time, and what was asked for in vain is said.
+    fn end(mut self, out: &mut dyn Write) -> Result<(), ReplayError> {
+        let Some(follower) = &mut self.follower else { return Ok(()) };
+        print_all(follower.release_before(Timestamp::NEVER), out)?;
+        let known = self.symbols.values().map(|symbol| symbol.to_uppercase()).collect();
+        let unknown = follower.unknown_symbols(&known);
+        if !unknown.is_empty() {
+            tracing::warn!(?unknown, "no recording holds these tokens: nothing is decided about them");
         }
         Ok(())
     }
 
-    fn compare(&mut self, kind: Kind, observations: Vec<Observation>, set_aside: Vec<SetAside>) -> Diff {
-        let newest = observations.iter().map(|row| row.data_time).max().unwrap_or_default();
-        let now = newest + Duration::from_secs(1);
+    fn compare(&mut self, kind: Kind, observations: Vec<Observation>, set_aside: Vec<SetAside>, now: Timestamp) -> Diff {
         let asked: BTreeSet<TokenId> = observations.iter().map(|row| row.token).collect();
         let states = self.states.entry(kind).or_default();
         for state in states.values_mut() {
@@ -215,14 +239,20 @@ impl Replay {
         }
     }
 
-    /// As the rows call it; `#3375`, as people type it, where they do not.
     fn symbol(&self, token: TokenId) -> String {
-        self.symbols.get(&token).cloned().unwrap_or_else(|| format!("#{token}"))
+        symbol_of(&self.symbols, token)
     }
+}
 
-    fn print(&self, line: &Line<'_>, out: &mut dyn Write) -> Result<(), ReplayError> {
-        serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
+/// As the rows call it; `#3375`, as people type it, where they do not.
+fn symbol_of(symbols: &BTreeMap<TokenId, String>, token: TokenId) -> String {
+    symbols.get(&token).cloned().unwrap_or_else(|| format!("#{token}"))
+}
+
+fn print_all(lines: impl IntoIterator<Item = impl Serialize>, out: &mut dyn Write) -> Result<(), ReplayError> {
+    for line in lines {
+        serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
         out.write_all(b"\n")?;
-        Ok(())
     }
+    Ok(())
 }

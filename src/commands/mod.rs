@@ -10,6 +10,7 @@ mod complete;
 mod deep_links;
 mod desk;
 mod help;
+mod imagined;
 mod inbox;
 mod lookup;
 mod mute;
@@ -33,6 +34,7 @@ pub use authorize::{Action, Refusal, authorize};
 pub use catalog::{CATALOG, CommandSpec, OptionKind, OptionSpec, Scope, channel_subcommands, command_named, telegram_commands};
 pub use deep_links::DEEP_LINK_VALID;
 pub use desk::{Desk, DeskSettings};
+pub use imagined::ImaginedSubscriber;
 pub use inbox::{Answer, Inbox, InboxError};
 pub use lookup::{LookupRequest, LookupResult};
 pub use request::{

@@ -8,7 +8,7 @@ use super::{
 use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, MuteLength, Platform, wording::RefusalPhrase};
 
 /// Under which name Telegram's free words stand.
-const FREE_WORDS: &str = "words";
+pub(super) const FREE_WORDS: &str = "words";
 
 /// The tokens and keywords of a command: those of the option `list`, the named options, and free words.
 pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Words, Stop> {
@@ -107,7 +107,12 @@ const LATER_SETTINGS: &[&str] = &["timezone", "quiet_hours", "digest_time", "lan
 /// Reads settings, named or as `name=value`.
 pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
     let on_discord = request.platform() == Platform::Discord;
-    let example = &example(request, if on_discord { "max_per_hour:5 cooldown:30" } else { "max_per_hour=5 cooldown=30" });
+    let example = example(request, if on_discord { "max_per_hour:5 cooldown:30" } else { "max_per_hour=5 cooldown=30" });
+    settings_with(request, &example)
+}
+
+/// The same with another example.
+pub(super) fn settings_with(request: &Request, example: &str) -> Result<SettingsWords, Stop> {
     let mut found = SettingsWords::default();
     let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
     let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -9,11 +9,6 @@ use crate::{
     store::{AuditEntry, NewDestination},
 };
 
-/// The most subscriptions of a person.
-const MOST_OF_A_PERSON: u32 = 200;
-/// The most subscriptions of a channel or group.
-const MOST_OF_A_CHANNEL: u32 = 500;
-
 /// A destination that a command is about.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -48,7 +43,7 @@ pub(super) fn own(request: &Request, action: &'static str) -> Place {
             let audit = AuditEntry { platform: address.platform, actor: request.actor.user.0.clone(), tenant: tenant.clone(), action };
             Place {
                 destination: NewDestination { address, place: PlaceKind::Group, tenant, label: Some(label.clone()), creator },
-                limit: MOST_OF_A_CHANNEL,
+                limit: PlaceKind::Group.most_subscriptions(),
                 label: Some(label),
                 told: SubscribingPhrase::ToldHere,
                 audit: Some(audit),
@@ -56,7 +51,7 @@ pub(super) fn own(request: &Request, action: &'static str) -> Place {
         }
         venue => Place {
             destination: NewDestination { address, place: PlaceKind::Person, tenant: None, label: None, creator },
-            limit: MOST_OF_A_PERSON,
+            limit: PlaceKind::Person.most_subscriptions(),
             label: None,
             told: match venue {
                 Venue::Private { .. } => SubscribingPhrase::ToldHere,
@@ -102,7 +97,7 @@ pub(super) fn channel(request: &Request, permissions: Permissions, action: &'sta
             label: Some(label.clone()),
             creator: Some(request.person()),
         },
-        limit: MOST_OF_A_CHANNEL,
+        limit: PlaceKind::Channel.most_subscriptions(),
         told: SubscribingPhrase::ToldIn { label: label.clone() },
         label: Some(label),
         audit: Some(audit),

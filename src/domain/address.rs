@@ -132,6 +132,14 @@ impl Place {
         }
     }
 
+    /// The most subscriptions that it can have.
+    pub const fn most_subscriptions(self) -> u32 {
+        match self {
+            Self::Person => 200,
+            Self::Group | Self::Channel => 500,
+        }
+    }
+
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Person, Self::Group, Self::Channel].into_iter().find(|place| place.as_str() == word)

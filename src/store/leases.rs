@@ -3,13 +3,18 @@
 use super::{Store, StoreResult, dialect::on_db};
 use crate::domain::Timestamp;
 
-const TAKE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
+/// The right to serve a PostgreSQL database.
+pub const SERVE_ROLE: &str = "serve";
+
+pub(super) const TAKE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
     WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder RETURNING fence";
 const KEEP: &str = "UPDATE leases SET expires_at = $3 WHERE name = $1 AND holder = $2";
-const GIVE_BACK: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
+pub(super) const GIVE_BACK: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
 
-pub(super) const STATEMENTS: &[&str] = &[TAKE, KEEP, GIVE_BACK];
+const HELD: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND expires_at > $2";
+
+pub(super) const STATEMENTS: &[&str] = &[TAKE, KEEP, GIVE_BACK, HELD];
 
 impl Store {
     /// Takes a role until `expires_at` if nobody holds it, or takes it over from a holder whose time is up.
@@ -39,5 +44,13 @@ impl Store {
     pub async fn give_lease_back(&self, name: &str, holder: &str) -> StoreResult<()> {
         on_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(name).bind(holder).execute(pool).await.map(drop))?;
         Ok(())
+    }
+    /// Whether somebody holds a role.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn is_leased(&self, name: &str, now: Timestamp) -> StoreResult<bool> {
+        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(HELD).bind(name).bind(now.as_millis()).fetch_one(pool).await)?;
+        Ok(count > 0)
     }
 }

@@ -35,6 +35,7 @@ mod status;
 mod subscription_lists;
 mod subscriptions;
 mod token_search;
+pub mod transfer;
 
 pub use activity::{Activity, AlertCount};
 pub use audit::AuditEntry;
@@ -46,6 +47,7 @@ pub use delivering::{Claimed, Recovered, Settlement};
 pub use destinations::{NewDestination, UntoldQuarantine};
 pub use fanout::{FanoutJob, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
+pub use leases::SERVE_ROLE;
 pub use lookups::LookupCounts;
 pub use mutes::{MuteOrder, Muted};
 pub use open::{OpenError, ServeLock};

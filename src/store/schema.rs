@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading, signals, status,
-    subscription_lists, subscriptions, token_search,
+    subscription_lists, subscriptions, token_search, transfer,
 };
 use sqlx::AssertSqlSafe;
 
@@ -74,10 +74,10 @@ impl Store {
     /// # Errors
     /// Where the database fails in another way.
     pub async fn refused_statements(&self) -> StoreResult<Vec<String>> {
-        let own = PAIRS.iter().flat_map(|pairs| pairs.iter());
+        let own = PAIRS.iter().chain(transfer::PAIRS).flat_map(|pairs| pairs.iter());
         let own = own.map(|pair| per_db!(self.db, sqlite: pair.0, postgres: pair.1));
         let mut refused = Vec::new();
-        for statement in STATEMENTS.iter().flat_map(|list| list.iter().copied()).chain(own) {
+        for statement in STATEMENTS.iter().chain(transfer::STATEMENTS).flat_map(|list| list.iter().copied()).chain(own) {
             if let Err(error) = self.prepare(statement).await {
                 refused.push(format!("{error}: {statement}"));
             }

@@ -144,6 +144,27 @@ const ROOMS: &[Room] = &[
     Room { path: "src/app", never: &["sqlx", "serenity", "teloxide", "axum", "crate::engine", "crate::cli"] },
     Room { path: "src/app.rs", never: &["sqlx", "serenity", "teloxide", "crate::engine", "crate::cli"] },
     Room {
+        path: "src/transfer",
+        never: &[
+            "crate::commands",
+            "crate::chat",
+            "crate::sources",
+            "crate::engine",
+            "crate::pipeline",
+            "crate::web",
+            "crate::cli",
+            "crate::config",
+            "crate::clock",
+            "sqlx",
+            "tokio",
+            "async",
+            "reqwest",
+            "serenity",
+            "teloxide",
+            "axum",
+        ],
+    },
+    Room {
         path: "src/demo",
         never: &[
             "sqlx",

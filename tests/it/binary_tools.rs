@@ -31,7 +31,10 @@ async fn help_says_what_there_is() {
       demo         Show alerts from a simulated market: no token, no network, nothing to set up
       check        Try every setting for real and say what to mend
       register     Register the slash commands on Discord and the command lists on Telegram, where they differ
+      invite       Print the links that install the bot, with the fewest permissions that work
       replay       Print the changes in recorded API bodies, one JSON line each
+      export       Write all configuration and subscriptions as one JSON document
+      import       Read such a document back: what it holds is added or changed, and nothing else
       outbox       Show what could not be delivered, try it again, or give it up
       status       Show how feeds and delivery are doing
       healthcheck  Ask the running instance whether it works (for a container's HEALTHCHECK)
@@ -45,7 +48,7 @@ async fn help_says_what_there_is() {
     "#);
     let nothing = installation.run(&[]).await;
     assert_eq!(nothing.code, Some(2));
-    for command in ["serve", "demo", "check", "register", "replay", "outbox", "status", "healthcheck"] {
+    for command in ["serve", "demo", "check", "register", "invite", "replay", "export", "import", "outbox", "status", "healthcheck"] {
         let help = installation.run(&[command, "--help"]).await;
         assert!(help.code == Some(0) && help.out.contains("Usage: bellwether"), "{help:?}");
     }

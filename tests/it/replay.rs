@@ -2,8 +2,10 @@
 
 use bellwether::{
     cli::replay::{ReplayError, ReplayOptions, replay},
+    commands::ImaginedSubscriber,
     domain::Kind,
 };
+use insta::assert_snapshot;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -52,7 +54,7 @@ fn bodies_in_which_nothing_turns_print_nothing() {
 #[test]
 fn bodies_that_hold_no_signals_print_nothing() {
     let names = ["price.json", "grade-history.json"];
-    assert_eq!(lines(&names, ReplayOptions { all: true, kind: None }), Vec::<String>::new());
+    assert_eq!(lines(&names, ReplayOptions { all: true, kind: None, ..ReplayOptions::default() }), Vec::<String>::new());
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn bodies_of_version_3_are_read_as_such() {
     std::fs::write(&path, text.join("\n")).unwrap();
     assert_eq!(changes(&[path.to_str().unwrap()]), ["turned daily BTC bearish>bullish 2026-11-22T00:00:00Z fresh"]);
     assert_eq!(
-        lines(&["trading-signals-v3.json"], ReplayOptions { all: true, kind: None }),
+        lines(&["trading-signals-v3.json"], ReplayOptions { all: true, kind: None, ..ReplayOptions::default() }),
         ["ignored daily BTC ->- 2026-11-21T00:00:00Z baseline"]
     );
 }
@@ -97,7 +99,7 @@ fn kinds_are_kept_apart_and_an_earlier_body_changes_nothing() {
 
 #[test]
 fn all_prints_what_was_ignored_and_why() {
-    let all = lines(&["hourly-trading-signals.json"], ReplayOptions { all: true, kind: None });
+    let all = lines(&["hourly-trading-signals.json"], ReplayOptions { all: true, kind: None, ..ReplayOptions::default() });
     let expected = [
         "turned hourly BTC bearish>bullish 2026-11-21T21:00:00Z history",
         "ignored hourly BTC ->- 2026-11-21T19:00:00Z baseline",
@@ -109,7 +111,8 @@ fn all_prints_what_was_ignored_and_why() {
 
 #[test]
 fn a_kind_that_is_given_is_not_guessed() {
-    let all = lines(&["hourly-trading-signals-numbers.json"], ReplayOptions { all: true, kind: Some(Kind::Daily) });
+    let all =
+        lines(&["hourly-trading-signals-numbers.json"], ReplayOptions { all: true, kind: Some(Kind::Daily), ..ReplayOptions::default() });
     assert_eq!(all, ["ignored daily BTC ->- 2026-11-21T00:00:00Z empty"]);
 }
 
@@ -132,4 +135,72 @@ fn a_body_that_cannot_be_read_is_named_by_file_and_line() {
     }
     let absent = replay(&[folder.path().join("absent")], ReplayOptions::default(), &mut Vec::new());
     assert!(matches!(absent, Err(ReplayError::File { .. })));
+}
+
+/// An hourly body with one signal for each of these tokens.
+fn hourly(hour: u32, signal: i32, tokens: &[(i64, &str)]) -> String {
+    let row = |(id, symbol): &(i64, &str)| {
+        format!(
+            r#"{{"TOKEN_ID":{id},"TOKEN_SYMBOL":"{symbol}","TIMESTAMP":"2026-11-21T{hour:02}:00:00.000Z","SIGNAL":"{signal}","POSITION":"1"}}"#
+        )
+    };
+    format!(r#"{{"success":true,"data":[{}]}}"#, tokens.iter().map(row).collect::<Vec<_>>().join(","))
+}
+
+/// Each decision as "decision reason release_at text", and a change as its turn.
+fn told(bodies: &[String], subscriber: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bodies.jsonl");
+    std::fs::write(&path, bodies.join("\n")).unwrap();
+    let options = ReplayOptions { subscriber: Some(ImaginedSubscriber::parse(subscriber).unwrap()), ..ReplayOptions::default() };
+    let mut out = Vec::new();
+    replay(std::slice::from_ref(&path), options, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let word = |key: &str| line[key].as_str().unwrap_or("-").lines().next().unwrap_or_default().to_owned();
+        if line.get("change").is_some() {
+            return format!("{}>{}", word("from"), word("to"));
+        }
+        assert_eq!(line.as_object().unwrap().len(), 4, "the fields of the contract: {line}");
+        format!("{} {} {} {}", word("decision"), word("reason"), word("release_at"), word("text"))
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_subscriber_is_told_as_the_bot_would_tell() {
+    let turns: Vec<_> = [(1, -1), (2, 1), (3, -1), (4, 1), (5, -1)].map(|(hour, signal)| hourly(hour, signal, &[(3375, "BTC")])).into();
+    assert_snapshot!(told(&turns, "tokens=btc kind=hourly cooldown=120"), @"
+    bearish>bullish
+    send instant 2026-11-21T02:00:01Z BTC turned bullish
+    bullish>bearish
+    hold cooldown 2026-11-21T04:00:01Z BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
+    bearish>bullish
+    hold net_zero - BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
+    hold net_zero - BTC turned bullish (hourly, 21 Nov 2026 04:00 UTC)
+    bullish>bearish
+    send instant 2026-11-21T05:00:01Z BTC turned bearish
+    ");
+    assert_snapshot!(told(&turns, "tokens=#3375 kind=hourly direction=bullish"), @"
+    bearish>bullish
+    send instant 2026-11-21T02:00:01Z BTC turned bullish
+    bullish>bearish
+    skip direction - BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
+    bearish>bullish
+    send instant 2026-11-21T04:00:01Z BTC turned bullish
+    bullish>bearish
+    skip direction - BTC turned bearish (hourly, 21 Nov 2026 05:00 UTC)
+    ");
+    for silent in ["tokens=ETH kind=hourly", "tokens=BTC kind=daily"] {
+        assert!(told(&turns, silent).lines().all(|line| line.contains('>')), "{silent}");
+    }
+    let both = [1, 2].map(|hour| hourly(hour, if hour == 1 { -1 } else { 1 }, &[(3375, "BTC"), (3306, "ETH")]));
+    assert_snapshot!(told(&both, "tokens=all kind=hourly max_per_hour=1"), @"
+    bearish>bullish
+    bearish>bullish
+    send instant 2026-11-21T02:00:01Z ETH turned bullish
+    hold hourly_cap 2026-11-21T03:00:01Z BTC turned bullish (hourly, 21 Nov 2026 02:00 UTC)
+    send hourly_cap 2026-11-21T03:00:01Z Held back: 1 call
+    ");
 }

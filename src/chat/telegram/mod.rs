@@ -12,6 +12,7 @@ mod door;
 mod errors;
 mod flood;
 mod handle;
+mod invite;
 mod limits;
 mod messenger;
 mod poll;

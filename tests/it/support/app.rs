@@ -129,8 +129,20 @@ impl TestApp {
     }
 
     /// Stops without a word, as a crash does, and starts anew on the same database.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.halt();
+        self.begin_anew().await
+    }
+
+    /// Stops, and starts on another database.
+    pub(crate) async fn move_to(mut self, db: TestDb) -> Self {
+        self.halt();
+        self.parts.store.close().await;
+        self.db = db;
+        self.begin_anew().await
+    }
+
+    async fn begin_anew(mut self) -> Self {
         let Running { parts, address, server, lookups, gateway, stop } = Running::start(&self.db, &self.clock, &self.settings).await;
         let now = self.clock.now();
         parts.store.recover_attempts(true, now).await.unwrap();

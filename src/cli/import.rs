@@ -1,0 +1,98 @@
+//! `bellwether import`: a document back into a database, whole or not at all.
+
+use super::{
+    CommandResult, Failure, output,
+    serving::{Serving, serving},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    store::{
+        Store,
+        transfer::{ImportError, Plan, Present, StatePlan},
+    },
+    transfer::{Document, DocumentError, MOST_BYTES, Refusal, describe, plan},
+};
+use clap::Args;
+use secrecy::ExposeSecret;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// `import FILE`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ImportOptions {
+    /// What `bellwether export` wrote; - reads stdin
+    file: PathBuf,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Also remove what the file lacks; with state in the file, the state of this database as well
+    #[arg(long)]
+    replace: bool,
+}
+
+const IN_USE: &str =
+    "`bellwether serve` is running on this database and would go on with what it remembers: stop it, import, start it again";
+
+pub(super) async fn run(config: Config, options: ImportOptions) -> CommandResult {
+    let in_file = |problem: String| Failure::Other(format!("{}: {problem}; nothing was changed", options.file.display()));
+    let document = read(&options.file).map_err(in_file)?;
+    let store = open(&config, options.dry_run).await?;
+    let _lock = if options.dry_run { None } else { Some(not_served(&config, &store).await?) };
+    let state = document.state.as_ref().map(|state| &state.rest);
+    let judge = |present: &Present| plan(&document, present, options.replace);
+    let imported = store.import(state, judge, options.dry_run, SystemClock.now()).await;
+    store.close().await;
+    let (present, plan) = imported.map_err(|error| match error {
+        ImportError::Refused(Refusal { at, what }) => in_file(format!("{at}: {what}")),
+        ImportError::InUse => Failure::Other(IN_USE.to_owned()),
+        ImportError::Store(error) => in_file(error.to_string()),
+    })?;
+    report(&document, &present, &plan, options.dry_run);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Document, String> {
+    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
+    let from: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(unreadable)?) };
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Document::parse(&bytes).map_err(|error: DocumentError| error.to_string())
+}
+
+/// A new database is made where there is none; for a dry run one in memory stands in for it.
+async fn open(config: &Config, dry_run: bool) -> Result<Store, Failure> {
+    let url = config.database_url.expose_secret();
+    let missing = Store::file_of(url).is_some_and(|path| !path.exists());
+    let url = if missing && dry_run { "sqlite::memory:" } else { url };
+    Store::open(url).await.map_err(|error| Failure::Other(format!("DATABASE_URL: {error}")))
+}
+
+async fn not_served(config: &Config, store: &Store) -> Result<Serving, Failure> {
+    match serving(config, store).await? {
+        Serving::Elsewhere => Err(Failure::Other(IN_USE.to_owned())),
+        nobody => Ok(nobody),
+    }
+}
+
+fn report(document: &Document, present: &Present, plan: &Plan, dry_run: bool) {
+    if plan.is_empty() {
+        return output::result("Nothing to change: the database holds all of it.");
+    }
+    let lines = describe(document, present, plan);
+    if dry_run {
+        lines.iter().for_each(|line| output::result(line));
+    }
+    let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign) && !line.starts_with("~ state")).count();
+    let state = match plan.state {
+        StatePlan::Keep => "",
+        StatePlan::Write => "; the state is taken from the file",
+        StatePlan::Replace => "; the state is replaced by that of the file",
+    };
+    let verb = if dry_run { "This would be" } else { "Imported" };
+    output::result(&format!("{verb}: {} added, {} changed, {} removed{state}.", count('+'), count('~'), count('-')));
+}
