@@ -135,7 +135,9 @@ on_both!(a_drop_loses_and_doubles_no_command, |db| async move {
         }
         missed.iter().for_each(|interaction| gateway.asks(interaction));
         for interaction in &missed {
-            assert_eq!(gateway.answer(interaction).await["type"], 4);
+            // At once, or after "thinking…" where the machine is busy.
+            let answered = gateway.answer(interaction).await["type"].clone();
+            assert!([4, 5].map(|kind| json!(kind)).contains(&answered), "{answered}");
         }
         app.settle().await;
         gateway.until("the session goes on", |state| (state.resumed.len() == round + 1).then_some(())).await;

@@ -80,7 +80,7 @@ on_both!(what_is_handed_out_is_what_was_done, |db| async move {
     assert_eq!(file["person"], format!("telegram:{PERSON}"));
     assert!(file["exported_at"].as_str().unwrap().starts_with("2026-11-21T06:32:"), "{}", file["exported_at"]);
     assert_eq!(file["left_out"], json!({}));
-    let chat = &file["private_chat"][0];
+    let chat = &file["own_chat"][0];
     assert_eq!((&chat["chat"], &chat["settings"]["cooldown_minutes"]), (&json!(PERSON.to_string()), &json!(30)));
     assert!(chat["first_seen_at"].as_str().unwrap().starts_with("2026-11-21T06:00:"), "{chat}");
     assert_eq!(names(&file["subscriptions"], "kind"), ["daily", "hourly"]);

@@ -133,10 +133,14 @@ mod tests {
                 "to \"other.example.org\"",
             ),
             (WebhookInfo { allowed_updates: Vec::new(), ..set.clone() }, CheckStatus::Warn, "not for the updates"),
-            (failing("Wrong response from the webhook: 401 Unauthorized"), CheckStatus::Fail, "3 wait; another secret was set"),
-            (failing("Wrong response from the webhook: 404 Not Found"), CheckStatus::Fail, "something else answers"),
-            (failing("Wrong response from the webhook: 502 Bad Gateway"), CheckStatus::Fail, "does not reach it"),
-            (failing("SSL error {error:0A000086:SSL routines::certificate verify failed}"), CheckStatus::Fail, "its certificate"),
+            (
+                failing("Wrong response from the webhook: 401 Unauthorized"),
+                CheckStatus::Fail,
+                "3 wait; restart bellwether serve, which sets TELEGRAM_WEBHOOK_SECRET anew",
+            ),
+            (failing("Wrong response from the webhook: 404 Not Found"), CheckStatus::Fail, "[TG-WEBHOOK-404]"),
+            (failing("Wrong response from the webhook: 502 Bad Gateway"), CheckStatus::Fail, "[TG-WEBHOOK-5XX]"),
+            (failing("SSL error {error:0A000086:SSL routines::certificate verify failed}"), CheckStatus::Fail, "[TG-WEBHOOK-TLS]"),
             (failing("Connection timed out"), CheckStatus::Fail, "149.154.160.0/20"),
         ] {
             let item = of_webhook(&info, &webhook, now);
