@@ -49,7 +49,7 @@ pub(super) async fn run(config: Config, options: ExportOptions) -> CommandResult
     } else {
         Scope::Configuration
     };
-    // Held until the end: what is exported for a move must not be told meanwhile.
+    // What is exported for a move must not be told meanwhile. The lock of SQLite is held until the end; on PostgreSQL `serve` must stay stopped.
     let serving = if options.with_state { Some(serving(&config, &store).await?) } else { None };
     if let Some(Serving::Elsewhere) = serving {
         if !options.while_running {

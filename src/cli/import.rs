@@ -27,7 +27,7 @@ use std::{
 pub(super) struct ImportOptions {
     /// What `bellwether export` wrote; - reads stdin
     file: PathBuf,
-    /// Print what would change, and change nothing
+    /// Print what would change, and take nothing over (an older database is brought to this version's tables all the same)
     #[arg(long)]
     dry_run: bool,
     /// Also remove what the file lacks; with state in the file, the state of this database as well

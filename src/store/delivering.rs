@@ -358,6 +358,9 @@ impl Store {
                 }
                 Settlement::Dead { unknown, .. } => {
                     if held {
+                        if let Some(body) = &without_file {
+                            sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
+                        }
                         sqlx::query(ALERTS_DEAD).bind(id).execute(&mut *tx).await?;
                     }
                     // It was probably read: what turns back later is news there.

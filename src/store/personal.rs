@@ -135,7 +135,8 @@ const SECTIONS: &[(&str, (&str, &str))] = &[
 const KNOWN: &str = "SELECT COUNT(*) FROM destinations WHERE platform = $1 AND chat = $2 AND forgotten_at IS NULL";
 const COUNT_SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM subscriptions WHERE destination_id = $1";
 const COUNT_MESSAGES: &str = "SELECT COUNT(*) FROM messages WHERE destination_id = $1";
-const LOCK: &str = "UPDATE destinations SET rest_until = rest_until WHERE id = $1 AND forgotten_at IS NOT NULL";
+const LOCK: &str = "UPDATE destinations SET rest_until = rest_until WHERE id = $1 AND forgotten_at IS NOT NULL AND (forgotten_at < $2
+    OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = $1 AND m.state = 'queued'))";
 /// Everything that hangs on a destination, in an order that its references allow.
 pub(super) const WIPE: &[&str] = &[
     "DELETE FROM message_alerts WHERE message_id IN (SELECT id FROM messages WHERE destination_id = $1)",
@@ -164,7 +165,7 @@ const FORGET_REJECTED: &str = "UPDATE updates_seen SET body = NULL WHERE state =
 /// Operators were told of a message to them that could not be delivered.
 const FORGET_NOTICES: &str = "UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'";
 
-const FORGOTTEN: &str = "SELECT d.id FROM destinations d WHERE d.forgotten_at IS NOT NULL AND (d.forgotten_at < $1
+const FORGOTTEN: &str = "SELECT d.id FROM destinations d WHERE d.forgotten_at < $2 AND (d.forgotten_at < $1
     OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued')) ORDER BY d.id LIMIT 100";
 
 pub(super) const STATEMENTS: &[&str] = &[
@@ -200,6 +201,8 @@ pub(super) const PAIRS: &[(&str, &str)] = &[
 
 /// How long the answer to somebody who was forgotten may try to arrive: then it goes with the rest.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(24 * 3600);
+/// By then the answer is queued: on Telegram it comes in a transaction after the one that forgets.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
 
 /// One part of what is stored about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,11 +294,11 @@ impl Store {
     /// Where the database fails.
     pub async fn remove_forgotten(&self, now: Timestamp) -> StoreResult<()> {
         let oldest = (now - LONGEST_GOODBYE).as_millis();
-        let ids: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(FORGOTTEN).bind(oldest).fetch_all(pool).await)?;
+        let ids: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(FORGOTTEN).bind(oldest).bind((now - ANSWER_TIME).as_millis()).fetch_all(pool).await)?;
         for id in ids {
             in_transaction!(self.db, tx => {
-                // Whoever came back meanwhile is not forgotten.
-                if sqlx::query(LOCK).bind(id).execute(&mut *tx).await?.rows_affected() > 0 {
+                // Whoever came back meanwhile is not forgotten, and what was queued meanwhile is sent.
+                if sqlx::query(LOCK).bind(id).bind(oldest).execute(&mut *tx).await?.rows_affected() > 0 {
                     for sql in WIPE {
                         sqlx::query(*sql).bind(id).execute(&mut *tx).await?;
                     }

@@ -77,6 +77,11 @@ fn check_references(state: &DocumentState, places: &BTreeSet<&str>) -> Result<()
     refer("message_alerts", "message", rest.message_alerts.iter().map(|pair| pair.message), &messages)?;
     refer("message_alerts", "alert", rest.message_alerts.iter().map(|pair| pair.alert), &alerts)?;
     refer("attempts", "message", rest.attempts.iter().map(|attempt| attempt.message), &messages)?;
+    let undated = |change: &Change| change.nature.0 == "correction" && change.stored_at.is_none();
+    if let Some(index) = rest.changes.iter().position(undated) {
+        let what = "a correction says when the wrong value was stored; write a time such as 2026-11-21T06:00:00.000Z";
+        return Err(Refusal::new(format!("state.changes[{index}].stored_at"), what));
+    }
     check_lanes("alerts", rest.alerts.iter().map(|alert| alert.lane))?;
     check_lanes("messages", rest.messages.iter().map(|message| message.lane))?;
     let unreadable = |message: &Message| message.state.0 == "queued" && !message.body.is_readable();

@@ -127,9 +127,14 @@ impl Document {
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let wire: Wire = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| DocumentError::Value { path: error.path().to_string(), problem: error.inner().to_string() })?;
+            .map_err(|error| DocumentError::Value { path: shown(&error.path().to_string()), problem: shown(&error.inner().to_string()) })?;
         Ok(wire.into())
     }
+}
+
+/// What a terminal shows of words that may come from the file.
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(300).collect()
 }
 
 /// Writes a document as its rows come.

@@ -14,7 +14,7 @@ use bellwether::{
 };
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Ids that stand in nothing else.
 const PERSON: i64 = 5_550_199_401;
@@ -131,14 +131,16 @@ on_both!(whoever_is_forgotten_leaves_no_trace, |db| async move {
     This answer itself is forgotten as soon as it is sent. Telegram keeps what I have written to you until you delete it there; a message that is being sent at this moment may still arrive. Backups that whoever runs this bot may have made are beyond my reach.
     To begin anew, type /subscribe SOL.
     ");
+    app.pass(Duration::from_secs(61)).await;
     assert_eq!(traces(&app, &PERSON.to_string()).await, [""; 0]);
     let said = app.on_server(ADMIN, slash("privacy", &[("action", "forget")])).await;
     assert!(said.starts_with("You are forgotten\nRemoved: 2 subscriptions, your settings and mutes, 1 message, "), "{said}");
     assert!(said.contains("from 2 rows about them, and from 1 record of changes") && said.contains("\nDiscord keeps"), "{said}");
-    app.step().await;
+    app.pass(Duration::from_secs(61)).await;
     assert_eq!(traces(&app, MEMBER).await, [""; 0]);
     // A second time there is nothing.
     assert_eq!(app.say(PERSON, PERSON, "/privacy forget").await, "Nothing is stored about you");
+    app.pass(Duration::from_secs(61)).await;
     assert_eq!(traces(&app, &PERSON.to_string()).await, [""; 0]);
     assert_eq!(app.on_server(PLAIN, slash("privacy", &[("action", "forget")])).await, "Nothing is stored about you");
 
@@ -184,6 +186,7 @@ on_both!(what_is_under_way_when_someone_is_forgotten_harms_nobody, |db| async mo
     app.discord_messages();
     let titles = app.on_telegram();
     assert!(titles.contains(&"You are forgotten".to_owned()) && !titles.iter().any(|title| title.starts_with("Held back")), "{titles:?}");
+    app.pass(Duration::from_secs(61)).await;
     assert_eq!(traces(&app, &PERSON.to_string()).await, [""; 0]);
 });
 
@@ -198,6 +201,7 @@ on_both!(a_crash_between_the_deed_and_the_answer_leaves_nothing_either, |db| asy
     let mut app = app.restart().await;
     app.step().await;
     assert_eq!(app.on_telegram(), ["This was already done."]);
+    app.pass(Duration::from_secs(61)).await;
     assert_eq!(traces(&app, &PERSON.to_string()).await, [""; 0]);
 });
 

@@ -21,6 +21,8 @@ const LARGEST_NUMBER: i64 = 1 << 53;
 const NEVER: &str = "never";
 /// Later times are written as `never`: RFC 3339 has four digits for a year.
 const LAST_MOMENT: i64 = 253_402_300_799_999;
+/// The beginning of the year 1: a source may date a row before 1970, and what is exported must come back.
+const FIRST_MOMENT: i64 = -62_135_596_800_000;
 
 /// The written addresses of the places of a database, with their rows.
 pub(in crate::store) type Places = BTreeMap<String, i64>;
@@ -281,7 +283,7 @@ impl<'de> Deserialize<'de> for Moment {
         if text == NEVER {
             return Ok(Self(Timestamp::NEVER.as_millis()));
         }
-        let at = Timestamp::parse(&text).filter(|at| (0..=LAST_MOMENT).contains(&at.as_millis()));
+        let at = Timestamp::parse(&text).filter(|at| (FIRST_MOMENT..=LAST_MOMENT).contains(&at.as_millis()));
         let instead = || D::Error::custom(format!("{:?} is not a time; write one such as 2026-11-21T06:00:00.000Z", shortened(&text)));
         at.map(|at| Self(at.as_millis())).ok_or_else(instead)
     }

@@ -84,6 +84,9 @@ pub(super) const REMOVE_PLACES: &[(&str, &str)] = &[
     of_removed!("DELETE FROM token_mutes WHERE destination_id", ""),
     of_removed!("DELETE FROM exclusions WHERE destination_id", ""),
     of_removed!("DELETE FROM subscriptions WHERE destination_id", ""),
+    // Their numbers may come again: nothing that is told or recorded by number goes over to another place.
+    of_removed!("DELETE FROM notices WHERE name IN (SELECT 'quarantine:' || CAST(d.id AS TEXT) FROM destinations d WHERE d.id", ")"),
+    of_removed!("UPDATE audit SET destination_id = NULL WHERE destination_id", ""),
     of_removed!("DELETE FROM destinations WHERE id", ""),
 ];
 /// The whole state but for the calls: what was called stays counted.

@@ -237,7 +237,7 @@ impl<'gateway> Shard<'gateway> {
             self.session = Some(Session { id: ready.session.clone(), at });
             self.sequence = None;
             tracing::info!(shard = self.id.index, of = self.id.of, guilds = ready.guilds.len(), "commands come over the Gateway");
-        } else if self.sequence.is_some_and(|last| sequence <= last) {
+        } else if event != Event::Resumed && self.sequence.is_some_and(|last| sequence <= last) {
             return false;
         }
         let begins = matches!(event, Event::Ready(_) | Event::Resumed);
