@@ -1,6 +1,6 @@
 //! THE table of commands: what is registered on Discord, listed on Telegram, shown by `/help` and offered as choices.
 //!
-//! Only what works is in it; words of later versions are answered "not available yet" (`desk`).
+//! Only what works is in it.
 
 use super::Command;
 use crate::domain::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
@@ -81,6 +81,7 @@ const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
 }
 
 const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
+const TOKEN: OptionSpec = tokens("token", "A symbol or #id, such as SOL");
 const KIND: OptionSpec = option("kind", "Which signal: daily (if you choose none) or hourly", OptionKind::Choice(KINDS));
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
 const DIRECTION: OptionSpec =
@@ -110,7 +111,8 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("subscribe", "Get alerts when the call of a token turns", &[TOKENS, KIND, DIRECTION, DELIVERY], Command::Subscribe),
     everywhere("unsubscribe", "End alerts for tokens, or for all", &[TOKENS, KIND_OR_EVERY], Command::Unsubscribe),
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
-    everywhere("signal", "Show the latest call of a token", &[tokens("token", "A symbol or #id, such as SOL"), KIND], Command::Signal),
+    everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
+    everywhere("history", "Show how the call of a token changed", &[TOKEN, KIND], Command::History),
     everywhere("settings", "Show or change how often you are told", &[PER_HOUR, COOLDOWN], Command::Settings),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
     everywhere("status", "Show what is polled, how often, and how delivery goes", &[], Command::Status),
@@ -173,13 +175,9 @@ pub(super) fn flat() -> impl Iterator<Item = (String, &'static CommandSpec)> {
     })
 }
 
-/// Words of later versions: understood, so that the desk can say that they are not available yet.
-const LATER: &[(&str, Command)] = &[("history", Command::History)];
-
 /// What these words mean: `subscribe`, or `channel subscribe`.
 pub fn command_named(words: &str) -> Option<Command> {
-    let offered = flat().find(|(name, _)| name == words).and_then(|(_, spec)| spec.command);
-    offered.or_else(|| LATER.iter().find(|(name, _)| *name == words).map(|(_, command)| *command))
+    flat().find(|(name, _)| name == words).and_then(|(_, spec)| spec.command)
 }
 
 #[cfg(test)]
@@ -235,10 +233,6 @@ mod tests {
         assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
         assert_eq!(MUTE_LENGTHS, MuteLength::ALL.iter().map(|length| length.as_str()).collect::<Vec<_>>());
-        for (name, later) in LATER {
-            assert!(flat().all(|(_, spec)| spec.command != Some(*later)));
-            assert_eq!(command_named(name), Some(*later));
-        }
         assert_eq!(command_named("channel list"), Some(Command::ChannelList));
         assert_eq!((command_named("channel"), command_named("list")), (None, None));
     }

@@ -141,6 +141,7 @@ impl Desk {
             Command::Unsubscribe => self.unsubscribe_own(request).await,
             Command::Subscriptions => self.list_own(request).await,
             Command::Signal => self.signal(request).await,
+            Command::History => self.history(request).await,
             Command::Status => self.status().await,
             Command::Help => Ok(super::help::help(request.platform()).into()),
             Command::Settings => self.settings_own(request).await,
@@ -150,7 +151,6 @@ impl Desk {
             | Command::ChannelSettings
             | Command::ChannelMute
             | Command::ChannelTest => self.channel(request).await,
-            Command::History => Err(not_available("/history")),
             Command::Mute => self.mute_own(request).await,
             Command::Privacy => self.privacy(request).await,
         }

@@ -10,6 +10,7 @@ mod complete;
 mod deep_links;
 mod desk;
 mod help;
+mod history;
 mod imagined;
 mod inbox;
 mod lookup;

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Kind, Stance, TokenId,
-        wording::{CallPhrase, Card, Phrase, RefusalPhrase, ReportPhrase, Tone},
+        Kind, Stance, Timestamp, Token, TokenId,
+        wording::{CallPhrase, Card, Phrase, RefusalPhrase, ReportPhrase, TokenLabel, Tone},
     },
     engine::diff,
     store::CurrentCall,
@@ -18,31 +18,13 @@ const EXAMPLE: &str = "/signal SOL";
 
 impl Desk {
     pub(super) async fn signal(&self, request: &Request) -> Outcome {
-        let words = options::words(request, "token", EXAMPLE)?;
-        match (words.all, words.tokens.len()) {
-            (false, 0) => return Err(Stop::with_example(RefusalPhrase::NoTokens, EXAMPLE)),
-            (false, 1) => {}
-            _ => return Err(Stop::with_example(RefusalPhrase::OneTokenOnly, EXAMPLE)),
-        }
-        let kind = words.kind.unwrap_or(Kind::Daily);
-        let tokens = self.resolve(&words.tokens, &request.person()).await?;
-        let (Some(token), Some(label)) = (tokens.first(), self.labels(&tokens).await?.into_iter().next()) else {
-            return Err(Stop::with_example(RefusalPhrase::NoTokens, EXAMPLE));
-        };
+        let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
+        let follow_it = follow_it(&token, &label, kind);
         let (call, why_unknown) = self.call_of(request, token.id, kind).await?;
-        let stance = call.as_ref().and_then(|call| call.stance);
-        let tone = match stance {
-            Some(Stance::Bullish) => Tone::Bullish,
-            Some(Stance::Bearish) => Tone::Bearish,
-            None => Tone::Neutral,
+        let mut card = match (&call, &why_unknown) {
+            (None, Some(_)) => Card::new(Tone::Neutral, ReportPhrase::NotKnown { token: label, kind }.into()),
+            _ => call_card(label, kind, call.as_ref()),
         };
-        let since = call.as_ref().and_then(|call| call.since);
-        let word = if label.id.is_some() { format!("#{}", token.id) } else { label.symbol.clone() };
-        let title = match &why_unknown {
-            Some(_) if call.is_none() => ReportPhrase::NotKnown { token: label, kind },
-            _ => ReportPhrase::Latest { token: label, kind, stance, since },
-        };
-        let mut card = Card::new(tone, title.into());
         match call {
             Some(call) => {
                 card.lines.extend(call.trader_grade.map(|grade| Phrase::Call(CallPhrase::TraderGrade { grade })));
@@ -50,19 +32,33 @@ impl Desk {
             }
             None => {
                 card.lines.push(why_unknown.unwrap_or(ReportPhrase::NoCallThere).into());
-                let of_kind = if kind == Kind::Daily { String::new() } else { format!(" {kind}") };
-                card.lines.push(ReportPhrase::FollowIt { example: format!("/subscribe {word}{of_kind}") }.into());
+                card.lines.push(follow_it);
             }
         }
-        card.link.clone_from(&token.link);
+        card.link = token.link;
         Ok(card.into())
+    }
+
+    /// What a command about one token is about.
+    pub(super) async fn subject(&self, request: &Request, example: &str) -> Result<Subject, Stop> {
+        let words = options::words(request, "token", example)?;
+        match (words.all, words.tokens.len()) {
+            (false, 0) => return Err(Stop::with_example(RefusalPhrase::NoTokens, example)),
+            (false, 1) => {}
+            _ => return Err(Stop::with_example(RefusalPhrase::OneTokenOnly, example)),
+        }
+        let tokens = self.resolve(&words.tokens, &request.person()).await?;
+        let labels = self.labels(&tokens).await?;
+        match tokens.into_iter().zip(labels).next() {
+            Some((token, label)) => Ok(Subject { token, label, kind: words.kind.unwrap_or(Kind::Daily) }),
+            None => Err(Stop::with_example(RefusalPhrase::NoTokens, example)),
+        }
     }
 
     /// The call as it is known. Where nobody asked for it lately the source is asked; if that cannot be, what is known, or why nothing is.
     async fn call_of(&self, request: &Request, token: TokenId, kind: Kind) -> Result<(Option<CurrentCall>, Option<ReportPhrase>), Stop> {
         let known = self.store.current_calls(SOURCE, kind, &[token]).await?.remove(&token);
-        let is_followed = |call: &CurrentCall| self.now().since(call.seen_at) <= diff::lapse(kind);
-        if known.as_ref().is_some_and(is_followed) || self.settings.off.contains(&kind) {
+        if known.as_ref().is_some_and(|call| is_followed(call, kind, self.now())) || self.settings.off.contains(&kind) {
             return Ok((known, None));
         }
         Ok(match self.look_up_call(&request.person(), token, kind).await {
@@ -72,4 +68,34 @@ impl Desk {
             LookupResult::Unavailable => (known, Some(ReportPhrase::CallLookupUnavailable)),
         })
     }
+}
+
+/// One token and one of its signals.
+pub(super) struct Subject {
+    pub(super) token: Token,
+    pub(super) label: TokenLabel,
+    pub(super) kind: Kind,
+}
+
+/// Whether somebody asked for the call lately, so that it is that of now.
+pub(super) fn is_followed(call: &CurrentCall, kind: Kind, now: Timestamp) -> bool {
+    now.since(call.seen_at) <= diff::lapse(kind)
+}
+
+/// A card whose title is the call as it is known.
+pub(super) fn call_card(token: TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Card {
+    let stance = call.and_then(|call| call.stance);
+    let tone = match stance {
+        Some(Stance::Bullish) => Tone::Bullish,
+        Some(Stance::Bearish) => Tone::Bearish,
+        None => Tone::Neutral,
+    };
+    Card::new(tone, ReportPhrase::Latest { token, kind, stance, since: call.and_then(|call| call.since) }.into())
+}
+
+/// How to be told of this token's calls.
+pub(super) fn follow_it(token: &Token, label: &TokenLabel, kind: Kind) -> Phrase {
+    let word = if label.id.is_some() { format!("#{}", token.id) } else { label.symbol.clone() };
+    let of_kind = if kind == Kind::Daily { String::new() } else { format!(" {kind}") };
+    ReportPhrase::FollowIt { example: format!("/subscribe {word}{of_kind}") }.into()
 }

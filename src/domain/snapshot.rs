@@ -1,6 +1,6 @@
 //! What one poll of one feed brought, already in our own words but not yet judged.
 
-use super::{Kind, SourceId, Timestamp, TokenId};
+use super::{Kind, SourceId, Stance, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -60,6 +60,17 @@ pub struct Values {
     /// `CLOSE`, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close: Option<f64>,
+}
+
+/// One row of the past as it was last seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastRow {
+    /// Its time.
+    pub data_time: Timestamp,
+    /// The call that it makes; nothing where it makes none of its own, and the one before holds.
+    pub stance: Option<Stance>,
+    /// Its numbers.
+    pub values: Values,
 }
 
 /// A row that was not taken, and why.

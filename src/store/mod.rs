@@ -18,6 +18,7 @@ mod dialect;
 mod directory;
 mod fanout;
 mod feeds;
+mod history;
 mod housekeeping;
 mod inbox;
 mod interactions;

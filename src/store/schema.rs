@@ -3,8 +3,8 @@
 use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
-    directory, fanout, feeds, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading, signals, status,
-    subscription_lists, subscriptions, token_search, transfer,
+    directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
+    signals, status, subscription_lists, subscriptions, token_search, transfer,
 };
 use sqlx::AssertSqlSafe;
 
@@ -21,6 +21,7 @@ const STATEMENTS: &[&[&str]] = &[
     directory::STATEMENTS,
     fanout::STATEMENTS,
     feeds::STATEMENTS,
+    history::STATEMENTS,
     housekeeping::STATEMENTS,
     inbox::STATEMENTS,
     interactions::STATEMENTS,

@@ -259,6 +259,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/unsubscribe`: End alerts for tokens, or for all
     `/subscriptions`: List what you are subscribed to
     `/signal`: Show the latest call of a token
+    `/history`: Show how the call of a token changed
     `/settings`: Show or change how often you are told
     `/mute`: Hold alerts for a while; at the end you are told what changed
     `/status`: Show what is polled, how often, and how delivery goes

@@ -114,7 +114,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
         "/signal",
         "/signal BTC ETH",
         "/mute 2h",
-        "/history SOL",
         "/privacy erase",
         "/channel @news subscribe SOL",
         "/settings",
@@ -177,10 +176,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     2h is not a length. Choose one of: 1h, 8h, 24h, 7d, off.
     For example: /mute 8h
 
-    > /history SOL
-    ⚠️ That did not work; nothing was changed
-    /history is not available yet.
-
     > /privacy erase
     ⚠️ That did not work; nothing was changed
     erase is not a privacy action. Choose one of: export, forget.
@@ -215,6 +210,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /unsubscribe SOL,ETH: End alerts for tokens, or for all
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
+    /history SOL: Show how the call of a token changed
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
@@ -246,6 +242,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /unsubscribe SOL,ETH: End alerts for tokens, or for all
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
+    /history SOL: Show how the call of a token changed
     /settings max_per_hour=5 cooldown=30: Show or change how often you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes

@@ -17,6 +17,7 @@ mod cli;
 mod commands_channel;
 mod commands_discord;
 mod commands_gateway;
+mod commands_history;
 mod commands_mute;
 mod commands_privacy;
 mod commands_subscribe;

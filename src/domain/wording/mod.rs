@@ -5,6 +5,7 @@
 
 mod call;
 mod hint;
+mod history;
 mod muting;
 mod notice;
 mod privacy;
@@ -16,6 +17,7 @@ mod trouble;
 
 pub use call::CallPhrase;
 pub use hint::HintPhrase;
+pub use history::{HistoryPhrase, Standing};
 pub use muting::MutingPhrase;
 pub use notice::NoticePhrase;
 pub use privacy::PrivacyPhrase;

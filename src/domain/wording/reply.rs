@@ -1,7 +1,7 @@
 //! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use super::{HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub enum ReplyPhrase {
     Privacy(PrivacyPhrase),
     /// What is known: calls, status, help.
     Report(ReportPhrase),
+    /// About the past of a token's call.
+    History(HistoryPhrase),
     /// A link button.
     ReadMore,
     /// A command or a button that this version does not know or cannot read.
@@ -53,6 +55,7 @@ impl ReplyPhrase {
             Self::Muting(phrase) => phrase.english(out),
             Self::Privacy(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
+            Self::History(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
             }
@@ -108,6 +111,12 @@ impl From<PrivacyPhrase> for Phrase {
 impl From<ReportPhrase> for Phrase {
     fn from(phrase: ReportPhrase) -> Self {
         Self::Reply(ReplyPhrase::Report(phrase))
+    }
+}
+
+impl From<HistoryPhrase> for Phrase {
+    fn from(phrase: HistoryPhrase) -> Self {
+        Self::Reply(ReplyPhrase::History(phrase))
     }
 }
 

@@ -1,0 +1,73 @@
+//! `/history`: how the call of a token changed, as far as it is stored. Nothing is looked up for it: the past of a token that nobody
+//! follows would cost calls, and `/signal` tells its call of now.
+
+use super::{
+    Request,
+    desk::{Desk, Outcome, SOURCE},
+    signal::{Subject, call_card, follow_it, is_followed},
+};
+use crate::{
+    domain::{
+        Change, Kind, Nature, Timestamp,
+        wording::{Card, HistoryPhrase, Phrase, ReportPhrase, Standing, Tone},
+    },
+    store::CurrentCall,
+};
+
+const EXAMPLE: &str = "/history SOL";
+/// How many changes are listed: what a phone shows at a glance, and what fits beneath a picture.
+const MOST_CHANGES: u32 = 10;
+
+impl Desk {
+    pub(super) async fn history(&self, request: &Request) -> Outcome {
+        let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
+        let follow_it = follow_it(&token, &label, kind);
+        let call = self.store.current_calls(SOURCE, kind, &[token.id]).await?.remove(&token.id);
+        let mut card = match call {
+            Some(call) => {
+                let changes = self.store.last_changes(SOURCE, kind, token.id, MOST_CHANGES + 1).await?;
+                let mut card = call_card(label, kind, Some(&call));
+                card.lines = past(kind, &call, &changes, self.now());
+                if !is_followed(&call, kind, self.now()) {
+                    card.lines.push(follow_it);
+                }
+                card
+            }
+            None => {
+                let mut card = Card::new(Tone::Neutral, ReportPhrase::NotKnown { token: label, kind }.into());
+                card.lines = vec![HistoryPhrase::NothingKnown.into(), follow_it];
+                card
+            }
+        };
+        card.link = token.link;
+        Ok(card.into())
+    }
+}
+
+/// The changes, the newest first, and how long each call stood. `changes` may hold one more than is shown.
+fn past(kind: Kind, call: &CurrentCall, changes: &[Change], now: Timestamp) -> Vec<Phrase> {
+    let until = if is_followed(call, kind, now) { now } else { call.data_time };
+    let shown = &changes[..changes.len().min(MOST_CHANGES as usize)];
+    let mut lines = Vec::new();
+    if shown.is_empty() {
+        lines.extend(call.stance.map(|_| HistoryPhrase::NoChange.into()));
+    } else {
+        let current = call.stance.zip(call.since.map(|since| Standing { since, until }));
+        let more = changes.len() > shown.len();
+        lines.push(HistoryPhrase::Head { kind, now: current, changes: shown.len(), more }.into());
+    }
+    lines.extend(shown.iter().map(|change| line(change).into()));
+    lines.push(ReportPhrase::AsOf { kind, data_time: call.data_time, seen_at: call.seen_at }.into());
+    lines
+}
+
+fn line(change: &Change) -> HistoryPhrase {
+    let Change { kind, data_time, from, to, since, .. } = *change;
+    match change.nature {
+        Nature::Correction { .. } => HistoryPhrase::Corrected { kind, data_time, from, to },
+        Nature::Turned => {
+            let stood = since.filter(|_| from.is_some()).map(|since| Standing { since, until: data_time });
+            HistoryPhrase::Turned { kind, data_time, from, to, stood }
+        }
+    }
+}

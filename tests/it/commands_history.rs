@@ -1,0 +1,158 @@
+//! `/history`: how the call of a token changed, on both platforms.
+
+use crate::support::{
+    app::TestApp,
+    audience::{FOUR, HOUR, MINUTE, SOL},
+    commands::asked_for,
+    database::on_both,
+    fake_discord::interaction::{PLAIN, slash},
+};
+use insta::assert_snapshot;
+use serde_json::json;
+
+const PERSON: i64 = 555;
+
+/// Days of calls that everybody here has followed: SOL turns, is restated and turns again.
+async fn lived_in(app: &mut TestApp) {
+    app.person_subscribes(PERSON, "all").await;
+    app.person_subscribes(PERSON, "sol hourly").await;
+    app.telegram_messages();
+    for (day, stance) in [("2026-11-17", -1), ("2026-11-18", -1), ("2026-11-19", 1), ("2026-11-20", 1)] {
+        app.source.set_daily(SOL, day, stance, stance);
+    }
+    app.call(&FOUR, -1);
+    app.next_poll().await;
+    // The next day shows the row of this one as final; then it is restated.
+    app.pass(24 * HOUR).await;
+    app.source.set_daily(SOL, "2026-11-21", 1, 1);
+    app.next_poll().await;
+    app.turn(&[SOL], -1).await;
+    app.telegram_messages();
+}
+
+on_both!(the_last_changes_are_told_the_newest_first, |db| async move {
+    let mut app = TestApp::start(db).await;
+    lived_in(&mut app).await;
+    assert_snapshot!(app.say(PERSON, PERSON, "/history sol").await, @"
+    🔴 SOL (Solana) daily: bearish since 22 Nov 2026
+    Bearish for less than a day. 4 changes so far, the newest first:
+    22 Nov 2026: bullish → bearish, after 1 day
+    21 Nov 2026: bearish → bullish (correction)
+    21 Nov 2026: bullish → bearish, after 2 days
+    19 Nov 2026: bearish → bullish, after 2 days
+    As of the call of 22 Nov 2026, seen 22 Nov 2026 06:48 UTC
+    Read more
+    ");
+    assert_snapshot!(app.on_server(PLAIN, slash("history", &[("token", "sol")])).await, @"
+    SOL (Solana) daily: bearish since 22 Nov 2026
+    Bearish for less than a day. 4 changes so far, the newest first:
+    22 Nov 2026: bullish → **bearish**, after 1 day
+    21 Nov 2026: bearish → **bullish** (correction)
+    21 Nov 2026: bullish → **bearish**, after 2 days
+    19 Nov 2026: bearish → **bullish**, after 2 days
+    As of the call of 22 Nov 2026, seen <t:1795330081:R>
+    https://app.tokenmetrics.com/en/solana
+    ");
+    assert_snapshot!(app.say(PERSON, PERSON, "/history btc daily").await, @"
+    🔴 BTC (Bitcoin) daily: bearish since 21 Nov 2026
+    It has not changed since I first saw it.
+    As of the call of 21 Nov 2026, seen 22 Nov 2026 06:48 UTC
+    Read more
+    ");
+    // Hourly calls are told by their hour; the first one ever comes from nowhere.
+    for (hour, signal, position) in [("2026-11-22T03:00:00Z", 0, 0), ("2026-11-22T05:00:00Z", 1, 1), ("2026-11-22T06:00:00Z", -1, 0)] {
+        app.source.set_hourly(SOL, hour, signal, position);
+        app.pass(HOUR + MINUTE).await;
+    }
+    app.telegram_messages();
+    assert_snapshot!(app.on_server(PLAIN, slash("history", &[("token", "#3988"), ("kind", "hourly")])).await, @"
+    SOL (Solana) hourly: bearish since 22 Nov 2026 06:00 UTC
+    Bearish for 3 hours. 2 changes so far, the newest first:
+    <t:1795327200:f>: bullish → **bearish**, after 1 hour
+    <t:1795323600:f>: first call, **bullish**
+    As of the <t:1795327200:f> call, seen <t:1795341063:R>
+    https://app.tokenmetrics.com/en/solana
+    ");
+});
+
+on_both!(ten_changes_are_enough, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    for turn in 0..11 {
+        app.turn(&[SOL], if turn % 2 == 0 { 1 } else { -1 }).await;
+    }
+    app.telegram_messages();
+    let said = app.say(PERSON, PERSON, "/history sol").await;
+    assert!(said.contains("The last 10 changes, the newest first:"), "{said}");
+    assert_eq!(said.matches(" → ").count(), 10, "{said}");
+});
+
+on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {
+    let mut app = TestApp::with(db, &[("TOKEN_METRICS_CALLS_PER_MONTH", "500")]).await;
+    app.source.set_daily(SOL, "2026-11-21", 1, 1);
+    app.on_server(PLAIN, slash("history", &[("token", "sol")])).await;
+    app.source.take_seen();
+    let before = asked_for(&app.db.url).await;
+    let mut said = Vec::new();
+    for options in [&[("token", "sol"), ("kind", "hourly")][..], &[("token", "sol,eth")], &[("token", "all")], &[("token", "slo")]] {
+        said.push(app.on_server(PLAIN, slash("history", options)).await);
+    }
+    said.push(app.say(PERSON, PERSON, "/history").await);
+    said.push(app.say(PERSON, PERSON, "/history sol grade").await);
+    assert_snapshot!(said.join("\n\n"), @"
+    SOL (Solana) hourly: the call is not known
+    I have no history of this call, because nobody here follows it.
+    To be told of its next call, type `/subscribe SOL hourly`.
+    https://app.tokenmetrics.com/en/solana
+
+    That did not work; nothing was changed
+    Name one token at a time, by symbol or `#id`.
+    For example: `/history SOL`
+
+    That did not work; nothing was changed
+    Name one token at a time, by symbol or `#id`.
+    For example: `/history SOL`
+
+    That did not work; nothing was changed
+    I know no token `SLO`.
+    Did you mean SOL (Solana)?
+
+    ⚠️ That did not work; nothing was changed
+    Name at least one token, by symbol or #id.
+    For example: /history SOL
+
+    ⚠️ That did not work; nothing was changed
+    grade is not available yet.
+    ");
+    assert_eq!(app.source.take_seen().len(), 1, "the unknown symbol alone");
+    assert_eq!(asked_for(&app.db.url).await, before);
+    // The call of a token that nobody follows any more is that of then.
+    app.person_subscribes(PERSON, "sol").await;
+    app.next_poll().await;
+    app.say(PERSON, PERSON, "/unsubscribe sol").await;
+    app.pass(9 * 24 * HOUR).await;
+    app.telegram_messages();
+    assert_snapshot!(app.say(PERSON, PERSON, "/history sol").await, @"
+    🟢 SOL (Solana) daily: bullish since 21 Nov 2026
+    It has not changed since I first saw it.
+    As of the call of 21 Nov 2026, seen 21 Nov 2026 06:00 UTC
+    To be told of its next call, type /subscribe SOL.
+    Read more
+    ");
+});
+
+on_both!(everybody_may_read_in_a_group_and_the_token_is_completed, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.telegram.with(|world| {
+        world.group(-1_001_234, "Traders", 777);
+    });
+    let said = app.say(-1_001_234, PERSON, "/history sol").await;
+    assert!(said.starts_with("SOL (Solana) daily"), "{said}");
+    app.pass(MINUTE).await;
+    let options = json!([{"name": "token", "type": 3, "value": "so", "focused": true}]);
+    assert_eq!(
+        app.suggests(json!({"id": "1", "name": "history", "type": 1, "options": options})).await,
+        [("SOL (Solana)".to_owned(), "SOL".to_owned())]
+    );
+});
