@@ -11,11 +11,10 @@ use crate::{
     commands::ImaginedSubscriber,
     domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, TokenId, TokenState},
     engine::diff::{Diff, diff},
-    sources::token_metrics::{Version, guess_kind, read_rows, read_token},
+    sources::token_metrics::{Value, Version, guess_kind, read_rows, read_token},
 };
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Write},
@@ -116,7 +115,7 @@ pub fn replay(paths: &[PathBuf], options: ReplayOptions, out: &mut dyn Write) ->
 struct Bodies<'a> {
     path: &'a Path,
     text: &'a str,
-    values: serde_json::StreamDeserializer<'a, serde_json::de::StrRead<'a>, Value>,
+    values: serde_json::StreamDeserializer<'a, serde_json::de::StrRead<'a>, Value<'a>>,
 }
 
 impl<'a> Bodies<'a> {
@@ -126,8 +125,8 @@ impl<'a> Bodies<'a> {
     }
 }
 
-impl Iterator for Bodies<'_> {
-    type Item = (usize, Result<Value, ReplayError>);
+impl<'a> Iterator for Bodies<'a> {
+    type Item = (usize, Result<Value<'a>, ReplayError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.text.get(self.values.byte_offset()..).unwrap_or_default();
@@ -163,7 +162,7 @@ struct Line<'a> {
 }
 
 impl Replay {
-    fn body(&mut self, path: &Path, line: usize, body: &Value, out: &mut dyn Write) -> Result<(), ReplayError> {
+    fn body(&mut self, path: &Path, line: usize, body: &Value<'_>, out: &mut dyn Write) -> Result<(), ReplayError> {
         let broken = |problem: &str| ReplayError::Body { path: path.to_owned(), line, problem: problem.to_owned() };
         let rows = recorded::rows_of(body).map_err(broken)?;
         let version = Version::of_rows(rows);

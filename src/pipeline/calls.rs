@@ -132,7 +132,7 @@ impl Caller {
         Ok(match end {
             Ok(page) => {
                 let request_id = page.request_id.as_deref().unwrap_or("none");
-                tracing::debug!(call = id, endpoint = call.endpoint, rows = page.rows.len(), request_id, "the source answered");
+                tracing::debug!(call = id, endpoint = call.endpoint, rows = page.rows, request_id, "the source answered");
                 CallEnd::Came(page)
             }
             Err(error) => {

@@ -48,7 +48,7 @@ impl Refresh {
         self.tokens.sort_by_key(|token| (token.id, token.rank));
         self.tokens.dedup_by_key(|token| token.id);
         // A short page is the last; one that brings nothing new is the same again.
-        if page.rows.len() < PAGE_ROWS || self.tokens.len() == known {
+        if page.rows < PAGE_ROWS || self.tokens.len() == known {
             self.pages = 0;
         } else {
             self.page += 1;

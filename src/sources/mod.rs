@@ -4,8 +4,9 @@
 //! (ledger, budget, retries, breaker) is `pipeline::poll`'s business, so that a source knows neither store nor clock.
 
 pub mod token_metrics;
+mod value;
 
-use crate::domain::{Kind, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
+use crate::domain::{Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -81,8 +82,12 @@ pub struct Call {
 /// What one call brought.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// The rows as JSON objects; what they mean is the collector's business.
-    pub rows: Vec<serde_json::Value>,
+    /// How many rows it held, whatever became of them.
+    pub rows: usize,
+    /// Those that are calls.
+    pub observations: Vec<Observation>,
+    /// Those that should have been calls and could not be read.
+    pub set_aside: Vec<SetAside>,
     /// Tokens, where the endpoint lists them.
     pub tokens: Vec<Token>,
     /// The answer was "Data not found": empty, not an error (`rules.md` 2.7).

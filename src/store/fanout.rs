@@ -3,17 +3,20 @@
 use super::{
     Store, StoreError, StoreResult,
     changes::{StoredChange, stance},
-    dialect::{in_transaction, on_db, over_rows},
+    dialect::{flag, in_transaction, json_list, list, on_db},
 };
 use crate::domain::{
     AlertState, Candidate, ChangeId, DestinationId, Direction, Lane, Mutes, Reason, Settings, Target, Timestamp, TokenId, Told, Wish,
 };
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
-const CANDIDATES: &str = "SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
-        m.muted_until AS token_muted_until,
-        d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
+const CANDIDATES: (&str, &str) = json_list!(
+    "c.destination_id, c.target, c.direction, c.mention, c.created_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
+     c.known_at, c.told_at, c.excluded",
+    "FROM (SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
+        m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
             AND e.token_id = $6) AS excluded
     FROM subscriptions s
@@ -21,7 +24,8 @@ const CANDIDATES: &str = "SELECT s.destination_id, s.target, s.direction, s.ment
     LEFT JOIN told k ON k.destination_id = s.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = $6
     LEFT JOIN token_mutes m ON m.destination_id = s.destination_id AND m.source = s.source AND m.token_id = $6
     WHERE s.source = $1 AND s.kind = $2 AND s.target = $3 AND s.destination_id > $4
-    ORDER BY s.destination_id LIMIT $5";
+    ORDER BY s.destination_id LIMIT $5) AS c"
+);
 const PENDING_OF_CHANGE: &str =
     "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
 const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'superseded'
@@ -30,17 +34,26 @@ const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'super
 const RELEASE_NET_ZERO: &str = "UPDATE alerts SET release_at = $4
     WHERE state = 'pending' AND reason = 'net_zero' AND destination_id > $2 AND destination_id <= $3 AND change_id IN (SELECT c.id
         FROM changes c JOIN changes w ON w.source = c.source AND w.kind = c.kind AND w.token_id = c.token_id WHERE w.id = $1)";
-const INSERT_ALERTS: (&str, &str) = over_rows!(
+/// A row for each way to decide, with all its destinations: thousands share a handful of decisions, and each is read once.
+const INSERT_ALERTS: (&str, &str) = (
     "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
-     SELECT CAST($2 AS BIGINT), CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),
-        CAST(r.value ->> 4 AS BIGINT), r.value ->> 5, CAST($3 AS BIGINT) FROM",
-    "WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING"
+     WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, value ->> 2 AS lane, value ->> 3 AS release_at,
+        value ->> 4 AS state, value ->> 5 AS destinations FROM json_each($1))
+     SELECT $2, r.value, d.decision, d.reason, d.lane, d.release_at, d.state, $3 FROM decided d, json_each(d.destinations) AS r
+     WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
+    "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+     WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, CAST(value ->> 2 AS BIGINT) AS lane,
+        CAST(value ->> 3 AS BIGINT) AS release_at, value ->> 4 AS state, value -> 5 AS destinations
+        FROM json_array_elements(CAST(CAST($1 AS TEXT) AS JSON)))
+     SELECT CAST($2 AS BIGINT), CAST(r.value AS BIGINT), d.decision, d.reason, d.lane, d.release_at, d.state, CAST($3 AS BIGINT)
+     FROM decided d, json_array_elements_text(d.destinations) AS r
+     WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
 );
 const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $2 WHERE change_id = $1";
 const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, CANDIDATES, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO, MOVE_CURSOR, FINISH_JOB];
-pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_ALERTS];
+pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO, MOVE_CURSOR, FINISH_JOB];
+pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES, INSERT_ALERTS];
 
 /// A change whose subscribers have not all been looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +81,7 @@ pub struct NewAlert {
     pub state: AlertState,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct CandidateRow {
     destination_id: i64,
     target: String,
@@ -78,10 +91,12 @@ struct CandidateRow {
     settings: String,
     muted_until: Option<i64>,
     token_muted_until: Option<i64>,
+    #[serde(deserialize_with = "flag")]
     quarantined: bool,
     stance: Option<String>,
     known_at: Option<i64>,
     told_at: Option<i64>,
+    #[serde(deserialize_with = "flag")]
     excluded: bool,
 }
 
@@ -150,7 +165,7 @@ impl Store {
         // Where a list was cut off, nothing is known of the destinations beyond its end.
         let full = |rows: &[CandidateRow]| rows.len() as i64 >= limit;
         let known_to =
-            [&own, &all].into_iter().filter(|rows| full(rows)).filter_map(|rows| rows.last()).map(|row| row.destination_id).min();
+            [&own, &all].into_iter().filter(|rows| full(rows)).filter_map(|rows| rows.iter().map(|row| row.destination_id).max()).min();
         let mut candidates = BTreeMap::new();
         for row in own.iter().chain(&all).filter(|row| known_to.is_none_or(|end| row.destination_id <= end)) {
             let candidate = match candidates.entry(DestinationId(row.destination_id)) {
@@ -169,15 +184,16 @@ impl Store {
         after: DestinationId,
         limit: i64,
     ) -> StoreResult<Vec<CandidateRow>> {
-        let change = &change.change;
-        Ok(on_db!(self.db, pool => sqlx::query_as(CANDIDATES)
+        let (change, sql) = (&change.change, self.words(CANDIDATES));
+        let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql)
             .bind(change.source.as_str())
             .bind(change.kind.as_str())
             .bind(target.to_string())
             .bind(after.0)
             .bind(limit)
             .bind(change.token.0)
-            .fetch_all(pool).await)?)
+            .fetch_one(pool).await)?;
+        list(&rows)
     }
 
     /// Writes one chunk of alerts and moves the job's cursor to `upto`, in one transaction; with no `upto` the job is done.
@@ -218,16 +234,18 @@ impl Store {
     }
 }
 
+/// The destinations of each way to decide.
 fn rows_of(alerts: &[NewAlert], cancelled: &BTreeSet<i64>) -> String {
-    let row = |alert: &NewAlert| {
-        if cancelled.contains(&alert.destination.0) {
-            let (reason, state) = (Reason::Superseded, AlertState::Skipped);
-            (alert.destination.0, "skip", reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str())
+    let mut decided: BTreeMap<_, Vec<i64>> = BTreeMap::new();
+    for alert in alerts {
+        let (decision, reason, state) = if cancelled.contains(&alert.destination.0) {
+            ("skip", Reason::Superseded, AlertState::Skipped)
         } else {
-            let (reason, state) = (alert.reason, alert.state);
-            (alert.destination.0, alert.decision, reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str())
-        }
-    };
-    let rows: Vec<_> = alerts.iter().map(row).collect();
+            (alert.decision, alert.reason, alert.state)
+        };
+        let way = (decision, reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str());
+        decided.entry(way).or_default().push(alert.destination.0);
+    }
+    let rows: Vec<_> = decided.into_iter().map(|(way, destinations)| (way.0, way.1, way.2, way.3, way.4, destinations)).collect();
     serde_json::to_string(&rows).unwrap_or_default()
 }

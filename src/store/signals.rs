@@ -2,16 +2,20 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    dialect::{in_transaction, on_db, per_db},
+    dialect::{flag, in_transaction, json_list, list, on_db, per_db},
 };
 use crate::domain::{Cadence, Change, ChangeId, Kind, Nature, Observation, Since, SourceId, Stance, Timestamp, TokenId, TokenState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const VERSION: &str = "SELECT version FROM feeds WHERE source = $1 AND feed = $2";
-const STATES: &str =
-    "SELECT token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at, trader_grade, fingerprint
-    FROM token_states WHERE source = $1 AND kind = $2";
+const STATES: (&str, &str) = json_list!(
+    sqlite: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
+        CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, fingerprint",
+    postgres: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
+        CAST(trader_grade AS TEXT), fingerprint",
+    "FROM token_states WHERE source = $1 AND kind = $2"
+);
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
     VALUES ($1, $2, 0, $3, 0, 0, FALSE) ON CONFLICT (source, feed) DO NOTHING";
 const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1 WHERE source = $1 AND feed = $2 AND version = $3";
@@ -71,8 +75,8 @@ bulk!(MARK_SEEN: "UPDATE token_states SET seen_at = $3, asked_at = $3 WHERE sour
 bulk!(MARK_ASKED: "UPDATE token_states SET asked_at = $3 WHERE source = $1 AND kind = $2 AND token_id IN (SELECT ",
     sqlite: "value FROM json_each($4)", postgres: "CAST(value AS BIGINT) FROM jsonb_array_elements_text(CAST($4 AS JSONB))", ")");
 
-pub(super) const STATEMENTS: &[&str] = &[VERSION, STATES, ENSURE_FEED, NEXT_VERSION, INSERT_POLL, FAN_OUT];
-pub(super) const PAIRS: &[(&str, &str)] = &[UPSERT_STATES, UPSERT_OBSERVATIONS, INSERT_CHANGES, MARK_SEEN, MARK_ASKED];
+pub(super) const STATEMENTS: &[&str] = &[VERSION, ENSURE_FEED, NEXT_VERSION, INSERT_POLL, FAN_OUT];
+pub(super) const PAIRS: &[(&str, &str)] = &[STATES, UPSERT_STATES, UPSERT_OBSERVATIONS, INSERT_CHANGES, MARK_SEEN, MARK_ASKED];
 
 /// The states of one feed, and the version they are of.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -123,19 +127,22 @@ pub enum Applied {
     Conflict,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct StateRow {
     token_id: i64,
     stance: Option<String>,
     since_at: Option<i64>,
+    #[serde(deserialize_with = "flag")]
     since_exact: bool,
     data_time: i64,
+    #[serde(deserialize_with = "flag")]
     settled: bool,
+    #[serde(deserialize_with = "flag")]
     corrected: bool,
     stored_at: i64,
     seen_at: i64,
     asked_at: i64,
-    trader_grade: Option<f64>,
+    trader_grade: Option<String>,
     fingerprint: Option<i64>,
 }
 
@@ -144,6 +151,7 @@ impl TryFrom<StateRow> for TokenState {
 
     fn try_from(row: StateRow) -> Result<Self, StoreError> {
         let stance = row.stance.map(|word| Stance::parse(&word).ok_or_else(|| StoreError::corrupt("a stance", &word))).transpose()?;
+        let trader_grade = row.trader_grade.map(|text| text.parse().map_err(|_| StoreError::corrupt("a grade", &text))).transpose()?;
         Ok(Self {
             token: TokenId(row.token_id),
             stance,
@@ -154,7 +162,7 @@ impl TryFrom<StateRow> for TokenState {
             stored_at: Timestamp::from_millis(row.stored_at),
             seen_at: Timestamp::from_millis(row.seen_at),
             asked_at: Timestamp::from_millis(row.asked_at),
-            trader_grade: row.trader_grade,
+            trader_grade,
             fingerprint: row.fingerprint,
         })
     }
@@ -169,9 +177,10 @@ impl Store {
         // The version first: states that are newer than it meet a conflict, never the other way round.
         let version: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(VERSION)
             .bind(source.as_str()).bind(kind.as_str()).fetch_optional(pool).await)?;
-        let rows: Vec<StateRow> = on_db!(self.db, pool => sqlx::query_as(STATES)
-            .bind(source.as_str()).bind(kind.as_str()).fetch_all(pool).await)?;
-        let states: StoreResult<Vec<TokenState>> = rows.into_iter().map(TokenState::try_from).collect();
+        let sql = self.words(STATES);
+        let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql)
+            .bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
+        let states: StoreResult<Vec<TokenState>> = list(&rows)?.into_iter().map(|row: StateRow| TokenState::try_from(row)).collect();
         let states = states?.into_iter().map(|state| (state.token, state)).collect();
         Ok(KnownStates { version: version.unwrap_or_default(), states })
     }

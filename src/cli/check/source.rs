@@ -45,7 +45,7 @@ pub(super) async fn of_key(config: &Config, store: Option<&Store>, clock: &Share
 
 fn key_item(end: CallEnd) -> CheckItem {
     match end {
-        CallEnd::Came(page) if page.rows.is_empty() => {
+        CallEnd::Came(page) if page.rows == 0 => {
             CheckItem::warn(KEY, Trouble::SourceNoData.explain("the key works, but there is no current data for Bitcoin"))
         }
         CallEnd::Came(_) => CheckItem::ok(KEY, "works: the daily call of Bitcoin came"),

@@ -46,12 +46,13 @@ impl<'a> Row<'a> {
             .map(|value| value.map(f64::to_bits))
     }
 
-    /// Stands for every number of the row (FNV-1a of their bits).
+    /// Stands for every number of the row: their bits, mixed.
     pub(super) fn fingerprint(&self) -> i64 {
         let numbers = [self.observation.signal, self.observation.trend, self.observation.position];
         let bits = numbers.map(|number| number.map(f64::to_bits)).into_iter().chain(self.values_key());
-        let bytes = bits.flat_map(|bits| std::iter::once(u8::from(bits.is_some())).chain(bits.unwrap_or_default().to_le_bytes()));
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        // No number is not zero: these bits are a NaN that no source can send.
+        let words = bits.map(|bits| bits.unwrap_or(u64::MAX));
+        let hash = words.fold(0xcbf2_9ce4_8422_2325_u64, |hash, word| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
         hash.cast_signed()
     }
 

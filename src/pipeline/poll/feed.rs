@@ -132,7 +132,7 @@ impl Active {
             Some(page) => {
                 self.answered += 1;
                 self.failed = 0;
-                self.found |= !page.rows.is_empty();
+                self.found |= page.rows > 0;
                 if matches!(self.job, Job::Signals(_)) {
                     let linked = page.tokens.iter().filter(|token| token.link.is_some());
                     self.linked.extend(linked.map(|token| (token.id, token.clone())));

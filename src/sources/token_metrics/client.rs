@@ -55,8 +55,8 @@ impl Source for TokenMetrics {
 
     fn collect(&self, ask: Ask) -> Box<dyn Collector> {
         match ask.kind {
-            Kind::Hourly => Box::new(Hourly::new(self.version, &ask)),
-            _ => Box::new(Daily::new(self.version, &ask)),
+            Kind::Hourly => Box::new(Hourly::new(&ask)),
+            _ => Box::new(Daily::new(&ask)),
         }
     }
 
@@ -70,8 +70,8 @@ impl Source for TokenMetrics {
         let response = request.header("x-api-key", key).header(ACCEPT, "application/json").send().await.map_err(no_answer)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = http::read_body(response).await;
-        let page = classify(status, &headers, body, self.api_key.expose_secret())?;
-        Ok(finish(self.version, call, page, &headers))
+        let body = classify(status, &headers, &body, self.api_key.expose_secret())?;
+        Ok(finish(self.version, call, &body, &headers))
     }
 
     fn ranks(&self, page: u32) -> Call {
@@ -107,13 +107,17 @@ fn no_answer(error: reqwest::Error) -> SourceError {
 }
 
 /// What an answer means. Some APIs repeat the key in their refusal: it goes no further than here.
-fn classify(status: StatusCode, headers: &HeaderMap, body: Result<Vec<u8>, BodyError>, key: &str) -> Result<wire::Body, SourceError> {
+fn classify<'a>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &'a Result<Vec<u8>, BodyError>,
+    key: &str,
+) -> Result<wire::Body<'a>, SourceError> {
     let code = status.as_u16();
     let unread = if matches!(body, Err(BodyError::Broken(_))) { Trouble::SourceBroken } else { Trouble::SourceUnreadable };
-    let (read, words) = match body {
-        Ok(bytes) => (wire::read_body(&bytes), wire::words(&bytes)),
-        Err(error) => (Err(error.to_string()), None),
-    };
+    let answer = body.as_ref().map_err(ToString::to_string).and_then(|bytes| wire::read_json(bytes));
+    let words = answer.as_ref().ok().and_then(wire::words);
+    let read = answer.and_then(wire::unpack);
     let is_the_apis = words.is_some() || read.is_ok();
     let message = match (words, &read) {
         (Some(words), _) if key.is_empty() => http::quoted(&words),
@@ -163,7 +167,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// The page as the rest of the house knows it.
-fn finish(version: Version, call: &Call, body: wire::Body, headers: &HeaderMap) -> Page {
+fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &HeaderMap) -> Page {
     let mut tokens: Vec<_> = body.rows.iter().filter_map(|row| wire::read_token(version, row)).collect();
     if call.endpoint == endpoint::RANKS {
         let page: u32 = call.query.iter().find(|(name, _)| *name == "page").and_then(|(_, page)| page.parse().ok()).unwrap_or(1);
@@ -182,7 +186,16 @@ fn finish(version: Version, call: &Call, body: wire::Body, headers: &HeaderMap) 
     tokens.sort_by_key(|token| (token.id, token.rank));
     tokens.dedup_by_key(|token| token.id);
     let request_id = ["x-request-id", "x-amzn-requestid", "cf-ray"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
-    Page { not_found: body.is_not_found(), rows: body.rows, tokens, request_id: request_id.map(|id| id.chars().take(64).collect()) }
+    let (observations, set_aside) =
+        endpoint::kind_of(call.endpoint).map(|kind| wire::read_rows(version, kind, &body.rows)).unwrap_or_default();
+    Page {
+        rows: body.rows.len(),
+        observations,
+        set_aside,
+        tokens,
+        not_found: body.is_not_found(),
+        request_id: request_id.map(|id| id.chars().take(64).collect()),
+    }
 }
 
 #[cfg(test)]

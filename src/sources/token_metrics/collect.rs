@@ -1,11 +1,10 @@
 //! Which calls a poll needs, one after the other (`rules.md` 1.1 to 1.3): state machines without IO.
 
-use super::{endpoint, version::Version, wire};
+use super::endpoint;
 use crate::{
     domain::{Day, Kind, Observation, SetAside, SetAsideReason, Snapshot, SourceId, Timestamp, TokenId},
     sources::{Ask, Call, Collector, PAGE_ROWS, Page},
 };
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The oldest day that is asked for lies so many days back: the API takes ranges of at most 29 days.
@@ -20,7 +19,6 @@ const HOUR: i64 = 3_600_000;
 
 /// What came, whatever the kind.
 struct Gathered {
-    version: Version,
     kind: Kind,
     started_at: Timestamp,
     asked: BTreeSet<TokenId>,
@@ -31,9 +29,8 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(version: Version, ask: &Ask) -> Self {
+    fn new(ask: &Ask) -> Self {
         Self {
-            version,
             kind: ask.kind,
             started_at: ask.now,
             asked: ask.tokens.keys().copied().collect(),
@@ -45,10 +42,9 @@ impl Gathered {
     }
 
     /// Takes the rows of a page; gives the (token, time) of those that were asked for.
-    fn take(&mut self, rows: &[Value]) -> Vec<(TokenId, Timestamp)> {
-        let (read, aside) = wire::read_rows(self.version, self.kind, rows);
-        self.set_aside.extend(aside);
-        let (asked, others): (Vec<_>, Vec<_>) = read.into_iter().partition(|row| self.asked.contains(&row.token));
+    fn take(&mut self, page: Page) -> Vec<(TokenId, Timestamp)> {
+        self.set_aside.extend(page.set_aside);
+        let (asked, others): (Vec<_>, Vec<_>) = page.observations.into_iter().partition(|row| self.asked.contains(&row.token));
         let not_asked =
             |row: Observation| SetAside { token: Some(row.token), data_time: Some(row.data_time), reason: SetAsideReason::NotAsked };
         self.set_aside.extend(others.into_iter().map(not_asked));
@@ -94,7 +90,7 @@ struct DailyBatch {
 }
 
 impl Daily {
-    pub(super) fn new(version: Version, ask: &Ask) -> Self {
+    pub(super) fn new(ask: &Ask) -> Self {
         let today = ask.now.day();
         let mut by_start: BTreeMap<Day, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -108,7 +104,7 @@ impl Daily {
                 batches.push_back(DailyBatch { from, tokens: tokens.to_vec(), page: 1, seen: BTreeSet::new() });
             }
         }
-        Self { gathered: Gathered::new(version, ask), today, batches }
+        Self { gathered: Gathered::new(ask), today, batches }
     }
 }
 
@@ -139,10 +135,10 @@ impl Collector for Daily {
             self.batches.pop_front();
             return;
         };
-        let known = batch.seen.len();
-        batch.seen.extend(self.gathered.take(&page.rows));
+        let (known, is_full) = (batch.seen.len(), page.rows >= PAGE_ROWS);
+        batch.seen.extend(self.gathered.take(page));
         // A page that brings nothing new is the same page again: some versions of the API do not page.
-        let more = page.rows.len() >= PAGE_ROWS && batch.page <= MORE_PAGES && batch.seen.len() > known && !batch.is_whole(self.today);
+        let more = is_full && batch.page <= MORE_PAGES && batch.seen.len() > known && !batch.is_whole(self.today);
         if more {
             batch.page += 1;
         } else {
@@ -171,7 +167,7 @@ struct HourlyBatch {
 }
 
 impl Hourly {
-    pub(super) fn new(version: Version, ask: &Ask) -> Self {
+    pub(super) fn new(ask: &Ask) -> Self {
         let this_hour = ask.now.as_millis().div_euclid(HOUR);
         let mut by_lag: BTreeMap<usize, Vec<TokenId>> = BTreeMap::new();
         for (token, stored) in &ask.tokens {
@@ -189,7 +185,7 @@ impl Hourly {
                 batches.push_back(HourlyBatch { tokens, page: 1, oldest: BTreeMap::new() });
             }
         }
-        Self { gathered: Gathered::new(version, ask), batches }
+        Self { gathered: Gathered::new(ask), batches }
     }
 }
 
@@ -234,15 +230,15 @@ impl Collector for Hourly {
         match page {
             None => self.gathered.complete = false,
             Some(page) => {
-                let mut news = false;
-                for (token, at) in self.gathered.take(&page.rows) {
+                let (mut news, is_full) = (false, page.rows >= PAGE_ROWS);
+                for (token, at) in self.gathered.take(page) {
                     let oldest = batch.oldest.get(&token).copied();
                     if oldest.is_none_or(|oldest| at < oldest) {
                         batch.oldest.insert(token, at);
                         news = true;
                     }
                 }
-                more = page.rows.len() >= PAGE_ROWS && batch.page <= MORE_PAGES && news && !batch.is_whole();
+                more = is_full && batch.page <= MORE_PAGES && news && !batch.is_whole();
             }
         }
         if more {

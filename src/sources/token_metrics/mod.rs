@@ -7,12 +7,15 @@ mod collect;
 mod version;
 mod wire;
 
+pub use super::value::Value;
 pub use client::TokenMetrics;
 pub use version::Version;
 pub use wire::{Body, guess_kind, read_body, read_rows, read_token};
 
 /// The endpoints that are asked, below the base URL.
 pub mod endpoint {
+    use crate::domain::Kind;
+
     /// Calls, one row a token and UTC day.
     pub const DAILY: &str = "trading-signals";
     /// Calls, one row a token and hour.
@@ -21,4 +24,13 @@ pub mod endpoint {
     pub const RANKS: &str = "top-market-cap-tokens";
     /// All tokens.
     pub const TOKENS: &str = "tokens";
+
+    /// The kind of signal that an endpoint's rows are.
+    pub(super) fn kind_of(endpoint: &str) -> Option<Kind> {
+        match endpoint {
+            DAILY => Some(Kind::Daily),
+            HOURLY => Some(Kind::Hourly),
+            _ => None,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Version 2 writes most keys in capitals, version 3 all of them in small letters; paths, parameters and packing are the same. Keys are
 //! mapped exactly and never folded: in version 2 `tm_link` and `TM_LINK` are two things.
 
-use serde_json::Value;
+use crate::sources::value::Value;
 
 /// A version of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Version {
     }
 
     /// The version that wrote these rows, by the key of the token's id.
-    pub fn of_rows(rows: &[Value]) -> Self {
+    pub fn of_rows(rows: &[Value<'_>]) -> Self {
         let has = |key: &str| rows.iter().any(|row| row.get(key).is_some());
         if has(V3.id) && !has(V2.id) { Self::V3 } else { Self::V2 }
     }
@@ -117,9 +117,10 @@ mod tests {
 
     #[test]
     fn rows_say_who_wrote_them() {
-        assert_eq!(Version::of_rows(&[json!({"TOKEN_ID": 1})]), Version::V2);
-        assert_eq!(Version::of_rows(&[json!(null), json!({"token_id": 1})]), Version::V3);
-        assert_eq!(Version::of_rows(&[json!({"token_id": 1}), json!({"TOKEN_ID": 1})]), Version::V2);
-        assert_eq!(Version::of_rows(&[]), Version::V2);
+        let of = |rows: serde_json::Value| Version::of_rows(&serde_json::from_str::<Vec<Value<'_>>>(&rows.to_string()).unwrap());
+        assert_eq!(of(json!([{"TOKEN_ID": 1}])), Version::V2);
+        assert_eq!(of(json!([null, {"token_id": 1}])), Version::V3);
+        assert_eq!(of(json!([{"token_id": 1}, {"TOKEN_ID": 1}])), Version::V2);
+        assert_eq!(of(json!([])), Version::V2);
     }
 }

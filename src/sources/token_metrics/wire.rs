@@ -4,42 +4,61 @@
 //! read is set aside; the others go on.
 
 use super::version::{Keys, Version};
-use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Timestamp, Token, TokenId, Values, clean_name};
+use crate::{
+    domain::{Kind, Observation, SetAside, SetAsideReason, Timestamp, Token, TokenId, Values, clean_name},
+    sources::value::Value,
+};
 use chrono::NaiveDateTime;
-use serde_json::{Map, Value};
 
 /// An answer of the API as it is packed: `{"success", "message", "length", "data"}`. Nothing but `data` is relied on.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Body {
+pub struct Body<'a> {
     /// Whether the API calls it a success; so where it does not say.
     pub success: bool,
     /// The API's words.
     pub message: String,
     /// The rows.
-    pub rows: Vec<Value>,
+    pub rows: Vec<Value<'a>>,
 }
 
-impl Body {
+impl Body<'_> {
     /// Whether it says that there is no data, which is not an error (`rules.md` 2.7).
     pub fn is_not_found(&self) -> bool {
         !self.success && self.rows.is_empty() && self.message.trim().eq_ignore_ascii_case("data not found")
     }
 }
 
+/// Reads an answer of the API.
+///
+/// # Errors
+/// Where it is not JSON or not packed as answers are, in words.
+pub fn read_body(bytes: &[u8]) -> Result<Body<'_>, String> {
+    read_json(bytes).and_then(unpack)
+}
+
+/// Reads an answer as JSON.
+///
+/// # Errors
+/// Where it is none, in words.
+pub(super) fn read_json(bytes: &[u8]) -> Result<Value<'_>, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
+        if start.starts_with('<') { "it is an HTML page, not JSON".to_owned() } else { format!("it is not JSON: {error}") }
+    })
+}
+
 /// Unpacks an answer.
 ///
 /// # Errors
-/// Where it is not JSON or not packed like that, in words.
-pub fn read_body(bytes: &[u8]) -> Result<Body, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
-        if start.starts_with('<') { "it is an HTML page, not JSON".to_owned() } else { format!("it is not JSON: {error}") }
-    })?;
-    let Value::Object(mut object) = value else { return Err("it is JSON, but not an object".to_owned()) };
-    let success = object.get("success").is_none_or(|value| value != &Value::Bool(false));
-    let message = message(&object).unwrap_or_default();
-    let rows = match object.remove("data") {
-        Some(Value::Array(rows)) => rows,
+/// Where it is not packed like that, in words.
+pub(super) fn unpack(mut answer: Value<'_>) -> Result<Body<'_>, String> {
+    if !matches!(answer, Value::Object(_)) {
+        return Err("it is JSON, but not an object".to_owned());
+    }
+    let success = answer.get("success") != Some(&Value::Flag(false));
+    let message = words(&answer).unwrap_or_default();
+    let rows = match answer.take("data") {
+        Some(Value::List(rows)) => rows,
         // One row that was not wrapped.
         Some(row @ Value::Object(_)) => vec![row],
         None | Some(Value::Null) if !success => Vec::new(),
@@ -48,21 +67,16 @@ pub fn read_body(bytes: &[u8]) -> Result<Body, String> {
     Ok(Body { success, message, rows })
 }
 
-/// The API's words in an answer that is a failure, however it is packed.
-pub(super) fn words(bytes: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(bytes).ok()?;
-    message(value.as_object()?)
-}
-
-fn message(object: &Map<String, Value>) -> Option<String> {
-    ["message", "error"].iter().find_map(|key| object.get(*key)?.as_str()).map(str::to_owned).filter(|message| !message.is_empty())
+/// The API's own words in an answer, however it is packed.
+pub(super) fn words(answer: &Value<'_>) -> Option<String> {
+    ["message", "error"].iter().find_map(|key| answer.get(key)?.as_str()).map(str::to_owned).filter(|words| !words.is_empty())
 }
 
 /// Which kind of signal a row holds, by its keys, whichever version wrote it.
-pub fn guess_kind(row: &Value) -> Option<Kind> {
+pub fn guess_kind(row: &Value<'_>) -> Option<Kind> {
     let version = Version::of_rows(std::slice::from_ref(row));
-    let (keys, row) = (version.keys(), row.as_object()?);
-    let has = |key| row.contains_key(key);
+    let keys = version.keys();
+    let has = |key| row.get(key).is_some();
     // The history of grades carries a signal beside them and is no list of calls; version 3 has a grade beside its calls, but a trend too.
     let is_grades = match version {
         Version::V2 => has("TM_GRADE"),
@@ -80,7 +94,7 @@ pub fn guess_kind(row: &Value) -> Option<Kind> {
 }
 
 /// Reads rows of one kind: those that could be read, and the others with their reasons.
-pub fn read_rows(version: Version, kind: Kind, rows: &[Value]) -> (Vec<Observation>, Vec<SetAside>) {
+pub fn read_rows(version: Version, kind: Kind, rows: &[Value<'_>]) -> (Vec<Observation>, Vec<SetAside>) {
     let (mut read, mut aside) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         match observation(version.keys(), kind, row) {
@@ -92,9 +106,7 @@ pub fn read_rows(version: Version, kind: Kind, rows: &[Value]) -> (Vec<Observati
 }
 
 /// One row of a signal endpoint.
-fn observation(keys: &Keys, kind: Kind, row: &Value) -> Result<Observation, SetAside> {
-    let empty = Map::new();
-    let row = row.as_object().unwrap_or(&empty);
+fn observation(keys: &Keys, kind: Kind, row: &Value<'_>) -> Result<Observation, SetAside> {
     let token = token_id(keys, row);
     let data_time = data_time(keys, kind, row);
     let unreadable = || SetAside { token, data_time, reason: SetAsideReason::Unreadable };
@@ -117,13 +129,13 @@ fn observation(keys: &Keys, kind: Kind, row: &Value) -> Result<Observation, SetA
 }
 
 /// One row of a list of tokens, or the token that a signal row is about.
-pub fn read_token(version: Version, row: &Value) -> Option<Token> {
-    let (keys, row) = (version.keys(), row.as_object()?);
+pub fn read_token(version: Version, row: &Value<'_>) -> Option<Token> {
+    let keys = version.keys();
     let id = token_id(keys, row)?;
-    let text = |names: [&str; 2]| names.iter().find_map(|key| row.get(*key)?.as_str()).map(clean_name).filter(|text| !text.is_empty());
+    let text = |names: [&str; 2]| names.iter().find_map(|key| row.get(key)?.as_str()).map(clean_name).filter(|text| !text.is_empty());
     let symbol = text(keys.symbol)?;
     let name = text(keys.name).unwrap_or_else(|| symbol.clone());
-    let link = link(row.get(keys.link).and_then(Value::as_str), row.get(keys.slug).and_then(Value::as_str));
+    let link = link(row.get(keys.link).and_then(|url| url.as_str()), row.get(keys.slug).and_then(|slug| slug.as_str()));
     Some(Token { id, symbol, name, rank: None, link })
 }
 
@@ -146,23 +158,21 @@ fn link(url: Option<&str>, slug: Option<&str>) -> Option<String> {
     own.or_else(|| slug.map(str::trim).filter(safe).map(|slug| format!("https://app.tokenmetrics.com/en/{slug}")))
 }
 
-fn token_id(keys: &Keys, row: &Map<String, Value>) -> Option<TokenId> {
+fn token_id(keys: &Keys, row: &Value<'_>) -> Option<TokenId> {
     let id = match row.get(keys.id)? {
-        Value::String(text) => text.trim().parse().ok()?,
-        Value::Number(number) => match number.as_i64() {
-            Some(id) => id,
-            // 3375.0 is still 3375.
-            None => number.as_f64().filter(|id| id.fract() == 0.0 && id.abs() < 9e15).map(|id| id as i64)?,
-        },
+        Value::Text(text) => text.trim().parse().ok()?,
+        Value::Integer(id) => *id,
+        // 3375.0 is still 3375.
+        Value::Number(id) if id.fract() == 0.0 && id.abs() < 9e15 => *id as i64,
         _ => return None,
     };
     (id > 0).then_some(TokenId(id))
 }
 
 /// Both spellings of the key, with and without a zone (UTC is meant): the row's day, or its hour.
-fn data_time(keys: &Keys, kind: Kind, row: &Map<String, Value>) -> Option<Timestamp> {
+fn data_time(keys: &Keys, kind: Kind, row: &Value<'_>) -> Option<Timestamp> {
     let names = if kind == Kind::Hourly { [keys.timestamp, keys.date] } else { [keys.date, keys.timestamp] };
-    let text = names.iter().find_map(|key| row.get(*key)?.as_str())?.trim();
+    let text = names.iter().find_map(|key| row.get(key)?.as_str())?.trim();
     let at = Timestamp::parse(text).or_else(|| {
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
         formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).map(|at| Timestamp::from(at.and_utc()))
@@ -175,12 +185,13 @@ fn data_time(keys: &Keys, kind: Kind, row: &Map<String, Value>) -> Option<Timest
 struct Unreadable;
 
 /// A number, a numeric string, or nothing (absent, null, empty).
-fn number(value: Option<&Value>) -> Result<Option<f64>, Unreadable> {
+fn number(value: Option<&Value<'_>>) -> Result<Option<f64>, Unreadable> {
     let number = match value {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::Text(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::Text(text)) => text.trim().parse().ok(),
+        Some(Value::Integer(number)) => Some(*number as f64),
+        Some(Value::Number(number)) => Some(*number),
         Some(_) => None,
     };
     // "NaN" and "inf" are numbers to the parser, not to us.
@@ -192,14 +203,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    type Json = serde_json::Value;
+
+    fn value(json: &str) -> Value<'_> {
+        serde_json::from_str(json).unwrap()
+    }
+
     #[test]
     fn numbers_come_in_every_guise() {
-        let read = |value: Value| number(Some(&value)).map_err(|Unreadable| ());
+        let read = |json: Json| number(Some(&value(&json.to_string()))).map_err(|Unreadable| ());
         assert_eq!(read(json!(-1)), Ok(Some(-1.0)));
         assert_eq!(read(json!("1")), Ok(Some(1.0)));
         assert_eq!(read(json!(" 96849.12000000 ")), Ok(Some(96849.12)));
         assert_eq!(read(json!("")), Ok(None));
-        assert_eq!(read(Value::Null), Ok(None));
+        assert_eq!(read(Json::Null), Ok(None));
         for odd in [json!("bullish"), json!("NaN"), json!("inf"), json!(true), json!([1])] {
             assert_eq!(read(odd.clone()), Err(()), "{odd}");
         }
@@ -207,25 +224,24 @@ mod tests {
 
     #[test]
     fn a_row_is_read_by_either_spelling_of_its_time() {
-        let daily = |row: Value| observation(Version::V2.keys(), Kind::Daily, &row).unwrap().data_time.to_string();
+        let read = |kind, row: Json| observation(Version::V2.keys(), kind, &value(&row.to_string())).unwrap().data_time.to_string();
+        let daily = |row| read(Kind::Daily, row);
         assert_eq!(daily(json!({"TOKEN_ID": 1, "DATE": "2026-11-21T00:00:00.000Z"})), "2026-11-21T00:00:00Z");
         assert_eq!(daily(json!({"TOKEN_ID": "1", "TIMESTAMP": "2026-11-21"})), "2026-11-21T00:00:00Z");
         assert_eq!(daily(json!({"TOKEN_ID": 1.0, "DATE": "2026-11-21 13:00:00"})), "2026-11-21T00:00:00Z");
-        let hourly =
-            observation(Version::V2.keys(), Kind::Hourly, &json!({"TOKEN_ID": 1, "TIMESTAMP": "2026-11-21T22:59:59+01:00"})).unwrap();
-        assert_eq!(hourly.data_time.to_string(), "2026-11-21T21:00:00Z");
+        assert_eq!(read(Kind::Hourly, json!({"TOKEN_ID": 1, "TIMESTAMP": "2026-11-21T22:59:59+01:00"})), "2026-11-21T21:00:00Z");
     }
 
     #[test]
     fn an_unreadable_row_is_set_aside_and_the_others_go_on() {
-        let rows = [
-            json!({"TOKEN_ID": 1, "DATE": "2026-11-21", "TRADING_SIGNAL": "up"}),
-            json!({"TOKEN_ID": 2, "DATE": "yesterday"}),
-            json!({"TOKEN_ID": null, "DATE": "2026-11-21"}),
-            json!("a string"),
-            json!({"TOKEN_ID": 5, "DATE": "2026-11-21", "TRADING_SIGNAL": 1, "TM_TRADER_GRADE": "n/a"}),
-        ];
-        let (read, aside) = read_rows(Version::V2, Kind::Daily, &rows);
+        let rows = json!([
+            {"TOKEN_ID": 1, "DATE": "2026-11-21", "TRADING_SIGNAL": "up"},
+            {"TOKEN_ID": 2, "DATE": "yesterday"},
+            {"TOKEN_ID": null, "DATE": "2026-11-21"},
+            "a string",
+            {"TOKEN_ID": 5, "DATE": "2026-11-21", "TRADING_SIGNAL": 1, "TM_TRADER_GRADE": "n/a"},
+        ]);
+        let (read, aside) = read_rows(Version::V2, Kind::Daily, &serde_json::from_str::<Vec<Value<'_>>>(&rows.to_string()).unwrap());
         assert_eq!(read.iter().map(|row| row.token.0).collect::<Vec<_>>(), [5]);
         assert_eq!(read[0].values.trader_grade, None);
         assert_eq!(aside.iter().map(|row| row.token.map(|id| id.0)).collect::<Vec<_>>(), [Some(1), Some(2), None, None]);
