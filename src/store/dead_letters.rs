@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, on_db, write_db},
 };
 use crate::domain::{Address, AlertId, MessageId, Platform, Timestamp};
 use std::{fmt, str::FromStr};
@@ -190,7 +190,7 @@ impl Store {
             }),
             UndeliveredId::Alert(id) => {
                 let done =
-                    on_db!(self.db, pool => sqlx::query(DROP_ALERT).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
+                    write_db!(self.db, pool => sqlx::query(DROP_ALERT).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
                 Ok(done > 0)
             }
         }

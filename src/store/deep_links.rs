@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreResult,
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, write_db},
 };
 use crate::domain::Timestamp;
 
@@ -59,7 +59,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn keep_deep_link(&self, link: &DeepLink, now: Timestamp, expires_at: Timestamp) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(KEEP)
+        write_db!(self.db, pool => sqlx::query(KEEP)
             .bind(&link.code)
             .bind(&link.person)
             .bind(&link.command)

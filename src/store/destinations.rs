@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, on_db, write_db},
 };
 use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Settings, Timestamp};
 
@@ -200,7 +200,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn ensure_destination(&self, new: &NewDestination, now: Timestamp) -> StoreResult<DestinationId> {
-        let id: i64 = on_db!(self.db, pool => sqlx::query_scalar(ENSURE)
+        let id: i64 = write_db!(self.db, pool => sqlx::query_scalar(ENSURE)
             .bind(new.address.platform.as_str())
             .bind(&new.address.chat)
             .bind(topic_of(&new.address))
@@ -266,7 +266,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_route(&self, id: DestinationId, route: &str) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(SET_ROUTE).bind(id.0).bind(route).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(SET_ROUTE).bind(id.0).bind(route).execute(pool).await.map(drop))?;
         Ok(())
     }
 
@@ -312,7 +312,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn restore(&self, id: DestinationId) -> StoreResult<bool> {
-        let rows = on_db!(self.db, pool => sqlx::query(RESTORE).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
+        let rows = write_db!(self.db, pool => sqlx::query(RESTORE).bind(id.0).execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows > 0)
     }
 }

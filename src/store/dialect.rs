@@ -7,7 +7,7 @@ use serde::{
 };
 use std::fmt;
 
-/// Runs one expression on whichever pool it is: `on_db!(self.db, pool => sqlx::query(SQL).bind(x).execute(pool).await)`.
+/// Reads from whichever database it is: `on_db!(self.db, pool => sqlx::query_as(SQL).bind(x).fetch_all(pool).await)`.
 macro_rules! on_db {
     ($db:expr, $pool:ident => $body:expr) => {
         match &$db {
@@ -17,18 +17,30 @@ macro_rules! on_db {
     };
 }
 
+/// Writes with a single statement to whichever database it is: `write_db!(self.db, pool => sqlx::query(SQL).bind(x).execute(pool).await)`.
+macro_rules! write_db {
+    ($db:expr, $pool:ident => $body:expr) => {
+        match &$db {
+            $crate::store::Db::Sqlite { writer, .. } => {
+                let $pool = writer.connection();
+                $body
+            }
+            $crate::store::Db::Postgres($pool) => $body,
+        }
+    };
+}
+
 /// Runs a block in a transaction of whichever database it is: `in_transaction!(self.db, tx => { … ; Ok(value) })`.
 ///
 /// The block is evaluated inside an async block that gives a `StoreResult`; within it `?` works and `&mut *tx` is the executor.
-/// `Ok` commits, `Err` rolls back. SQLite begins `IMMEDIATE`: a deferred transaction that reads and then writes fails at once under
-/// contention, busy timeout or not.
+/// `Ok` commits, `Err` rolls back.
 macro_rules! in_transaction {
     ($db:expr, $tx:ident => $body:block) => {
         match &$db {
             $crate::store::Db::Sqlite { writer, .. } => {
-                let mut $tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+                let mut $tx = writer.begin().await?;
                 let value = async { $crate::store::StoreResult::Ok($body) }.await?;
-                $tx.commit().await?;
+                writer.commit($tx).await?;
                 $crate::store::StoreResult::Ok(value)
             }
             $crate::store::Db::Postgres(pool) => {
@@ -113,4 +125,4 @@ impl super::Store {
     }
 }
 
-pub(in crate::store) use {in_transaction, json_list, on_db, over_rows, per_db};
+pub(in crate::store) use {in_transaction, json_list, on_db, over_rows, per_db, write_db};

@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreResult,
-    dialect::{in_transaction, on_db, per_db},
+    dialect::{in_transaction, on_db, per_db, write_db},
 };
 use crate::domain::{SourceId, Timestamp, Token, TokenId};
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl Store {
     /// Where the database fails: nothing was written.
     pub async fn write_tokens(&self, source: SourceId, tokens: &[Token], now: Timestamp) -> StoreResult<()> {
         let sql = per_db!(self.db, sqlite: UPSERT_SQLITE, postgres: UPSERT_POSTGRES);
-        on_db!(self.db, pool => sqlx::query(sql)
+        write_db!(self.db, pool => sqlx::query(sql)
             .bind(source.as_str()).bind(now.as_millis()).bind(json(tokens)).execute(pool).await.map(drop))?;
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Store {
     /// Where the database fails.
     pub async fn learn_links(&self, source: SourceId, tokens: &[Token]) -> StoreResult<()> {
         let sql = per_db!(self.db, sqlite: LEARN_LINKS_SQLITE, postgres: LEARN_LINKS_POSTGRES);
-        on_db!(self.db, pool => sqlx::query(sql).bind(source.as_str()).bind(json(tokens)).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(sql).bind(source.as_str()).bind(json(tokens)).execute(pool).await.map(drop))?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    dialect::{in_transaction, on_db, per_db},
+    dialect::{in_transaction, on_db, per_db, write_db},
 };
 use crate::domain::{Cadence, Feed, FeedStatus, Kind, SourceId, Timestamp, TokenId};
 use std::{collections::BTreeMap, time::Duration};
@@ -29,11 +29,13 @@ const WANTED: &str = "SELECT w.token_id, s.data_time FROM (
         SELECT token_id FROM tokens WHERE source = $1 AND in_all
             AND EXISTS (SELECT 1 FROM subscriptions WHERE source = $1 AND kind = $2 AND target = 'all')
     ) w LEFT JOIN token_states s ON s.source = $1 AND s.kind = $2 AND s.token_id = w.token_id";
+const NEWEST_SUBSCRIPTION: &str = "SELECT MAX(id) FROM subscriptions";
 /// Two processes (`serve` and `check`) count and write one after the other; SQLite does so by itself.
 const LOCK_LEDGER_SQLITE: &str = "SELECT 1";
 const LOCK_LEDGER_POSTGRES: &str = "LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE";
 
-pub(super) const STATEMENTS: &[&str] = &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, WANTED];
+pub(super) const STATEMENTS: &[&str] =
+    &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, WANTED, NEWEST_SUBSCRIPTION];
 pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
@@ -109,7 +111,7 @@ impl Store {
     pub async fn save_feed(&self, source: SourceId, status: &FeedStatus) -> StoreResult<()> {
         let at = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
         let cadence = serde_json::to_string(&status.cadence).unwrap_or_default();
-        on_db!(self.db, pool => sqlx::query(SAVE)
+        write_db!(self.db, pool => sqlx::query(SAVE)
             .bind(source.as_str())
             .bind(status.feed.as_str())
             .bind(&cadence)
@@ -179,7 +181,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn settle_call(&self, call: i64, status: Option<u16>) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(SETTLE_CALL).bind(call).bind(status.map(i64::from)).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(SETTLE_CALL).bind(call).bind(status.map(i64::from)).execute(pool).await.map(drop))?;
         Ok(())
     }
 
@@ -193,12 +195,20 @@ impl Store {
         Ok(rows.into_iter().map(|(id, at)| (TokenId(id), at.map(Timestamp::from_millis))).collect())
     }
 
+    /// The number of the newest subscription, which says cheaply whether there may be one to a feed that nobody wanted.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn newest_subscription(&self) -> StoreResult<Option<i64>> {
+        Ok(on_db!(self.db, pool => sqlx::query_scalar(NEWEST_SUBSCRIPTION).fetch_one(pool).await)?)
+    }
+
     /// Records a poll that brought nothing to ingest.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn record_poll(&self, poll: &PollRecord<'_>) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(RECORD_POLL)
+        write_db!(self.db, pool => sqlx::query(RECORD_POLL)
             .bind(poll.source.as_str())
             .bind(poll.feed.as_str())
             .bind(poll.started_at.as_millis())

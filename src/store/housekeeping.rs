@@ -1,6 +1,6 @@
 //! Forgetting what is only kept for a while. Requests and updates are forgotten where they are remembered (`interactions`, `inbox`).
 
-use super::{Store, StoreResult, dialect::on_db};
+use super::{Store, StoreResult, dialect::write_db};
 use crate::domain::Timestamp;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Store {
     pub async fn forget_old(&self, now: Timestamp) -> StoreResult<()> {
         for (statement, kept) in KEPT {
             let before = (now - *kept).as_millis();
-            on_db!(self.db, pool => sqlx::query(*statement).bind(before).execute(pool).await.map(drop))?;
+            write_db!(self.db, pool => sqlx::query(*statement).bind(before).execute(pool).await.map(drop))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::{
     NewDestination, Store, StoreResult,
     destinations::{ENSURE_FOR_ANSWER, settings_json, topic_of},
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, on_db, write_db},
     outbox::ENQUEUE,
 };
 use crate::domain::{Lane, MessageBody, Settings, Timestamp};
@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn keep_update(&self, update_id: i64, body: &str, now: Timestamp) -> StoreResult<bool> {
-        let rows = on_db!(self.db, pool => sqlx::query(KEEP)
+        let rows = write_db!(self.db, pool => sqlx::query(KEEP)
             .bind(update_id).bind(now.as_millis()).bind(body).bind("stored").execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows > 0)
     }
@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn reject_update(&self, update_id: i64) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(REJECT).bind(update_id).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(REJECT).bind(update_id).execute(pool).await.map(drop))?;
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_update_aside(&self, number: i64, beginning: &str, now: Timestamp) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(SET_ASIDE).bind(number).bind(now.as_millis()).bind(beginning).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(SET_ASIDE).bind(number).bind(now.as_millis()).bind(beginning).execute(pool).await.map(drop))?;
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl Store {
     /// Where the database fails.
     pub async fn forget_updates(&self, before: Timestamp) -> StoreResult<u64> {
         let rows =
-            on_db!(self.db, pool => sqlx::query(FORGET).bind(before.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
+            write_db!(self.db, pool => sqlx::query(FORGET).bind(before.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows)
     }
 }

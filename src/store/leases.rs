@@ -1,6 +1,9 @@
 //! Roles that one process at a time holds (PostgreSQL; on SQLite a lock beside the file does this).
 
-use super::{Store, StoreResult, dialect::on_db};
+use super::{
+    Store, StoreResult,
+    dialect::{on_db, write_db},
+};
 use crate::domain::Timestamp;
 
 /// The right to serve a PostgreSQL database.
@@ -22,7 +25,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, expires_at: Timestamp) -> StoreResult<bool> {
-        let fence: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(TAKE)
+        let fence: Option<i64> = write_db!(self.db, pool => sqlx::query_scalar(TAKE)
             .bind(name).bind(holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
         Ok(fence.is_some())
     }
@@ -32,7 +35,7 @@ impl Store {
     /// # Errors
     /// Where the database fails: the role is still held until its time is up.
     pub async fn keep_lease(&self, name: &str, holder: &str, expires_at: Timestamp) -> StoreResult<bool> {
-        let rows = on_db!(self.db, pool => sqlx::query(KEEP)
+        let rows = write_db!(self.db, pool => sqlx::query(KEEP)
             .bind(name).bind(holder).bind(expires_at.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows > 0)
     }
@@ -42,7 +45,7 @@ impl Store {
     /// # Errors
     /// Where the database fails: the lease runs out by itself.
     pub async fn give_lease_back(&self, name: &str, holder: &str) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(name).bind(holder).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(name).bind(holder).execute(pool).await.map(drop))?;
         Ok(())
     }
     /// Whether somebody holds a role.

@@ -1,6 +1,9 @@
 //! What people had looked up at the source: their daily counts, and the answers that are shared.
 
-use super::{Store, StoreResult, dialect::on_db};
+use super::{
+    Store, StoreResult,
+    dialect::{on_db, write_db},
+};
 use crate::domain::{SourceId, Timestamp, Token, TokenId};
 
 const COUNTS: &str = "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN person = $3 THEN 1 ELSE 0 END) AS BIGINT), 0) FROM lookups
@@ -57,7 +60,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn record_lookup(&self, source: SourceId, person: &str, query: &str, found: bool, now: Timestamp) -> StoreResult<()> {
-        on_db!(self.db, pool => sqlx::query(RECORD)
+        write_db!(self.db, pool => sqlx::query(RECORD)
             .bind(source.as_str()).bind(person).bind(query).bind(found).bind(now.as_millis()).execute(pool).await.map(drop))?;
         Ok(())
     }

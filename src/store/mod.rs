@@ -37,6 +37,7 @@ mod subscription_lists;
 mod subscriptions;
 mod token_search;
 pub mod transfer;
+mod writer;
 
 pub use activity::{Activity, AlertCount};
 pub use audit::AuditEntry;
@@ -62,6 +63,7 @@ pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOr
 pub use token_search::TokenField;
 
 use sqlx::{PgPool, SqlitePool};
+use writer::Writer;
 
 /// The database, whichever it is. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,7 +78,7 @@ pub(in crate::store) enum Db {
     /// lock would sleep and ask again, ever longer.
     Sqlite {
         pool: SqlitePool,
-        writer: SqlitePool,
+        writer: Writer,
     },
     Postgres(PgPool),
 }

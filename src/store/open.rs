@@ -1,6 +1,9 @@
 //! Opening a database: connect, lock, migrate, refuse what is newer.
 
-use super::{Db, Store};
+use super::{
+    Db, Store,
+    writer::{self, Writer},
+};
 use sqlx::{
     ConnectOptions, Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -22,6 +25,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to a SQLite file besides the one that writes.
 const READERS: u32 = 3;
+/// When the connection that copies the log is closed again.
+const COPIER_RESTS: Duration = Duration::from_secs(60);
 /// Rows that its thread reads ahead: with few, two threads wake each other for every handful of a long list.
 const ROWS_AT_ONCE: usize = 1_000;
 /// What each connection keeps of the file in memory, in KiB (negative says that to SQLite): the system's own cache holds all of it.
@@ -97,7 +102,7 @@ impl Store {
     /// [`OpenError::Newer`] and whatever the migrator finds.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         let done = match &self.db {
-            Db::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await,
+            Db::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer.connection()).await,
             Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
         };
         done.map_err(|error| match error {
@@ -152,23 +157,27 @@ async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .pragma("cache_size", PAGE_CACHE)
+        .pragma("wal_autocheckpoint", writer::LONGEST)
+        .pragma("journal_size_limit", writer::KEPT)
         .row_buffer_size(ROWS_AT_ONCE)
         .disable_statement_logging();
-    let in_memory = sqlite_path(url).is_none();
-    if let Some(path) = sqlite_path(url) {
-        folder_exists(&path)?;
-        create_private(&path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
+    let file = sqlite_path(url);
+    if let Some(path) = &file {
+        folder_exists(path)?;
+        create_private(path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
     }
     // To ask a file whether it is still there would double what a short statement takes.
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
-    if in_memory {
+    let Some(file) = file else {
         // It lives as long as its one connection.
         let only = pool().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
         let only = only.connect_with(options).await.map_err(OpenError::Connect)?;
-        return Ok(Db::Sqlite { pool: only.clone(), writer: only });
-    }
+        return Ok(Db::Sqlite { pool: only.clone(), writer: Writer::in_memory(only) });
+    };
     let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(OpenError::Connect)?;
-    Ok(Db::Sqlite { pool: pool().max_connections(READERS).connect_lazy_with(options), writer })
+    let copier = pool().max_connections(1).idle_timeout(COPIER_RESTS).connect_lazy_with(options.clone());
+    let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Db::Sqlite { pool: readers, writer: Writer::of_file(writer, file, copier) })
 }
 
 /// SQLite would say only that it cannot open the file.

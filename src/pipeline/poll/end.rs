@@ -47,6 +47,7 @@ impl Poller {
             problem: active.problem.clone(),
             month_used_up: active.month_used_up,
         };
+        self.planner.look_at_once();
         // Whatever fails below leaves the poll as it is, and the next step ends it again.
         match &active.job {
             Job::Collected(snapshot) => {

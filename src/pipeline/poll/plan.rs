@@ -11,15 +11,12 @@ use crate::{
     engine::budget::{self, Demand, Plan},
     store::StoreResult,
 };
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Who wants what is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// A look that takes longer is not repeated every second.
-const COSTLY: Duration = Duration::from_millis(100);
+/// Where nobody wants a feed yet, a glance for the first subscription comes so often.
+const GLANCE_EVERY: Duration = Duration::from_secs(1);
 /// Beyond a cadence and its jitter no slot can lie: the clock was stepped back.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -29,18 +26,25 @@ pub(super) struct Planner {
     started: bool,
     looked_at: Option<Timestamp>,
     last: Option<(Demand, Plan)>,
-    /// Looking takes long: so many subscriptions are there that nobody waits for the first.
-    costly: bool,
+    newest_subscription: Option<i64>,
 }
 
 impl Planner {
+    /// A poll has ended, which may have changed what `all` means or what can be afforded: looked at before anything else.
+    pub(super) fn look_at_once(&mut self) {
+        self.looked_at = None;
+    }
+
     /// When it is time to look again who wants what.
     pub(super) fn look_again_at(&self, feeds: &BTreeMap<Feed, FeedState>) -> Timestamp {
         // Whoever waits for the first subscription comes back soon; it is all that can happen to a feed that nobody wants.
-        let idle = feeds.values().any(|state| state.status.cadence == Cadence::Idle);
-        let every = if idle { Duration::from_secs(1) } else { LOOK_EVERY };
+        let every = if is_any_idle(feeds) { GLANCE_EVERY } else { LOOK_EVERY };
         self.looked_at.map_or(Timestamp::EPOCH, |at| at + every)
     }
+}
+
+fn is_any_idle(feeds: &BTreeMap<Feed, FeedState>) -> bool {
+    feeds.values().any(|state| state.status.cadence == Cadence::Idle)
 }
 
 /// The demand on the source as the database knows it, for the plan (`check` and `/subscribe` ask with changed numbers).
@@ -73,15 +77,12 @@ impl Poller {
         if !self.planner.started {
             self.start().await?;
         }
-        let waits = self.planner.looked_at.is_some_and(|at| at <= now) && self.planner.look_again_at(&self.feeds) > now;
+        let looked_lately = self.planner.looked_at.is_some_and(|at| at <= now && now < at + LOOK_EVERY);
         let due = self.feeds.values().any(|state| state.is_due(now));
-        let idle = self.feeds.values().any(|state| state.status.cadence == Cadence::Idle);
-        if waits && !due && (!idle || self.planner.costly) {
+        if looked_lately && !due && !self.has_a_new_subscription().await? {
             return Ok(());
         }
-        let begun = Instant::now();
         let demand = demand(&self.store, self.caller.source_id(), &self.settings, now).await?;
-        self.planner.costly = begun.elapsed() > COSTLY;
         self.planner.looked_at = Some(now);
         let plan = match &self.planner.last {
             Some((last, plan)) if *last == demand => plan.clone(),
@@ -90,6 +91,15 @@ impl Poller {
         self.apply(&demand, &plan, now).await?;
         self.planner.last = Some((demand, plan));
         Ok(())
+    }
+
+    /// Whether somebody may want a feed that nobody wanted; asked only where there is such a feed.
+    async fn has_a_new_subscription(&mut self) -> StoreResult<bool> {
+        if !is_any_idle(&self.feeds) {
+            return Ok(false);
+        }
+        let newest = self.store.newest_subscription().await?;
+        Ok(std::mem::replace(&mut self.planner.newest_subscription, newest) != newest)
     }
 
     /// Takes up what the last run left. A refusal ends with a restart: perhaps the key was changed.

@@ -266,7 +266,7 @@ impl Store {
             }};
         }
         match &self.db {
-            Db::Sqlite { writer, .. } => import!(writer),
+            Db::Sqlite { writer, .. } => import!(writer.connection()),
             Db::Postgres(pool) => import!(pool),
         }
     }
