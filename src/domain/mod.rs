@@ -29,7 +29,7 @@ pub use message::{Call, Mention, MessageBody, Outcome, SummaryCause};
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
 pub use settings::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Settings};
-pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Values};
+pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unconfirmed, Values};
 pub use state::TokenState;
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
 pub use telling::{Candidate, Composition, Draft, Due, Situation, Told, Wish};

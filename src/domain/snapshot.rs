@@ -2,7 +2,7 @@
 
 use super::{Kind, SourceId, Stance, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All pages of one poll (`rules.md` 1.3): ingested once, as a whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,15 @@ pub struct PastRow {
     pub values: Values,
 }
 
+/// Turns of most of the market at once, which wait for a second answer that shows them too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// When they were first shown.
+    pub since: Timestamp,
+    /// What each token's call would be.
+    pub turns: BTreeMap<TokenId, Stance>,
+}
+
 /// A row that was not taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
@@ -107,6 +116,8 @@ pub enum SetAsideReason {
     Baseline,
     /// It says what was known.
     Unchanged,
+    /// Most of the market would turn with it: a second answer has to show it too.
+    Unconfirmed,
     /// It restates a row that was corrected before: a correction is told once, the next row decides (2.9).
     AlreadyCorrected,
 }
@@ -122,6 +133,7 @@ impl SetAsideReason {
             Self::Conflict => "conflict",
             Self::Empty => "empty",
             Self::Duplicate => "duplicate",
+            Self::Unconfirmed => "unconfirmed",
             Self::Older => "older",
             Self::Baseline => "baseline",
             Self::Unchanged => "unchanged",

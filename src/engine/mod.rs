@@ -5,6 +5,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod compose;
+pub mod confirm;
 pub mod decide;
 pub mod diff;
 pub mod retry;

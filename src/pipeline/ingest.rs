@@ -1,9 +1,12 @@
 //! Stage 1: a snapshot meets the stored state; what differs becomes changes.
 
 use crate::{
-    domain::{Change, ChangeId, SetAside, SetAsideReason, Snapshot, Timestamp},
-    engine::diff::{Diff, diff},
-    store::{Applied, PollResult, Store, StoreError, StoreResult},
+    domain::{Change, ChangeId, Observation, SetAside, SetAsideReason, Snapshot, Timestamp},
+    engine::{
+        confirm::{Verdict, confirm},
+        diff::{Diff, diff},
+    },
+    store::{Applied, KnownStates, PollResult, Store, StoreError, StoreResult},
     telemetry::PollOutcome,
 };
 
@@ -17,6 +20,8 @@ pub struct Ingested {
     pub changes: Vec<(ChangeId, Change)>,
     /// Rows that were not taken, not counting those that said what was known.
     pub set_aside: usize,
+    /// What became of turns that would be most of the market's.
+    pub verdict: Verdict,
 }
 
 /// Compares a snapshot with the stored state and commits the new state, the changes and their fan-out jobs in one transaction.
@@ -26,14 +31,33 @@ pub struct Ingested {
 pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> StoreResult<Ingested> {
     for _ in 0..ATTEMPTS {
         let known = store.token_states(snapshot.source, snapshot.kind).await?;
-        let diff = diff(&known.states, snapshot, now);
+        let (diff, verdict) = believe(&known, snapshot, now);
         let set_aside = diff.set_aside.iter().filter(|row| was_not_taken(row)).count();
-        match store.store_poll(&poll_result(snapshot, &diff, set_aside), known.version, now).await? {
-            Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside }),
+        let result = PollResult { unconfirmed: verdict.unconfirmed.as_ref(), ..poll_result(snapshot, &diff, set_aside) };
+        match store.store_poll(&result, known.version, now).await? {
+            Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside, verdict }),
             Applied::Conflict => {}
         }
     }
     Err(StoreError::Contended)
+}
+
+/// What a snapshot means, without the rows of those tokens whose turn has to be shown a second time: for them nothing is known yet.
+fn believe(known: &KnownStates, snapshot: &Snapshot, now: Timestamp) -> (Diff, Verdict) {
+    let all = diff(&known.states, snapshot, now);
+    let verdict = confirm(&all.changes, snapshot, known.unconfirmed.as_ref(), now);
+    if verdict.kept_back.is_empty() {
+        return (all, verdict);
+    }
+    let (kept_back, believed) = snapshot.observations.iter().cloned().partition(|row| verdict.kept_back.contains(&row.token));
+    let aside = |row: Observation| SetAside { token: Some(row.token), data_time: Some(row.data_time), reason: SetAsideReason::Unconfirmed };
+    let kept_back: Vec<Observation> = kept_back;
+    let set_aside = snapshot.set_aside.iter().cloned().chain(kept_back.into_iter().map(aside)).collect();
+    let mut rest = diff(&known.states, &Snapshot { observations: believed, set_aside, ..snapshot.clone() }, now);
+    // They were answered for: their turn is no late one when it is believed.
+    rest.absent.retain(|token| !verdict.kept_back.contains(token));
+    rest.seen.extend(&verdict.kept_back);
+    (rest, verdict)
 }
 
 fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> PollResult<'a> {
@@ -51,6 +75,7 @@ fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> Pol
         changes: &diff.changes,
         seen: &diff.seen,
         absent: &diff.absent,
+        unconfirmed: None,
     }
 }
 

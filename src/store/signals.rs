@@ -4,11 +4,13 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{flag, in_transaction, json_list, list, on_db, per_db},
 };
-use crate::domain::{Cadence, Change, ChangeId, Kind, Nature, Observation, Since, SourceId, Stance, Timestamp, TokenId, TokenState};
+use crate::domain::{
+    Cadence, Change, ChangeId, Kind, Nature, Observation, Since, SourceId, Stance, Timestamp, TokenId, TokenState, Unconfirmed,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const VERSION: &str = "SELECT version FROM feeds WHERE source = $1 AND feed = $2";
+const VERSION: &str = "SELECT version, unconfirmed FROM feeds WHERE source = $1 AND feed = $2";
 const STATES: (&str, &str) = json_list!(
     sqlite: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
         CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, fingerprint",
@@ -18,7 +20,7 @@ const STATES: (&str, &str) = json_list!(
 );
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
     VALUES ($1, $2, 0, $3, 0, 0, FALSE) ON CONFLICT (source, feed) DO NOTHING";
-const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1 WHERE source = $1 AND feed = $2 AND version = $3";
+const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1, unconfirmed = $4 WHERE source = $1 AND feed = $2 AND version = $3";
 const INSERT_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
 const FAN_OUT: &str = "INSERT INTO fanout_jobs (change_id, after_destination, created_at)
@@ -85,6 +87,8 @@ pub struct KnownStates {
     pub version: i64,
     /// By token.
     pub states: BTreeMap<TokenId, TokenState>,
+    /// Turns that wait for a second answer.
+    pub unconfirmed: Option<Unconfirmed>,
 }
 
 /// What one poll leaves behind.
@@ -116,6 +120,8 @@ pub struct PollResult<'a> {
     pub seen: &'a [TokenId],
     /// Tokens that were asked for without a row.
     pub absent: &'a [TokenId],
+    /// Turns that wait for a second answer from now on.
+    pub unconfirmed: Option<&'a Unconfirmed>,
 }
 
 /// What became of a write.
@@ -175,14 +181,16 @@ impl Store {
     /// Where the database fails.
     pub async fn token_states(&self, source: SourceId, kind: Kind) -> StoreResult<KnownStates> {
         // The version first: states that are newer than it meet a conflict, never the other way round.
-        let version: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(VERSION)
+        let feed: Option<(i64, Option<String>)> = on_db!(self.db, pool => sqlx::query_as(VERSION)
             .bind(source.as_str()).bind(kind.as_str()).fetch_optional(pool).await)?;
+        let (version, unconfirmed) = feed.unwrap_or_default();
+        let unconfirmed = unconfirmed.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("turns that wait", &json)));
         let sql = self.words(STATES);
         let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql)
             .bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
         let states: StoreResult<Vec<TokenState>> = list(&rows)?.into_iter().map(|row: StateRow| TokenState::try_from(row)).collect();
         let states = states?.into_iter().map(|state| (state.token, state)).collect();
-        Ok(KnownStates { version: version.unwrap_or_default(), states })
+        Ok(KnownStates { version, states, unconfirmed: unconfirmed.transpose()? })
     }
 
     /// Stores what a poll left behind, all or nothing, unless the states have moved on since `version`.
@@ -195,7 +203,7 @@ impl Store {
         let sql = |pair: (&'static str, &'static str)| per_db!(self.db, sqlite: pair.0, postgres: pair.1);
         let stored: Option<Vec<(i64, i64, i64)>> = in_transaction!(self.db, tx => {
             sqlx::query(ENSURE_FEED).bind(source).bind(feed).bind(&bulk.cadence).execute(&mut *tx).await?;
-            let turned = sqlx::query(NEXT_VERSION).bind(source).bind(feed).bind(version).execute(&mut *tx).await?;
+            let turned = sqlx::query(NEXT_VERSION).bind(source).bind(feed).bind(version).bind(&bulk.unconfirmed).execute(&mut *tx).await?;
             if turned.rows_affected() == 0 {
                 return Ok(None);
             }
@@ -246,6 +254,7 @@ struct Bulk {
     changes: Option<String>,
     seen: Option<String>,
     absent: Option<String>,
+    unconfirmed: Option<String>,
 }
 
 impl Bulk {
@@ -295,6 +304,7 @@ impl Bulk {
             }),
             seen: json(result.seen, |token| *token),
             absent: json(result.absent, |token| *token),
+            unconfirmed: result.unconfirmed.map(|turns| serde_json::to_string(turns).unwrap_or_default()),
         }
     }
 }

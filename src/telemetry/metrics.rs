@@ -17,6 +17,7 @@ macro_rules! labels {
 
 labels! {
     PollLabels { feed, outcome }
+    FeedLabels { feed }
     CallLabels { endpoint, status }
     ChangeLabels { kind, direction }
     AlertLabels { decision, reason }
@@ -33,6 +34,7 @@ type Histograms = Family<StageLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     polls: Family<PollLabels, Counter>,
+    unconfirmed: Family<FeedLabels, Counter>,
     source_calls: Family<CallLabels, Counter>,
     source_call_seconds: Histogram,
     changes: Family<ChangeLabels, Counter>,
@@ -130,6 +132,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("bellwether");
         let metrics = Self {
             polls: Family::default(),
+            unconfirmed: Family::default(),
             source_calls: Family::default(),
             source_call_seconds: latency_histogram(),
             changes: Family::default(),
@@ -143,6 +146,7 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         registry.register("polls", "Polls of each feed by how they ended", metrics.polls.clone());
+        registry.register("unconfirmed_turns", "Turns of most of the market that no second answer showed", metrics.unconfirmed.clone());
         registry.register("source_calls", "HTTP calls to the source by status", metrics.source_calls.clone());
         registry.register_with_unit(
             "source_call",
@@ -182,6 +186,11 @@ impl Metrics {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         self.source_calls.get_or_create(&CallLabels { endpoint: endpoint.to_owned(), status }).inc();
         self.source_call_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Turns of most of the market were not shown a second time.
+    pub fn unconfirmed(&self, feed: Feed, turns: usize) {
+        self.unconfirmed.get_or_create(&FeedLabels { feed: feed.as_str().to_owned() }).inc_by(turns as u64);
     }
 
     /// A change was found.

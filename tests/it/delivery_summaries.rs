@@ -53,6 +53,7 @@ on_both!(beyond_twenty_five_a_summary_is_symbols, |db| async move {
     app.baseline(&ids[..20]).await;
     app.call(&ids[20..], -1);
     app.turn(&ids[..20], 1).await;
+    app.pass(10 * MINUTE).await; // So many at once are believed when a second answer shows them too.
     let (discord, telegram) = (app.discord_messages(), app.telegram_messages());
     assert_eq!((discord.len(), telegram.len()), (1, 1));
     assert_snapshot!(discord[0].1, @"

@@ -149,6 +149,7 @@ on_both!(a_write_from_states_that_have_moved_on_stores_nothing, |db| async move 
         changes: &[],
         seen: &[],
         absent: &[],
+        unconfirmed: None,
     };
     assert_eq!(db.store.store_poll(&stale, 0, now).await.unwrap(), Applied::Conflict);
     assert_eq!(number(&db, "SELECT COUNT(*) FROM polls").await, 1);

@@ -39,6 +39,7 @@ mod discord_send;
 mod docs;
 mod flow_budget;
 mod flow_late;
+mod flow_market;
 mod flow_signals;
 mod flow_source;
 mod ingest_polls;

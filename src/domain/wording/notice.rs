@@ -15,6 +15,10 @@ pub enum NoticePhrase {
     FeedPartial { feed: Feed, polls: u32, problem: String },
     /// It is back.
     FeedBack { feed: Feed, changes: usize },
+    /// Most of the market would turn at once: a second answer has to show it too.
+    MarketTurned { feed: Feed, turned: usize, asked: usize, until: Timestamp },
+    /// What the second answer said.
+    MarketLookedAtAgain { feed: Feed, confirmed: usize, refuted: usize },
     /// The source refuses the key or the plan: the feed stops until restart.
     FeedRefused { feed: Feed, problem: String },
     /// Every asked token has no data for a day (1.9).
@@ -49,6 +53,18 @@ impl NoticePhrase {
             )),
             Self::FeedBack { feed, changes: 0 } => out.text(format!("The {feed} feed is back. Nothing changed meanwhile.")),
             Self::FeedBack { feed, changes } => out.text(format!("The {feed} feed is back. Changes meanwhile: {changes}.")),
+            Self::MarketTurned { feed, turned, asked, until } => out
+                .text(format!(
+                    "{turned} of {asked} tokens of the {feed} feed would turn at once. That is more often a mistake of the source than the market, so nobody is told until a second answer shows it too; it is asked for again by "
+                ))
+                .time(*until, TimeStyle::DateTime)
+                .text(", where the call budget allows it, else with the next poll."),
+            Self::MarketLookedAtAgain { feed, confirmed, refuted: 0 } => {
+                out.text(format!("The {feed} feed shows the same again: {confirmed} turns are told now."))
+            }
+            Self::MarketLookedAtAgain { feed, confirmed, refuted } => out.text(format!(
+                "The {feed} feed was looked at again: {confirmed} turns are told now, {refuted} were not confirmed and nobody hears of them."
+            )),
             Self::FeedRefused { feed, problem } => out
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
                 .code("bellwether check")

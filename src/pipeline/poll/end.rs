@@ -1,12 +1,16 @@
 //! How a poll ends: its snapshot is ingested, its outcome counted, its next one set, its outage told of once (`rules.md` 1.3, 1.9, 2.10).
 
 use super::{
-    super::{ingest::ingest, schedule::jitter},
+    super::{
+        ingest::{Ingested, ingest},
+        schedule::jitter,
+    },
     Poller,
     feed::Job,
 };
 use crate::{
     domain::{Cadence, Feed, FeedStatus, Kind, Snapshot, Timestamp, Timing, wording::NoticePhrase},
+    engine::confirm::{ASK_AGAIN_AFTER, Verdict},
     store::{PollRecord, StoreResult},
     telemetry::PollOutcome,
 };
@@ -32,6 +36,8 @@ struct Ending {
     found: bool,
     problem: Option<String>,
     month_used_up: bool,
+    /// Most of the market turned: a second answer is to come soon.
+    ask_again: bool,
 }
 
 impl Poller {
@@ -46,6 +52,7 @@ impl Poller {
             found: active.found,
             problem: active.problem.clone(),
             month_used_up: active.month_used_up,
+            ask_again: false,
         };
         self.planner.look_at_once();
         // Whatever fails below leaves the poll as it is, and the next step ends it again.
@@ -55,7 +62,12 @@ impl Poller {
                     let tokens: Vec<_> = active.linked.values().cloned().collect();
                     self.store.learn_links(snapshot.source, &tokens).await?;
                 }
-                (ending.outcome, ending.changes) = self.hand_over(snapshot, answered > 0).await?;
+                let (ingested, now) = (ingest(&self.store, snapshot, self.clock.now()).await?, self.clock.now());
+                if answered > 0 {
+                    (ending.outcome, ending.changes) = self.hand_over(snapshot, &ingested);
+                    ending.ask_again = !ingested.verdict.kept_back.is_empty();
+                    self.tell_verdict(feed, snapshot, &ingested.verdict, now).await;
+                }
             }
             Job::Refresh(refresh) => {
                 let now = self.clock.now();
@@ -96,12 +108,8 @@ impl Poller {
         state.active = Some(active);
     }
 
-    /// Ingests a snapshot, which also records the poll and notes that its tokens were asked for, whether anything came or not.
-    async fn hand_over(&self, snapshot: &Snapshot, answered: bool) -> StoreResult<(PollOutcome, usize)> {
-        let ingested = ingest(&self.store, snapshot, self.clock.now()).await?;
-        if !answered {
-            return Ok((PollOutcome::Failed, 0));
-        }
+    /// Counts what was ingested, and wakes whoever tells of it.
+    fn hand_over(&self, snapshot: &Snapshot, ingested: &Ingested) -> (PollOutcome, usize) {
         for (_, change) in &ingested.changes {
             self.metrics.change(change.kind, change.to);
         }
@@ -112,7 +120,21 @@ impl Poller {
         if changes > 0 {
             self.wake.notify_one();
         }
-        Ok((if snapshot.complete { PollOutcome::Complete } else { PollOutcome::Partial }, news))
+        (if snapshot.complete { PollOutcome::Complete } else { PollOutcome::Partial }, news)
+    }
+
+    /// Operators hear of turns that have to be shown twice, and of what the second answer said.
+    async fn tell_verdict(&self, feed: Feed, snapshot: &Snapshot, verdict: &Verdict, now: Timestamp) {
+        let (confirmed, refuted) = (verdict.confirmed.len(), verdict.refuted.len());
+        self.metrics.unconfirmed(feed, refuted);
+        if confirmed + refuted > 0 {
+            self.operators.tell(NoticePhrase::MarketLookedAtAgain { feed, confirmed, refuted }).await;
+        }
+        let turned = verdict.kept_back.len();
+        if turned > 0 {
+            let until = now + ASK_AGAIN_AFTER;
+            self.operators.tell(NoticePhrase::MarketTurned { feed, turned, asked: snapshot.asked.len(), until }).await;
+        }
     }
 
     /// Records a poll that no ingest records.
@@ -152,6 +174,10 @@ impl Poller {
         }
         self.set_next(feed, now);
         self.hasten_or_hold(feed, &ending, now);
+        if ending.ask_again {
+            let soon = now + ASK_AGAIN_AFTER;
+            self.feeds.entry(feed).and_modify(|state| state.status.next_poll_at = state.status.next_poll_at.map(|slot| slot.min(soon)));
+        }
         if matches!(feed, Feed::Signals(_)) && ending.outcome == PollOutcome::Complete {
             self.watch_for_data(feed, ending.found, now).await;
         }

@@ -27,6 +27,7 @@ pub(super) struct Planner {
     looked_at: Option<Timestamp>,
     last: Option<(Demand, Plan)>,
     newest_subscription: Option<i64>,
+    glanced_at: Timestamp,
 }
 
 impl Planner {
@@ -37,9 +38,9 @@ impl Planner {
 
     /// When it is time to look again who wants what.
     pub(super) fn look_again_at(&self, feeds: &BTreeMap<Feed, FeedState>) -> Timestamp {
+        let look = self.looked_at.map_or(Timestamp::EPOCH, |at| at + LOOK_EVERY);
         // Whoever waits for the first subscription comes back soon; it is all that can happen to a feed that nobody wants.
-        let every = if is_any_idle(feeds) { GLANCE_EVERY } else { LOOK_EVERY };
-        self.looked_at.map_or(Timestamp::EPOCH, |at| at + every)
+        if is_any_idle(feeds) { look.min(self.glanced_at + GLANCE_EVERY) } else { look }
     }
 }
 
@@ -98,6 +99,7 @@ impl Poller {
         if !is_any_idle(&self.feeds) {
             return Ok(false);
         }
+        self.planner.glanced_at = self.clock.now();
         let newest = self.store.newest_subscription().await?;
         Ok(std::mem::replace(&mut self.planner.newest_subscription, newest) != newest)
     }
@@ -168,7 +170,14 @@ impl Poller {
             {
                 state.status.next_poll_at = Some(now);
             }
-            _ => self.set_next(feed, now),
+            _ => {
+                self.set_next(feed, now);
+                // A slot that was sooner than the next regular one was wanted for a reason, such as a second answer.
+                let sooner = before.filter(|_| same_cadence);
+                self.feeds.entry(feed).and_modify(|state| {
+                    state.status.next_poll_at = state.status.next_poll_at.map(|slot| sooner.map_or(slot, |sooner| slot.min(sooner)));
+                });
+            }
         }
         self.feeds.get(&feed).is_some_and(|state| state.status.next_poll_at != before)
     }

@@ -4,7 +4,7 @@
 
 use crate::domain::{
     Address, AlertState, Cadence, Delivery, Direction, Feed, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention, MessageBody, Place,
-    Platform, QuarantineReason, Reason, Settings, SourceId, Stance, Target, Timestamp, Values, clean_name,
+    Platform, QuarantineReason, Reason, Settings, SourceId, Stance, Target, Timestamp, Unconfirmed, Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -387,6 +387,12 @@ json!(
     CadenceJson,
     |value| as_read::<Cadence>(&value),
     "the cadence as export wrote it"
+);
+json!(
+    /// Turns that wait for a second answer.
+    UnconfirmedJson,
+    |value| as_read::<Unconfirmed>(&value),
+    "the turns as export wrote them"
 );
 json!(
     /// The numbers of a row.

@@ -8,7 +8,8 @@ use super::{
     cells::{
         AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, DecisionText, DeliveryText, DirectionText, FeedText, KindText,
         MentionJson, MessageStateText, Moment, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText, QuarantineText,
-        ReasonText, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UpdateBody, UpdateStateText, ValuesJson,
+        ReasonText, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson, UpdateBody, UpdateStateText,
+        ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -123,6 +124,7 @@ section! {
         problem: Option<Text> = TEXT problem,
         stopped: bool = BOOLEAN stopped,
         empty_since: Option<Moment> = BIGINT empty_since,
+        unconfirmed: Option<UnconfirmedJson> = TEXT unconfirmed,
     } key [source, feed] order ["x.source", "x.feed"]
 }
 
