@@ -10,8 +10,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Destinations a transaction: about 10 ms of the database's only writer.
-const CHUNK: i64 = 1_000;
+/// Destinations a transaction: a few milliseconds of the database's only writer.
+const CHUNK: i64 = 500;
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
