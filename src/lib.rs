@@ -7,6 +7,7 @@
 //! - [`engine`]: the rules, as pure functions: what is a change, who is told, when, in how many messages.
 //! - [`pipeline`]: the shell around the engine: poll, ingest, fan-out, compose, deliver. [`pipeline::ingest`] is the shortest way in.
 //! - [`commands`]: what people type; [`sources`]: where signals come from; [`chat`]: where alerts go.
+//! - [`chart`]: pictures of a token's past, values in and bytes out.
 //! - [`store`]: all SQL, for SQLite and PostgreSQL.
 //! - [`transfer`]: what leaves as one document and comes back: its format, its limits, how it differs from what is there.
 //! - [`web`]: health, metrics and the routes that platforms call.
@@ -16,6 +17,7 @@
 //! `ARCHITECTURE.md` says why it is so, and what each room must never know.
 
 pub mod app;
+pub mod chart;
 pub mod chat;
 pub mod cli;
 pub mod clock;

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a measurement may fail where it stands, and prints")]
 #![expect(clippy::disallowed_methods, reason = "measurements ask the system what the product may not")]
 
+mod chart;
 mod commands;
 mod door;
 mod fanout;
@@ -52,6 +53,9 @@ fn main() {
         }
         if wanted("idle") {
             idle::measure(&mut table).await;
+        }
+        if wanted("chart") {
+            chart::measure(&mut table);
         }
         if wanted("size") {
             size::measure(&mut table);

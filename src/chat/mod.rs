@@ -4,9 +4,11 @@
 pub mod console;
 pub mod discord;
 mod nonce;
+mod picture;
 pub mod telegram;
 
 pub use nonce::nonce;
+use picture::png_part;
 
 use crate::domain::{Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp};
 use async_trait::async_trait;
@@ -47,6 +49,8 @@ pub struct Outgoing {
     pub mention: Mention,
     /// Whether this is an answer to a command (Telegram counts those apart, 4.4).
     pub is_reply: bool,
+    /// Whether nothing was tried before: a picture goes with the first attempt alone, because it may be what made it fail.
+    pub is_first: bool,
 }
 
 /// The platform took it.

@@ -1,6 +1,6 @@
 //! The desk: takes a request, carries it out, answers. What each command does stands in its own file.
 
-use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize};
+use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize, pictures::Pictures};
 use crate::{
     clock::SharedClock,
     domain::{
@@ -26,6 +26,7 @@ pub struct Desk {
     pub(super) lookups: mpsc::Sender<LookupRequest>,
     pub(super) settings: Arc<DeskSettings>,
     pub(super) directory_patience: Duration,
+    pub(super) pictures: Arc<Pictures>,
 }
 
 /// What the operator has configured, as far as answers depend on it.
@@ -94,7 +95,7 @@ impl Desk {
     pub fn new(store: Store, clock: SharedClock, settings: DeskSettings) -> (Self, mpsc::Receiver<LookupRequest>) {
         let (lookups, requests) = mpsc::channel(64);
         let settings = Arc::new(settings);
-        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE }, requests)
+        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, pictures: Arc::default() }, requests)
     }
 
     /// The same desk with another patience for the directory's first load.

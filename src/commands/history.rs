@@ -7,16 +7,24 @@ use super::{
     signal::{Subject, call_card, follow_it, is_followed},
 };
 use crate::{
+    chart::{Chart, Theme},
     domain::{
-        Change, Kind, Nature, Timestamp,
-        wording::{Card, HistoryPhrase, Phrase, ReportPhrase, Standing, Tone},
+        Change, Kind, Nature, Timestamp, Token,
+        wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReportPhrase, Standing, TokenLabel, Tone},
     },
-    store::CurrentCall,
+    engine::diff,
+    store::{CurrentCall, StoreResult},
 };
+use chrono::Utc;
 
 const EXAMPLE: &str = "/history SOL";
 /// How many changes are listed: what a phone shows at a glance, and what fits beneath a picture.
 const MOST_CHANGES: u32 = 10;
+/// How far a picture reaches back: a season of daily calls, a week of hourly ones.
+const MOST_DAYS: u32 = 90;
+const MOST_HOURS: u32 = 168;
+/// Nobody can choose a zone yet.
+const READERS_ZONE: Utc = Utc;
 
 impl Desk {
     pub(super) async fn history(&self, request: &Request) -> Outcome {
@@ -26,11 +34,12 @@ impl Desk {
         let mut card = match call {
             Some(call) => {
                 let changes = self.store.last_changes(SOURCE, kind, token.id, MOST_CHANGES + 1).await?;
-                let mut card = call_card(label, kind, Some(&call));
+                let mut card = call_card(label.clone(), kind, Some(&call));
                 card.lines = past(kind, &call, &changes, self.now());
                 if !is_followed(&call, kind, self.now()) {
                     card.lines.push(follow_it);
                 }
+                card.file = self.chart(&token, label, kind, &call).await?.map(|picture| CardFile::Picture(Box::new(picture)));
                 card
             }
             None => {
@@ -41,6 +50,25 @@ impl Desk {
         };
         card.link = token.link;
         Ok(card.into())
+    }
+}
+
+impl Desk {
+    /// The past as a picture; nothing where there is none, or where it cannot be drawn.
+    async fn chart(&self, token: &Token, label: TokenLabel, kind: Kind, call: &CurrentCall) -> StoreResult<Option<Picture>> {
+        let most = match kind {
+            Kind::Hourly => MOST_HOURS,
+            _ => MOST_DAYS,
+        };
+        let mut rows = self.store.last_rows(SOURCE, kind, token.id, most).await?;
+        // What was followed before a long pause is another past.
+        let pause = rows.windows(2).position(|pair| pair[0].data_time.since(pair[1].data_time) > diff::lapse(kind));
+        rows.truncate(pause.map_or(rows.len(), |place| place + 1));
+        rows.reverse();
+        let chart = Chart { token: label, id: token.id, kind, stance: call.stance, since: call.since, rows };
+        let (Some(svg), Some(alt)) = (chart.svg(&READERS_ZONE, Theme::default()), chart.in_words(&READERS_ZONE)) else { return Ok(None) };
+        let png = self.pictures.png(svg).await;
+        Ok(png.map(|png| Picture { name: format!("{}-{kind}.png", token.id), alt, png }))
     }
 }
 

@@ -16,6 +16,7 @@ mod inbox;
 mod lookup;
 mod mute;
 mod options;
+mod pictures;
 mod place;
 mod presence;
 mod privacy;

@@ -40,7 +40,7 @@ impl Desk {
             let parts = left_out.iter().map(|name| name.replace('_', " ")).collect();
             card.lines.push(PrivacyPhrase::LeftOut { parts, most: MOST_ROWS }.into());
         }
-        card.file = Some(CardFile { name: FILE_NAME.to_owned(), content: document(request, &sections, &left_out, self.now()) });
+        card.file = Some(CardFile::Text { name: FILE_NAME.to_owned(), content: document(request, &sections, &left_out, self.now()) });
         Ok(card.into())
     }
 

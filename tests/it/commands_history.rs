@@ -3,14 +3,16 @@
 use crate::support::{
     app::TestApp,
     audience::{FOUR, HOUR, MINUTE, SOL},
-    commands::asked_for,
+    commands::{asked_for, rows},
     database::on_both,
     fake_discord::interaction::{PLAIN, slash},
+    fake_telegram::Fault,
 };
 use insta::assert_snapshot;
 use serde_json::json;
 
 const PERSON: i64 = 555;
+const GROUP: i64 = -1_001_234;
 
 /// Days of calls that everybody here has followed: SOL turns, is restated and turns again.
 async fn lived_in(app: &mut TestApp) {
@@ -145,9 +147,9 @@ on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {
 on_both!(everybody_may_read_in_a_group_and_the_token_is_completed, |db| async move {
     let mut app = TestApp::start(db).await;
     app.telegram.with(|world| {
-        world.group(-1_001_234, "Traders", 777);
+        world.group(GROUP, "Traders", 777);
     });
-    let said = app.say(-1_001_234, PERSON, "/history sol").await;
+    let said = app.say(GROUP, PERSON, "/history sol").await;
     assert!(said.starts_with("SOL (Solana) daily"), "{said}");
     app.pass(MINUTE).await;
     let options = json!([{"name": "token", "type": 3, "value": "so", "focused": true}]);
@@ -155,4 +157,55 @@ on_both!(everybody_may_read_in_a_group_and_the_token_is_completed, |db| async mo
         app.suggests(json!({"id": "1", "name": "history", "type": 1, "options": options})).await,
         [("SOL (Solana)".to_owned(), "SOL".to_owned())]
     );
+});
+
+on_both!(a_picture_comes_with_it_where_it_can, |db| async move {
+    let mut app = TestApp::start(db).await;
+    lived_in(&mut app).await;
+    app.telegram.with(|world| world.say(PERSON, PERSON, "/history sol"));
+    app.step().await;
+    let mut sent = app.telegram.unread();
+    assert_eq!((sent.len(), app.telegram.calls("sendPhoto").len()), (1, 1));
+    let answer = sent.pop().unwrap();
+    assert!(answer.text.starts_with("🔴 SOL (Solana) daily: bearish since 22 Nov 2026"), "{}", answer.text);
+    let picture = answer.file.unwrap();
+    assert_eq!(picture.name, "3988-daily.png");
+    // It is not kept.
+    assert_eq!(rows(&app.db.url, "SELECT body FROM messages WHERE body LIKE '%png%'").await, [""; 0]);
+
+    app.on_server(PLAIN, slash("history", &[("token", "sol")])).await;
+    assert_eq!(app.discord.files(), [picture], "the same picture, drawn once");
+    let (_, answer) = app.discord.answers().pop().unwrap();
+    assert_eq!(answer["embeds"][0]["image"]["url"], "attachment://3988-daily.png");
+    assert_snapshot!(answer["attachments"][0]["description"].as_str().unwrap(), @"Chart of the daily calls of SOL (Solana) from 17 Nov 2026 to 22 Nov 2026. Now: bearish since 22 Nov 2026. The call turned 2 times in that time. Price change since 17 Nov 2026: 0.0 %.");
+    app.on_server(PLAIN, slash("history", &[("token", "btc"), ("kind", "hourly")])).await;
+    assert_eq!(app.discord.files(), [], "nothing is known of its hours");
+});
+
+on_both!(without_the_picture_the_text_comes_all_the_same, |db| async move {
+    let mut app = TestApp::start(db).await;
+    lived_in(&mut app).await;
+    app.telegram.with(|world| {
+        world.group(GROUP, "Traders", 777).without_photos = true;
+    });
+    let said = app.say(GROUP, PERSON, "/history sol").await;
+    assert!(said.contains("bullish → bearish, after 1 day") && said.contains("Read more"), "{said}");
+    assert_eq!(
+        (app.telegram.calls("sendPhoto").len(), app.telegram.calls("sendMessage").last().map(|call| call["chat_id"] == GROUP)),
+        (1, Some(true))
+    );
+    assert_eq!(rows(&app.db.url, "SELECT chat FROM destinations WHERE quarantine_reason IS NOT NULL").await, [""; 0]);
+    // An upload that breaks: the next attempt goes without it.
+    app.telegram.fault("sendPhoto", None, Fault::Raw(500, "down"));
+    let said = app.say(PERSON, PERSON, "/history sol").await;
+    assert!(said.contains("bullish → bearish"), "{said}");
+
+    // What Discord does not take is not tried again; what it could not take is, without the picture.
+    for status in [400, 413, 500] {
+        app.discord.refuse("PATCH /webhooks/", 1, status, 0);
+        let said = app.on_server(PLAIN, slash("history", &[("token", "sol")])).await;
+        assert!(said.contains("bullish → **bearish**"), "{status}: {said}");
+        assert_eq!(app.discord.files(), [], "{status}");
+    }
+    assert_eq!(app.log.take_errors().len(), 2, "what is refused for good is an operator's business");
 });

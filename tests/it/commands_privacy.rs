@@ -74,9 +74,10 @@ on_both!(what_is_handed_out_is_what_was_done, |db| async move {
     ✅ Everything that is stored about you
     It is in the attached file bellwether-export.json, as JSON; times are UTC.
     ");
-    let (name, content) = answer.file.unwrap();
-    assert_eq!(name, "bellwether-export.json");
-    let file: Value = serde_json::from_str(&content).unwrap();
+    let sent = answer.file.unwrap();
+    assert_eq!(sent.name, "bellwether-export.json");
+    let content = sent.text();
+    let file: Value = serde_json::from_str(content).unwrap();
     assert_eq!(file["person"], format!("telegram:{PERSON}"));
     assert!(file["exported_at"].as_str().unwrap().starts_with("2026-11-21T06:32:"), "{}", file["exported_at"]);
     assert_eq!(file["left_out"], json!({}));
@@ -105,13 +106,13 @@ on_both!(what_is_handed_out_is_what_was_done, |db| async move {
     assert!(said.starts_with("Everything that is stored about you"), "{said}");
     let files = app.discord.files();
     assert_eq!(files.len(), 1);
-    assert_eq!(files[0].0, "bellwether-export.json");
-    let file: Value = serde_json::from_str(&files[0].1).unwrap();
+    assert_eq!(files[0].name, "bellwether-export.json");
+    let file: Value = serde_json::from_str(files[0].text()).unwrap();
     assert_eq!(file["person"], format!("discord:{MEMBER}"));
     assert_eq!(names(&file["subscriptions"], "symbol"), ["BTC", "SOL"]);
     assert_eq!(names(&file["muted_tokens"], "symbol"), ["BTC"]);
     assert_eq!(names(&file["channels_and_groups_set_up"], "place"), ["#alerts"]);
-    assert!(!files[0].1.contains(&PERSON.to_string()));
+    assert!(!files[0].text().contains(&PERSON.to_string()));
     assert_eq!(app.discord_messages(), [], "nothing of it is visible to others");
 });
 

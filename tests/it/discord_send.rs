@@ -48,7 +48,7 @@ fn alert(symbol: &str) -> MessageBody {
 
 fn outgoing(id: i64, to: &str, body: MessageBody) -> Outgoing {
     let to = Address::new(Platform::Discord, to);
-    Outgoing { id: MessageId(id), to, route: None, body, mention: Mention::default(), is_reply: false }
+    Outgoing { id: MessageId(id), to, route: None, body, mention: Mention::default(), is_reply: false, is_first: true }
 }
 
 impl Stand {

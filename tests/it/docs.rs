@@ -87,7 +87,9 @@ fn the_image_is_built_of_everything_that_the_binary_needs() {
     }
     // What is compiled in from elsewhere would be missing there.
     let embeds = Command::new("grep").args(["-rnE", r"include_(str|bytes)!\(", "src"]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&embeds.stdout), "", "see that the image has these files, and name them here");
+    let embeds = String::from_utf8_lossy(&embeds.stdout);
+    let elsewhere: Vec<_> = embeds.lines().filter(|line| !line.starts_with("src/chart/font.rs:") || line.contains("../")).collect();
+    assert_eq!(elsewhere, [""; 0], "see that the image has these files, and name them here");
     let said = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"])
         .current_dir(context.path())

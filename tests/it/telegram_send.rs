@@ -38,7 +38,7 @@ fn alert() -> MessageBody {
 
 fn to(address: &str) -> Outgoing {
     let to = Address::parse(&format!("telegram:{address}")).unwrap();
-    Outgoing { id: MessageId(1), to, route: None, body: alert(), mention: Mention::default(), is_reply: false }
+    Outgoing { id: MessageId(1), to, route: None, body: alert(), mention: Mention::default(), is_reply: false, is_first: true }
 }
 
 fn telegram(fake: &FakeTelegram) -> Telegram {

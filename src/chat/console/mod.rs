@@ -129,6 +129,7 @@ mod tests {
             body,
             mention: Mention::default(),
             is_reply: false,
+            is_first: true,
         }
     }
 

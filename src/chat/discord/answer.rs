@@ -78,6 +78,19 @@ fn content(card: &Card) -> Value {
     json!({ "embeds": [render::embed(card)], "components": render::components(card), "allowed_mentions": allowed })
 }
 
+/// The same with the file that goes with it named.
+fn with_attachments(card: &Card) -> Value {
+    let mut body = content(card);
+    if let Some(file) = &card.file {
+        let mut attachment = json!({ "id": 0, "filename": file.name() });
+        if let Some(picture) = card.picture() {
+            attachment["description"] = json!(render::description(picture));
+        }
+        body["attachments"] = json!([attachment]);
+    }
+    body
+}
+
 /// Carries out what an answer asks of the adapter, and adds to the card what came of it (`rules.md` 5.7).
 pub(super) async fn follow_up(discord: &Discord, desk: &Desk, reply: Reply) -> Card {
     let Reply { card, follow_up } = reply;
@@ -126,25 +139,32 @@ pub(super) async fn call_back(discord: &Discord, id: &str, token: &SecretString,
 enum Try {
     Done,
     Again(Duration),
+    /// Discord says when.
+    Limited(Duration),
     /// Discord does not know of "thinking…".
     Unknown,
     Never,
 }
 
 /// Replaces "thinking…" by the card and the file that goes with it. Effects are committed by now: when it fails for good only the answer is lost, with a log line.
-pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, card: &Card, received: Timestamp) {
-    let mut body = content(card);
-    if let Some(file) = &card.file {
-        body["attachments"] = json!([{ "id": 0, "filename": file.name }]);
-    }
+///
+/// A picture goes with the first try alone: it may be what made it fail, and what it shows the card says too.
+pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, mut card: Card, received: Timestamp) {
     let clock: &SharedClock = &discord.0.clock;
     let mut pause = FIRST_PAUSE;
     let mut waited = Duration::ZERO;
     let mut unknown = 0;
     loop {
-        let wait = match discord.0.try_replace(id, token, &body, card.file.as_ref()).await {
-            Try::Done | Try::Never => return,
-            Try::Again(wait) => wait.max(pause),
+        let tried = discord.0.try_replace(id, token, &with_attachments(&card), card.file.as_ref()).await;
+        let has_picture = card.picture().is_some();
+        if matches!(tried, Try::Again(_) | Try::Never) {
+            card = card.without_picture();
+        }
+        let wait = match tried {
+            Try::Done => return,
+            Try::Never if has_picture => pause,
+            Try::Never => return,
+            Try::Again(wait) | Try::Limited(wait) => wait.max(pause),
             Try::Unknown if unknown == MOST_UNKNOWN => return,
             Try::Unknown => {
                 unknown += 1;
@@ -183,7 +203,8 @@ impl Inner {
             }
         }
         tracing::warn!(interaction = id, why = errors::explain(&answer), "an answer could not be delivered yet");
-        Try::Again(answer.wait().unwrap_or(FIRST_PAUSE))
+        let wait = answer.wait().unwrap_or(FIRST_PAUSE);
+        if answer.status == 429 { Try::Limited(wait) } else { Try::Again(wait) }
     }
 }
 

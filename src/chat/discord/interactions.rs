@@ -105,7 +105,7 @@ impl Interactions {
                 give.send(card).err()
             };
             if let Some(card) = unsent {
-                answer::replace(&discord, &interaction.id, &interaction.token, &card, at).await;
+                answer::replace(&discord, &interaction.id, &interaction.token, card, at).await;
             }
         });
         match timeout(INLINE_TIME, &mut take).await {

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Mention, Timestamp,
-    wording::{Card, Phrase, ReplyPhrase, Span, TimeStyle, Tone},
+    wording::{Card, Phrase, Picture, ReplyPhrase, Span, TimeStyle, Tone},
 };
 use serenity::{
     builder::{CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter},
@@ -17,6 +17,8 @@ const FIELD_NAME: usize = 256;
 const FIELD_VALUE: usize = 1024;
 const FOOTER: usize = 2048;
 const EMBED: usize = 6000;
+/// An attachment's description.
+const ALT: usize = 1024;
 /// Roles that one message may mention; their mentions stay far below the 2000 of a content.
 const ROLES: usize = 50;
 /// A link button's longest URL.
@@ -32,6 +34,9 @@ pub(super) fn embed(card: &Card) -> CreateEmbed {
     if let Some(footer) = footer {
         left -= count(&footer);
         embed = embed.footer(CreateEmbedFooter::new(footer));
+    }
+    if let Some(picture) = card.picture() {
+        embed = embed.image(format!("attachment://{}", picture.name));
     }
     let description = lines_within(&card.lines, DESCRIPTION.min(left));
     if !description.is_empty() {
@@ -51,6 +56,11 @@ pub(super) fn embed(card: &Card) -> CreateEmbed {
         embed = embed.field(name, value, true);
     }
     embed
+}
+
+/// What a picture shows, for whoever does not see it: plain text, read out as it is.
+pub(super) fn description(picture: &Picture) -> String {
+    clip(&picture.alt.plain(), ALT)
 }
 
 /// The card's link as a button beneath it.

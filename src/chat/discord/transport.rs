@@ -3,6 +3,7 @@
 
 use super::limits::BucketHeaders;
 use crate::{
+    chat::png_part,
     domain::wording::CardFile,
     http::{quoted, read_body},
 };
@@ -205,7 +206,10 @@ impl Answer {
 
 /// A body and the file that it names as its first attachment.
 fn with_file(body: &serde_json::Value, file: &CardFile) -> Form {
-    let part = Part::text(file.content.clone()).file_name(file.name.clone());
+    let part = match file {
+        CardFile::Text { name, content } => Part::text(content.clone()).file_name(name.clone()),
+        CardFile::Picture(picture) => png_part(picture),
+    };
     Form::new().text("payload_json", body.to_string()).part("files[0]", part)
 }
 

@@ -68,6 +68,15 @@ pub(super) fn is_bad_markup(error: &ApiError) -> bool {
     matches!(error, ApiError::Refused { code: 400, description, .. } if description.to_lowercase().contains("can't parse entities"))
 }
 
+/// Whether a message with a picture may go without it: the picture or its text is refused, or the right to send pictures there is missing.
+pub(super) fn may_be_the_picture(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused { code: 400 | 403 | 413, parameters, .. } => parameters.migrate_to_chat_id.is_none() && !is_bad_markup(error),
+        ApiError::Foreign { status: 413, .. } => true,
+        _ => false,
+    }
+}
+
 /// What is behind a webhook to which Telegram cannot deliver, by its words.
 pub fn trouble_of_delivery(words: &str) -> Trouble {
     let words = words.to_lowercase();

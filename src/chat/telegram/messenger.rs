@@ -1,4 +1,4 @@
-//! Sending: one `sendMessage` (`sendDocument` where a file goes with it) per attempt, within the pace, its end classified.
+//! Sending: one `sendMessage` (`sendDocument` or `sendPhoto` where a file goes with it) per attempt, within the pace, its end classified.
 
 use super::{
     api::{Api, ApiError, CALL_TIMEOUT},
@@ -8,7 +8,7 @@ use super::{
     webhook::Webhook,
 };
 use crate::{
-    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError},
+    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, png_part},
     clock::SharedClock,
     domain::{
         Address, Platform, QuarantineReason, Timestamp,
@@ -119,12 +119,20 @@ impl Telegram {
         self.0.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn deliver(&self, to: &Address, chat: i64, card: &Card) -> Result<String, SendError> {
+    async fn deliver(&self, to: &Address, chat: i64, mut card: Card) -> Result<String, SendError> {
         let began = Instant::now();
-        let mut end = self.post(to, chat, card, Markup::Html, CALL_TIMEOUT).await;
+        let mut end = self.post(to, chat, &card, Markup::Html, CALL_TIMEOUT).await;
+        if let Err(error) = &end
+            && card.picture().is_some()
+            && errors::may_be_the_picture(error)
+        {
+            tracing::warn!(chat, why = error.explain(), "Telegram refuses a message with a picture; it goes without");
+            card = card.without_picture();
+            end = self.post(to, chat, &card, Markup::Html, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+        }
         if end.as_ref().is_err_and(errors::is_bad_markup) {
             tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
-            end = self.post(to, chat, card, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            end = self.post(to, chat, &card, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
         }
         match end {
             Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
@@ -142,7 +150,13 @@ impl Telegram {
         let topic = topic(to);
         match &card.file {
             None => self.0.api.call("sendMessage", &message(chat, topic, text, markup), timeout).await,
-            Some(file) => self.0.api.upload("sendDocument", document(chat, topic, text, markup, file), timeout).await,
+            Some(file) => {
+                let method = match file {
+                    CardFile::Picture(_) => "sendPhoto",
+                    CardFile::Text { .. } => "sendDocument",
+                };
+                self.0.api.upload(method, form(chat, topic, text, markup, file), timeout).await
+            }
         }
     }
 }
@@ -165,7 +179,9 @@ impl Messenger for Telegram {
         let now = self.now();
         self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
-        let sent = self.deliver(to, chat, &outgoing.body.to_card()).await;
+        let card = outgoing.body.to_card();
+        let card = if outgoing.is_first { card } else { card.without_picture() };
+        let sent = self.deliver(to, chat, card).await;
         let rest_until = under_way.end();
         sent.map(|platform_id| Receipt { platform_id, rest_until: Some(rest_until), route: None })
     }
@@ -208,7 +224,7 @@ fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup) -> SendM
 }
 
 /// A file with the text as its caption. Built by hand: teloxide's own sends it through its own transport.
-fn document(chat: i64, topic: Option<i32>, caption: String, markup: Markup, file: &CardFile) -> Form {
+fn form(chat: i64, topic: Option<i32>, caption: String, markup: Markup, file: &CardFile) -> Form {
     let mut form = Form::new().text("chat_id", chat.to_string()).text("caption", caption);
     if markup == Markup::Html {
         form = form.text("parse_mode", "HTML");
@@ -216,5 +232,8 @@ fn document(chat: i64, topic: Option<i32>, caption: String, markup: Markup, file
     if let Some(topic) = topic {
         form = form.text("message_thread_id", topic.to_string());
     }
-    form.part("document", Part::text(file.content.clone()).file_name(file.name.clone()))
+    match file {
+        CardFile::Text { name, content } => form.part("document", Part::text(content.clone()).file_name(name.clone())),
+        CardFile::Picture(picture) => form.part("photo", png_part(picture)),
+    }
 }

@@ -78,7 +78,7 @@ fn turn(out: &mut Spans, from: Option<Stance>, to: Stance) {
 
 impl Standing {
     /// `12 days`, `at least 5 hours`.
-    fn words(self, kind: Kind) -> String {
+    pub(super) fn words(self, kind: Kind) -> String {
         let hours = self.until.since(self.since.at).as_secs() / 3600;
         let length = match (kind, hours) {
             (Kind::Hourly, 0) => return "less than an hour".to_owned(),

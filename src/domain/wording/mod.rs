@@ -4,6 +4,8 @@
 //! adapter, whether it came from outside or not. A second language is a second function beside `english`.
 
 mod call;
+mod chart;
+mod file;
 mod hint;
 mod history;
 mod muting;
@@ -16,6 +18,8 @@ mod subscribing;
 mod trouble;
 
 pub use call::CallPhrase;
+pub use chart::{ChartPhrase, Seen};
+pub use file::{CardFile, Picture};
 pub use hint::HintPhrase;
 pub use history::{HistoryPhrase, Standing};
 pub use muting::MutingPhrase;
@@ -158,19 +162,25 @@ pub struct Card {
     pub file: Option<CardFile>,
 }
 
-/// A text file that goes with a card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CardFile {
-    /// Its name, letters that every platform takes.
-    pub name: String,
-    /// What is in it.
-    pub content: String,
-}
-
 impl Card {
     /// A card with a title alone.
     pub fn new(tone: Tone, title: Phrase) -> Self {
         Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None }
+    }
+
+    /// The same without a picture: what is said is in the card. A text that was asked for stays.
+    #[must_use]
+    pub fn without_picture(mut self) -> Self {
+        self.file = self.file.filter(|file| matches!(file, CardFile::Text { .. }));
+        self
+    }
+
+    /// Its picture.
+    pub fn picture(&self) -> Option<&Picture> {
+        match &self.file {
+            Some(CardFile::Picture(picture)) => Some(picture),
+            _ => None,
+        }
     }
 
     /// The whole card without markup, a line each: for the terminal, logs and tests.
@@ -180,7 +190,7 @@ impl Card {
         lines.extend(self.fields.iter().map(|(name, value)| format!("{}: {}", name.plain(), value.plain())));
         lines.extend(self.link.clone());
         lines.extend(self.footer.as_ref().map(Phrase::plain));
-        lines.extend(self.file.as_ref().map(|file| format!("[{}]", file.name)));
+        lines.extend(self.file.as_ref().map(|file| format!("[{}]", file.name())));
         lines.join("\n")
     }
 }

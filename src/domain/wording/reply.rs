@@ -1,7 +1,7 @@
 //! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use super::{ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,8 @@ pub enum ReplyPhrase {
     Report(ReportPhrase),
     /// About the past of a token's call.
     History(HistoryPhrase),
+    /// About a picture.
+    Chart(ChartPhrase),
     /// A link button.
     ReadMore,
     /// A command or a button that this version does not know or cannot read.
@@ -56,6 +58,7 @@ impl ReplyPhrase {
             Self::Privacy(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
             Self::History(phrase) => phrase.english(out),
+            Self::Chart(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
             }

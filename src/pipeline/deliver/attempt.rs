@@ -57,6 +57,7 @@ impl Shared {
             body: claimed.body.clone(),
             mention: claimed.mention.clone(),
             is_reply: claimed.lane == Lane::Reply,
+            is_first: claimed.attempts <= 1,
         };
         let result = tokio::time::timeout(LONGEST_ATTEMPT, self.messenger.send(&outgoing)).await.unwrap_or_else(|_| {
             let why = "there was no answer in time".to_owned();

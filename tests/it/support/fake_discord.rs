@@ -5,7 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod interaction;
 pub(crate) mod spec;
 
-use super::multipart;
+use super::multipart::{self, File, Part};
 use axum::{
     Router,
     body::Bytes,
@@ -47,7 +47,7 @@ struct World {
     own_roles: Vec<String>,
     messages: Vec<Message>,
     answers: Vec<(String, Value)>,
-    files: Vec<(String, String)>,
+    files: Vec<File>,
     commands: Vec<Value>,
     command_writes: usize,
     requests: Vec<String>,
@@ -172,8 +172,8 @@ impl FakeDiscord {
         self.world().answers.clone()
     }
 
-    /// The files that answers brought since the last look: name and content.
-    pub(crate) fn files(&self) -> Vec<(String, String)> {
+    /// The files that answers brought since the last look.
+    pub(crate) fn files(&self) -> Vec<File> {
         std::mem::take(&mut self.world().files)
     }
 
@@ -281,7 +281,7 @@ impl World {
         }
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
         let form = multipart::parts(content_type, body).unwrap_or_default();
-        let json = form.iter().find(|part| part.name == "payload_json").map_or(body, |part| part.content.as_bytes());
+        let json = form.iter().find(|part| part.name == "payload_json").map_or(body, |part| part.content.as_slice());
         let body: Value = serde_json::from_slice(json).unwrap_or(Value::Null);
         match (method, parts.as_slice()) {
             ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body),
@@ -322,7 +322,7 @@ impl World {
                     return error(400, 50035, "Invalid Form Body");
                 }
                 self.checked("patch", template, &body).unwrap_or_else(|| {
-                    self.files.extend(form.iter().filter_map(|part| Some((part.file_name.clone()?, part.content.clone()))));
+                    self.files.extend(form.iter().filter_map(Part::file));
                     self.answers.push(((*token).to_owned(), body.clone()));
                     json!({"id": "5"}).to_string().into_response()
                 })

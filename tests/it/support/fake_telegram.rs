@@ -234,9 +234,9 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Value {
     let Some(parts) = multipart::parts(content_type, body) else {
         return if body.is_empty() { json!({}) } else { serde_json::from_slice(body).unwrap_or(Value::Null) };
     };
-    let value = |part: multipart::Part| match part.file_name {
-        Some(name) => json!({ "file_name": name, "content": part.content }),
-        None => part.content.parse::<i64>().map_or_else(|_| json!(part.content), |number| json!(number)),
+    let value = |part: multipart::Part| match &part.file_name {
+        Some(name) => json!({ "file_name": name, "content_type": part.content_type, "content": part.content }),
+        None => part.text().parse::<i64>().map_or_else(|_| json!(part.text()), |number| json!(number)),
     };
     Value::Object(parts.into_iter().map(|part| (part.name.clone(), value(part))).collect())
 }

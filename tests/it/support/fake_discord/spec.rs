@@ -49,7 +49,7 @@ pub(crate) fn complaints(method: &str, template: &str, body: &Value) -> Vec<Stri
     found
 }
 
-/// What is wrong with the files of a form: each is named by its attachment, and Discord takes 10 MiB.
+/// What is wrong with the files of a form: each is named by its attachment, Discord takes 10 MiB, and a picture is shown and described.
 pub(crate) fn files(template: &str, body: &Value, form: &[Part]) -> Option<String> {
     let files: Vec<&Part> = form.iter().filter(|part| part.file_name.is_some()).collect();
     let attachments = body["attachments"].as_array().cloned().unwrap_or_default();
@@ -66,7 +66,18 @@ pub(crate) fn files(template: &str, body: &Value, form: &[Part]) -> Option<Strin
     if files.len() != attachments.len() || !files.iter().all(named) {
         return Some(format!("{} files for {attachments:?}", files.len()));
     }
-    (files.iter().map(|file| file.content.len()).sum::<usize>() > 10 * 1024 * 1024).then(|| "more than 10 MiB".to_owned())
+    if files.iter().map(|file| file.content.len()).sum::<usize>() > 10 * 1024 * 1024 {
+        return Some("more than 10 MiB".to_owned());
+    }
+    let shown = body["embeds"][0]["image"]["url"].as_str().and_then(|url| url.strip_prefix("attachment://"));
+    let pictures = || files.iter().filter(|file| file.content_type.as_deref() == Some("image/png"));
+    if shown.is_some_and(|shown| !pictures().any(|file| file.file_name.as_deref() == Some(shown))) {
+        return Some(format!("an embed shows {shown:?}, which is not there"));
+    }
+    if pictures().count() > 0 && (shown.is_none() || !(1..=1024).contains(&length(&attachments[0]["description"]))) {
+        return Some("a picture that is not shown or not described".to_owned());
+    }
+    pictures().filter_map(|file| file.file()?.is_no_png()).next()
 }
 
 fn length(value: &Value) -> usize {

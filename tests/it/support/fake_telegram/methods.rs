@@ -4,6 +4,7 @@ use super::{
     BOT_ID, BOT_NAME, Outcome, Refusal, Shared, markup, webhook,
     world::{Chat, Sent, World},
 };
+use crate::support::multipart::File;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,17 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
         "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
         "sendmessage" => send(shared, &mut world, parameters, "text", 4096),
         "senddocument" => send(shared, &mut world, parameters, "caption", 1024),
+        "sendphoto" => {
+            let photo = file(&parameters["photo"]);
+            if let Some(problem) = photo.is_no_png() {
+                world.problems.push(format!("{method}: {problem}"));
+                return Err(Refusal::new(400, format!("Bad Request: IMAGE_PROCESS_FAILED: {problem}")));
+            }
+            if photo.content.len() > 10 * 1024 * 1024 {
+                return Err(Refusal::new(413, "Request Entity Too Large"));
+            }
+            send(shared, &mut world, parameters, "caption", 1024)
+        }
         "getwebhookinfo" => Ok(webhook::info(&world)),
         "setwebhook" => {
             let set = webhook::set(&mut world, parameters, shared.clock.now());
@@ -96,7 +108,13 @@ fn present(chat: &Chat) -> Result<(), Refusal> {
     }
 }
 
-/// A message with its text in this field, or a document with its caption.
+fn file(part: &Value) -> File {
+    let content = part["content"].as_array().into_iter().flatten().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+    let text = |name: &str| part[name].as_str().map(str::to_owned);
+    File { name: text("file_name").unwrap_or_default(), content_type: text("content_type"), content }
+}
+
+/// A message with its text in this field, or a document or a photo with its caption.
 fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, most: usize) -> Outcome {
     let now = shared.clock.now();
     let chat = find(world, &parameters["chat_id"])?;
@@ -118,11 +136,11 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         Some(other) => return Err(Refusal::new(400, format!("Bad Request: unsupported parse_mode {other}"))),
         None => raw.clone(),
     };
-    let file = parameters.get("document").map(|file| {
-        let part = |name: &str| file[name].as_str().unwrap().to_owned();
-        (part("file_name"), part("content"))
-    });
-    if file.as_ref().is_some_and(|(_, content)| content.is_empty()) {
+    if parameters.get("photo").is_some() && known.without_photos {
+        return Err(Refusal::new(400, "Bad Request: not enough rights to send photos to the chat"));
+    }
+    let file = parameters.get("document").or(parameters.get("photo")).map(file);
+    if file.as_ref().is_some_and(|file| file.content.is_empty()) {
         return Err(Refusal::new(400, "Bad Request: file must be non-empty"));
     }
     if file.is_none() && text.trim().is_empty() {

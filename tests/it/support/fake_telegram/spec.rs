@@ -45,7 +45,7 @@ fn is(spec: &Value, kind: &str, value: &Value) -> Result<(), String> {
         "Boolean" => value.is_boolean(),
         "True" => value == &Value::Bool(true),
         // A part of a form, as the fake reads it.
-        "InputFile" => value["content"].is_string(),
+        "InputFile" => value["content"].is_array(),
         _ => {
             let described = &spec["types"][kind];
             return match described["subtypes"].as_array() {

@@ -1,6 +1,7 @@
 //! What the fake knows: chats, their people and topics, updates that wait, messages that came.
 
 use super::{BOT_ID, BOT_NAME, Fault, limits::Limits, webhook::Webhook};
+use crate::support::multipart::File;
 use bellwether::domain::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +19,8 @@ pub(crate) struct Chat {
     pub(crate) topics: BTreeMap<i64, bool>,
     /// The bot administers the channel, but may not post.
     pub(crate) may_not_post: bool,
+    /// Its members, bots included, may not send photos.
+    pub(crate) without_photos: bool,
     /// Blocked by the person, or removed from the chat.
     pub(crate) without_bot: bool,
     pub(crate) migrated_to: Option<i64>,
@@ -33,8 +36,8 @@ pub(crate) struct Sent {
     pub(crate) raw: String,
     /// As a reader sees it.
     pub(crate) text: String,
-    /// Name and content of the file that it brought.
-    pub(crate) file: Option<(String, String)>,
+    /// The file that it brought.
+    pub(crate) file: Option<File>,
     pub(crate) at: Timestamp,
     /// When it arrived, for measuring.
     pub(crate) arrived: std::time::Instant,
