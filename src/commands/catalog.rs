@@ -98,6 +98,16 @@ const PER_HOUR: OptionSpec =
 const COOLDOWN: OptionSpec =
     option("cooldown", "Minutes of quiet per token after an alert; 0 is none", OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES });
 
+const TIMEZONE: OptionSpec = OptionSpec {
+    autocomplete: true,
+    ..option("timezone", "Where the clock hangs that the times here go by, such as Europe/Berlin", OptionKind::Text)
+};
+const QUIET_HOURS: OptionSpec = option("quiet_hours", "When alerts are held, such as 22:00-07:00, or off", OptionKind::Text);
+const QUIET_BYPASS: OptionSpec =
+    option("quiet_bypass", "Kinds that come in quiet hours too, such as hourly; daily,hourly; or none", OptionKind::Text);
+const DIGEST_TIME: OptionSpec =
+    option("digest_time", "When digests come, such as 09:00, or mon 09:00 with the day of the weekly one", OptionKind::Text);
+
 const fn everywhere(name: &'static str, description: &'static str, options: &'static [OptionSpec], command: Command) -> CommandSpec {
     CommandSpec { name, description, options, subcommands: &[], scope: Scope::Everywhere, command: Some(command) }
 }
@@ -113,7 +123,12 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
     everywhere("history", "Show how the call of a token changed", &[TOKEN, KIND], Command::History),
-    everywhere("settings", "Show or change how often you are told", &[PER_HOUR, COOLDOWN], Command::Settings),
+    everywhere(
+        "settings",
+        "Show or change how often and at which hours you are told",
+        &[PER_HOUR, COOLDOWN, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME],
+        Command::Settings,
+    ),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
     everywhere("status", "Show what is polled, how often, and how delivery goes", &[], Command::Status),
     everywhere("privacy", "Get all that is stored about you, or have it forgotten", &[PRIVACY], Command::Privacy),
@@ -142,7 +157,12 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
         Command::ChannelUnsubscribe,
     ),
     of_channel("list", "List what channels are subscribed to", &[], Command::ChannelList),
-    of_channel("settings", "Show or change how often a channel is told", &[PER_HOUR, COOLDOWN, CHANNEL], Command::ChannelSettings),
+    of_channel(
+        "settings",
+        "Show or change how often and at which hours a channel is told",
+        &[PER_HOUR, COOLDOWN, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHANNEL],
+        Command::ChannelSettings,
+    ),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, CHANNEL], Command::ChannelMute),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),
 ];

@@ -1,12 +1,13 @@
-//! Completing a half-typed list of tokens (`rules.md` 5.3). Never asks the source.
+//! Completing a half-typed list of tokens (`rules.md` 5.3), or a time zone. Never asks the source.
 
 use super::{
     Choice, Command, Completion, Standing, Venue,
     desk::{Desk, SOURCE},
+    setting_words::zones_like,
     tokens::{Pick, TokenWord, parse, pick},
 };
 use crate::{
-    domain::{Address, Token, TokenId},
+    domain::{Address, Timestamp, Token, TokenId, Zone},
     store::{StoreResult, TokenField},
 };
 use std::collections::BTreeMap;
@@ -14,12 +15,36 @@ use std::collections::BTreeMap;
 /// The most suggestions, and the most characters of one.
 const MOST: usize = 25;
 const MOST_CHARACTERS: usize = 100;
+/// The zones that are offered before anything is typed.
+const LARGE_CITIES: [&str; 16] = [
+    "UTC",
+    "America/Los_Angeles",
+    "America/Denver",
+    "America/Chicago",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Europe/London",
+    "Europe/Berlin",
+    "Africa/Lagos",
+    "Europe/Istanbul",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Singapore",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+];
 
 impl Desk {
     /// Suggestions for a half-typed option, at most 25; never asks the source. Internal errors are logged here and suggest nothing.
     pub async fn complete(&self, completion: &Completion) -> Vec<Choice> {
-        if !matches!(completion.option.as_str(), "tokens" | "token") || completion.typed.chars().count() > MOST_CHARACTERS {
+        if completion.typed.chars().count() > MOST_CHARACTERS {
             return Vec::new();
+        }
+        match completion.option.as_str() {
+            "tokens" | "token" => {}
+            "timezone" => return zones(&completion.typed, self.now()),
+            _ => return Vec::new(),
         }
         self.suggestions(completion).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a suggestion could not be made");
@@ -99,6 +124,15 @@ impl Desk {
         }
         Ok(own)
     }
+}
+
+/// Zones that are written like this, with what the clocks there show.
+fn zones(typed: &str, now: Timestamp) -> Vec<Choice> {
+    let choice = |zone: Zone| Choice { name: format!("{zone} ({})", zone.shown(now).format("%a %H:%M")), value: zone.to_string() };
+    if typed.trim().is_empty() {
+        return LARGE_CITIES.iter().filter_map(|name| Zone::parse(name)).map(choice).collect();
+    }
+    zones_like(typed).take(MOST).map(choice).collect()
 }
 
 /// Whose subscriptions are completed, and of which server that channel must be; nobody's where the actor may not see them.

@@ -36,7 +36,7 @@ fn example(spec: &CommandSpec) -> &'static str {
         Some("action") => " export",
         Some("for") if names.contains(&"token") => " 8h SOL",
         Some("for") => " 8h",
-        Some("max_per_hour") => " max_per_hour=5 cooldown=30",
+        Some("max_per_hour") => " timezone=Europe/Berlin quiet_hours=22:00-07:00",
         _ => "",
     }
 }

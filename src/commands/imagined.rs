@@ -1,6 +1,6 @@
 //! A subscriber who is imagined from words, as for `replay --as`: what commands would take, read by the same code. No database, nobody told.
 
-use super::{Actor, Command, Invocation, Request, Standing, Venue, desk::Stop, options, tokens::TokenWord, words};
+use super::{Actor, Command, Invocation, Request, Standing, Venue, desk::Stop, options, setting_words, tokens::TokenWord, words};
 use crate::domain::{
     Address, Delivery, Direction, Kind, Platform, Settings, TokenId, UserId,
     wording::{Phrase, RefusalPhrase},
@@ -43,8 +43,7 @@ impl ImaginedSubscriber {
         if !words.all && words.tokens.is_empty() {
             return Err(in_words(Stop::with_example(RefusalPhrase::NoTokens, EXAMPLE)));
         }
-        let chosen = options::settings_with(&request(Command::Settings, settings), EXAMPLE).map_err(in_words)?;
-        let usual = Settings::default();
+        let change = setting_words::settings_with(&request(Command::Settings, settings), EXAMPLE).map_err(in_words)?;
         let (mut symbols, mut tokens) = (Vec::new(), Vec::new());
         for word in words.tokens {
             match word {
@@ -59,10 +58,7 @@ impl ImaginedSubscriber {
             kind: words.kind.unwrap_or(Kind::Daily),
             direction: words.direction.unwrap_or(Direction::Any),
             delivery: words.delivery.unwrap_or(Delivery::Instant),
-            settings: Settings {
-                max_per_hour: chosen.max_per_hour.unwrap_or(usual.max_per_hour),
-                cooldown_minutes: chosen.cooldown.unwrap_or(usual.cooldown_minutes),
-            },
+            settings: Settings::default().changed(&change),
         })
     }
 }
@@ -94,7 +90,7 @@ mod tests {
     fn words_are_those_of_the_commands() {
         let read = ImaginedSubscriber::parse(EXAMPLE).unwrap();
         assert_eq!((read.symbols, read.kind, read.direction), (vec!["SOL".to_owned(), "ETH".to_owned()], Kind::Hourly, Direction::Any));
-        assert_eq!(read.settings, Settings { max_per_hour: 3, cooldown_minutes: 30 });
+        assert_eq!(read.settings, Settings { max_per_hour: 3, cooldown_minutes: 30, ..Settings::default() });
         let all = ImaginedSubscriber::parse("tokens=all").unwrap();
         assert!(all.all && all.kind == Kind::Daily && all.settings == Settings::default());
         assert_eq!(ImaginedSubscriber::parse("tokens=#3375, sol").unwrap().tokens, [TokenId(3375)]);

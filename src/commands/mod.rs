@@ -22,6 +22,7 @@ mod presence;
 mod privacy;
 mod request;
 mod resolve;
+mod setting_words;
 mod settings;
 mod signal;
 mod status;

@@ -5,7 +5,7 @@ use super::{
     desk::{Stop, not_available},
     tokens::{self, Words, once},
 };
-use crate::domain::{Delivery, Direction, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, MuteLength, Platform, wording::RefusalPhrase};
+use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, wording::RefusalPhrase};
 
 /// Under which name Telegram's free words stand.
 pub(super) const FREE_WORDS: &str = "words";
@@ -89,50 +89,9 @@ pub(super) fn privacy_action(request: &Request) -> Result<Option<PrivacyAction>,
     }
 }
 
-fn bad_word<T: Copy>(option: &str, word: &str, choices: &[T], name: fn(T) -> &'static str) -> RefusalPhrase {
+pub(super) fn bad_word<T: Copy>(option: &str, word: &str, choices: &[T], name: fn(T) -> &'static str) -> RefusalPhrase {
     let choices = choices.iter().map(|choice| name(*choice).to_owned()).collect();
     RefusalPhrase::BadWord { option: option.to_owned(), word: short(word), choices }
-}
-
-/// The settings that are to be changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct SettingsWords {
-    pub(super) max_per_hour: Option<u32>,
-    pub(super) cooldown: Option<u32>,
-}
-
-/// Settings of later versions.
-const LATER_SETTINGS: &[&str] = &["timezone", "quiet_hours", "digest_time", "language"];
-
-/// Reads settings, named or as `name=value`.
-pub(super) fn settings(request: &Request) -> Result<SettingsWords, Stop> {
-    let on_discord = request.platform() == Platform::Discord;
-    let example = example(request, if on_discord { "max_per_hour:5 cooldown:30" } else { "max_per_hour=5 cooldown=30" });
-    settings_with(request, &example)
-}
-
-/// The same with another example.
-pub(super) fn settings_with(request: &Request, example: &str) -> Result<SettingsWords, Stop> {
-    let mut found = SettingsWords::default();
-    let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
-    let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let free = request.invocation.options.get(FREE_WORDS).map(String::as_str).unwrap_or_default();
-    for word in free.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        pairs.push((name.to_ascii_lowercase(), value.to_owned()));
-    }
-    for (name, value) in pairs {
-        let (slot, most) = match name.as_str() {
-            "max_per_hour" => (&mut found.max_per_hour, MAX_PER_HOUR),
-            "cooldown" => (&mut found.cooldown, MAX_COOLDOWN_MINUTES),
-            later if LATER_SETTINGS.contains(&later) => return Err(not_available(later)),
-            _ => return Err(Stop::with_example(RefusalPhrase::UnknownOption { word: short(&name) }, example)),
-        };
-        let number = value.trim().parse().ok().filter(|number| *number <= most);
-        let bad = || RefusalPhrase::BadNumber { option: name.clone(), word: short(&value), least: 0, most };
-        *slot = Some(number.ok_or_else(|| Stop::with_example(bad(), example))?);
-    }
-    Ok(found)
 }
 
 /// A right way to type this command where it was typed, with these words after it.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         Direction, Kind, Place as PlaceKind, Token, TokenId,
-        wording::{Card, Phrase, RefusalPhrase, SubscribingPhrase, Tone},
+        wording::{Card, Phrase, RefusalPhrase, SettingPhrase, SubscribingPhrase, Tone},
     },
     store::ListedSubscription,
 };
@@ -49,8 +49,7 @@ impl Desk {
             let mut room = MOST_OF_AN_ANSWER;
             card.lines.extend(grouped(&list, &excluded, self.settings.all_tokens, &mut room));
             if !list.is_empty() {
-                card.lines.push(SubscribingPhrase::MaxPerHour { settings: destination.settings }.into());
-                card.lines.push(SubscribingPhrase::Cooldown { settings: destination.settings }.into());
+                card.lines.extend(SettingPhrase::limits(&destination.settings).map(Phrase::from));
             }
             card.lines.extend(self.mute_lines(Some(destination.id)).await?);
             card.lines.extend(destination.quarantine.map(|q| RefusalPhrase::OutOfReach { reason: q.reason }.into()));

@@ -26,6 +26,11 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| letter == ',' || letter.is_whitespace()).filter(|item| !item.is_empty())
 }
 
+/// Without white space around a sign.
+fn tight(text: &str, sign: char) -> String {
+    text.split(sign).map(str::trim).collect::<Vec<_>>().join(sign.encode_utf8(&mut [0; 4]))
+}
+
 #[derive(Default)]
 struct Options(BTreeMap<String, String>);
 
@@ -58,13 +63,23 @@ impl Options {
         }
     }
 
-    /// `name=value …`; white space around the sign does not matter.
+    /// `name=value …`; white space around the sign does not matter, nor in `22:00 - 07:00`, `daily, hourly` and `mon 09:00`.
     fn assignments(&mut self, text: &str) {
-        let joined = text.split('=').map(str::trim).collect::<Vec<_>>().join("=");
+        let joined = tight(&tight(text, '='), '-');
+        let mut last: Option<(String, bool)> = None;
         for item in joined.split_whitespace() {
-            match item.split_once('=') {
-                Some((name, value)) if !name.is_empty() => {
-                    self.add(&name.to_ascii_lowercase().replace('-', "_"), value.trim_end_matches(','));
+            let goes_on = item.ends_with(',');
+            let value = item.trim_end_matches(',');
+            match (item.split_once('='), &last) {
+                (Some((name, _)), _) if !name.is_empty() => {
+                    let name = name.to_ascii_lowercase().replace('-', "_");
+                    self.add(&name, value.split_once('=').unwrap_or_default().1);
+                    last = Some((name, goes_on));
+                }
+                (None, Some((name, is_list))) if *is_list || (name == "digest_time" && item.contains(':')) => {
+                    let name = name.clone();
+                    self.add(&name, value);
+                    last = Some((name, goes_on));
                 }
                 _ => self.left_over(item),
             }
@@ -140,6 +155,11 @@ mod tests {
         assert_eq!(said(Command::ChannelSettings, "quiet_hours=22:00-07:00 please now"), "quiet_hours=22:00-07:00 words=please now");
         assert_eq!(said(Command::Settings, "max_per_hour=5, =3"), "max_per_hour=5,=3");
         assert_eq!(said(Command::Settings, "=3"), "words==3");
+        assert_eq!(
+            said(Command::Settings, "quiet_hours = 22:00 - 07:00 digest_time=Mon 09:00 quiet_bypass=daily, hourly cooldown=5"),
+            "cooldown=5 digest_time=Mon,09:00 quiet_bypass=daily,hourly quiet_hours=22:00-07:00"
+        );
+        assert_eq!(said(Command::Settings, "digest_time=09:00 now"), "digest_time=09:00 words=now");
     }
 
     #[test]

@@ -82,6 +82,8 @@ worded! {
         HourlyCap = "hourly_cap",
         /// Muted by its owner (3.6).
         Muted = "muted",
+        /// Inside its quiet hours (Q1).
+        QuietHours = "quiet_hours",
         /// The destination could not be reached: told together once it can (4.3).
         Quarantined = "quarantined",
         /// It turned back before it was told: a line of the next summary (2.4).

@@ -41,6 +41,8 @@ pub enum SummaryCause {
     AtOnce,
     /// They were held by the hourly limit, a cooldown or a mute.
     Held,
+    /// They were held by quiet hours.
+    QuietHours,
     /// They happened while the bot was away (2.8).
     WhileAway,
 }

@@ -3,7 +3,10 @@
 //! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
 //! told as its net result.
 
-use super::decide::{cooldown_end, deciding_wish, subscribed_by};
+use super::{
+    decide::{cooldown_end, deciding_wish, subscribed_by},
+    quiet::quiet_for,
+};
 use crate::domain::{
     AlertId, Call, Composition, Draft, Due, Kind, Lane, MessageBody, Nature, Outcome, Reason, Situation, SummaryCause, Target, Timestamp,
     Timing, TokenId, Wish,
@@ -54,14 +57,14 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
 
 type Key = (Kind, TokenId);
 
-/// The due alerts that are still wanted, by token and in order of time. What is muted is held before anything is decided about it: what
-/// becomes of the wish meanwhile is looked at when the mute ends. The others are skipped with their reason.
+/// The due alerts that are still wanted, by token and in order of time. What is muted, or comes in quiet hours, is held before anything is
+/// decided about it: what becomes of the wish meanwhile is looked at when it is over. The others are skipped with their reason.
 fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut Composition) -> BTreeMap<Key, Vec<(&'a Due, &'a Wish)>> {
     let mut groups: BTreeMap<Key, Vec<(&Due, &Wish)>> = BTreeMap::new();
     for due in &situation.due {
         let key = (due.change.kind, due.change.token);
-        if let Some(until) = situation.mutes.hold(due.change.token, now) {
-            composition.holds.push((due.alert, until, Reason::Muted));
+        if let Some((until, reason)) = silence(situation, key, now) {
+            composition.holds.push((due.alert, until, reason));
             continue;
         }
         match deciding_wish(wishes_about(situation, key), subscribed_by(&due.change)) {
@@ -76,6 +79,12 @@ fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut
         group.sort_by_key(|(due, _)| (due.change.data_time, due.change.detected_at, due.alert));
     }
     groups
+}
+
+/// Until when nothing is to be heard of a token, and why.
+fn silence(situation: &Situation, (kind, token): Key, now: Timestamp) -> Option<(Timestamp, Reason)> {
+    let muted = situation.mutes.hold(token, now).map(|until| (until, Reason::Muted));
+    muted.or_else(|| quiet_for(&situation.settings, kind, now).map(|until| (until, Reason::QuietHours)))
 }
 
 /// The wishes about one token as they stand now: its own and `all`.
@@ -97,7 +106,7 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
     let told = situation.told.get(&key).copied();
     // What a later row says is no correction, whatever was corrected before it.
     let is_correction = matches!(last.change.nature, Nature::Correction { .. });
-    if let Some(until) = cooldown_end(told, situation.settings).filter(|until| *until > now && !is_correction) {
+    if let Some(until) = cooldown_end(told, &situation.settings).filter(|until| *until > now && !is_correction) {
         composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
         return None;
     }
@@ -149,11 +158,13 @@ impl Unit {
 
     fn summary(entries: Vec<Entry>) -> Self {
         let all_late = entries.iter().all(|entry| entry.late);
-        let held = entries.iter().any(|entry| entry.reasons.iter().any(|reason| is_held(*reason)));
-        let (cause, lane) = match (all_late, held) {
-            (true, _) => (SummaryCause::WhileAway, Lane::Summary),
-            (false, true) => (SummaryCause::Held, Lane::Summary),
-            (false, false) => (SummaryCause::AtOnce, Lane::Urgent),
+        let held: Vec<_> = entries.iter().filter(|entry| entry.reasons.iter().any(|reason| is_held(*reason))).collect();
+        let quiet = held.iter().all(|entry| entry.reasons.contains(&Reason::QuietHours));
+        let (cause, lane) = match (all_late, held.is_empty(), quiet) {
+            (true, ..) => (SummaryCause::WhileAway, Lane::Summary),
+            (false, true, _) => (SummaryCause::AtOnce, Lane::Urgent),
+            (false, false, true) => (SummaryCause::QuietHours, Lane::Summary),
+            (false, false, false) => (SummaryCause::Held, Lane::Summary),
         };
         Self { entries, cause, lane, is_summary: true }
     }
@@ -165,15 +176,20 @@ impl Unit {
 }
 
 fn is_held(reason: Reason) -> bool {
-    matches!(reason, Reason::HourlyCap | Reason::Muted | Reason::Cooldown | Reason::Quarantined)
+    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown)
 }
 
-/// One to three changes are one message each; four or more, what the hourly limit held, and what came while the chat was muted or out of reach are one summary. Late news is
+/// It waited while nothing was to be heard, or could be.
+fn was_silent(reason: Reason) -> bool {
+    matches!(reason, Reason::Muted | Reason::QuietHours | Reason::Quarantined)
+}
+
+/// One to three changes are one message each; four or more, what the hourly limit held, and what came while the chat was muted, quiet or
+/// out of reach are one summary. Late news is
 /// never told singly if there is more of it. Whatever turned back is a line of the first summary there is.
 fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
     let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap));
-    let was_silent = |entry: &Entry| entry.reasons.contains(&Reason::Muted) || entry.reasons.contains(&Reason::Quarantined);
-    let silent = entries.len() > 1 && entries.iter().any(was_silent);
+    let silent = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.iter().any(|reason| was_silent(*reason)));
     if capped || silent || entries.len() >= SUMMARY_FROM {
         let mut unit = Unit::summary(entries);
         unit.entries.append(unchanged);

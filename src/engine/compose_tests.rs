@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
 use super::*;
-use crate::domain::{Change, Direction, Mutes, Settings, SourceId, Stance, Told};
+use crate::domain::{Change, Direction, Mutes, QuietHours, Settings, SourceId, Stance, Told};
 use proptest::prelude::*;
 
 fn at(minutes: i64) -> Timestamp {
@@ -257,7 +257,7 @@ fn rule_3_6_the_end_of_a_mute_keeps_to_the_hour_and_the_cooldown() {
     let mut ended = situation(turns(3));
     ended.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
     ended.mutes.all = Some(at(1));
-    ended.settings = Settings { max_per_hour: 1, cooldown_minutes: 30 };
+    ended.settings = Settings { max_per_hour: 1, cooldown_minutes: 30, ..Settings::default() };
     ended.told.insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-9), told_at: Some(at(-9)) });
     let composition = compose(&ended, at(1));
     assert_eq!(titles(&composition), ["Held back: 2 calls"]);
@@ -266,6 +266,47 @@ fn rule_3_6_the_end_of_a_mute_keeps_to_the_hour_and_the_cooldown() {
     let full = compose(&ended, at(1));
     assert!(full.messages.is_empty());
     assert_eq!(full.holds[1..], [(AlertId(1), at(50), Reason::HourlyCap), (AlertId(2), at(50), Reason::HourlyCap)]);
+}
+
+/// Quiet from an hour ago until then, in UTC.
+fn quiet_until(minutes: i64) -> Option<QuietHours> {
+    let shown = |minutes| at(minutes).to_utc().format("%H:%M").to_string();
+    QuietHours::parse(&format!("{}-{}", shown(minutes - 60), shown(minutes)))
+}
+
+/// The minute at which [`at`] begins is a full one: quiet hours are so too.
+const FULL: i64 = 20;
+
+#[test]
+fn q1_quiet_hours_hold_everything_and_end_with_one_summary() {
+    let correction = Change { nature: Nature::Correction { stored_at: at(-700) }, ..change(1, Stance::Bearish) };
+    let mut quiet = situation(turns(3));
+    quiet.due[0] = due(1, Reason::Correction, correction);
+    quiet.settings.quiet_hours = quiet_until(FULL);
+    let end = Timestamp::from_secs(at(FULL).as_secs() / 60 * 60);
+    let held = compose(&quiet, at(1));
+    assert_eq!(held.holds, [1, 2, 3].map(|n| (AlertId(n), end, Reason::QuietHours)));
+    assert!(held.messages.is_empty());
+    quiet.due.iter_mut().for_each(|due| due.reason = Reason::QuietHours);
+    let ended = compose(&quiet, end);
+    assert_eq!(titles(&ended), ["In your quiet hours: 3 calls"]);
+    assert_eq!((ended.messages[0].lane, ended.messages[0].counted), (Lane::Summary, true));
+    quiet.due.truncate(1);
+    assert_eq!(titles(&compose(&quiet, end)), ["T1 correction: the call is bearish"]);
+}
+
+#[test]
+fn q2_kinds_that_pass_through_are_told_in_quiet_hours() {
+    let mut quiet = situation(turns(2));
+    quiet.due[0].change.kind = Kind::Hourly;
+    quiet.wishes.push((Kind::Hourly, all(Direction::Any).1));
+    quiet.settings.quiet_hours = quiet_until(FULL);
+    quiet.settings.quiet_bypass = [Kind::Hourly].into();
+    let composition = compose(&quiet, at(1));
+    assert_eq!((titles(&composition), composition.holds.len()), (vec!["T1 turned bullish".to_owned()], 1));
+    // A mute holds them too.
+    quiet.mutes.all = Some(at(60));
+    assert_eq!(compose(&quiet, at(1)).holds, [1, 2].map(|n| (AlertId(n), at(60), Reason::Muted)));
 }
 
 fn any_stance() -> impl Strategy<Value = Stance> {
@@ -296,13 +337,13 @@ prop_compose! {
         dues in prop::collection::vec(any_due(), 0..40), max_per_hour in 0_u32..5, cooldown_minutes in 0_u32..60,
         sent in prop::collection::vec(-90_i64..0, 0..8), told in prop::collection::btree_map(1_i64..12, (any_stance(), -90_i64..0), 0..12),
         direction in proptest::sample::select(Direction::ALL.to_vec()), excluded in prop::collection::btree_set(1_i64..12, 0..3),
-        mutes in any_mutes(),
+        mutes in any_mutes(), quiet in proptest::option::weighted(0.2, -30_i64..30),
     ) -> Situation {
         let mut dues = dues;
         dues.sort_by_key(|due| due.alert);
         dues.dedup_by_key(|due| due.alert);
         Situation {
-            settings: Settings { max_per_hour, cooldown_minutes },
+            settings: Settings { max_per_hour, cooldown_minutes, quiet_hours: quiet.and_then(quiet_until), ..Settings::default() },
             sent: sent.into_iter().map(at).collect(),
             told: told.into_iter()
                 .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, known_at: at(ago), told_at: Some(at(ago)) }))
@@ -375,6 +416,17 @@ proptest! {
         for call in calls(composition) {
             prop_assert_eq!(situation.mutes.hold(call.token, at(1)), None);
         }
+    }
+
+    /// In quiet hours nothing is told, and whatever they hold waits for their end.
+    #[test]
+    fn nothing_goes_out_in_quiet_hours(situation in any_situation()) {
+        let composition = compose(&situation, at(1));
+        let quiet = crate::engine::quiet::quiet_until(&situation.settings, at(1));
+        for (_, until, _) in composition.holds.iter().filter(|(.., reason)| *reason == Reason::QuietHours) {
+            prop_assert_eq!(Some(*until), quiet);
+        }
+        prop_assert!(quiet.is_none() || composition.messages.is_empty());
     }
 
     /// However often it was held on the way, the end of a mute tells exactly what is told without one.

@@ -2,6 +2,7 @@
 //!
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
+use super::quiet::quiet_for;
 use crate::domain::{Candidate, Change, Decision, Lane, Nature, Reason, Settings, Target, Timestamp, Timing, Told, Wish};
 
 /// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
@@ -29,10 +30,13 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Some(until) = candidate.mutes.hold(change.token, now) {
         return Some(Decision::Hold { until, reason: Reason::Muted });
     }
+    if let Some(until) = quiet_for(&candidate.settings, change.kind, now) {
+        return Some(Decision::Hold { until, reason: Reason::QuietHours });
+    }
     if let Nature::Correction { .. } = change.nature {
         return Some(Decision::SendNow(Reason::Correction));
     }
-    if let Some(until) = cooldown_end(candidate.told, candidate.settings).filter(|until| *until > now) {
+    if let Some(until) = cooldown_end(candidate.told, &candidate.settings).filter(|until| *until > now) {
         return Some(Decision::Hold { until, reason: Reason::Cooldown });
     }
     if candidate.quarantined {
@@ -43,7 +47,7 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
 }
 
 /// When the token's cooldown ends, if it has one.
-pub fn cooldown_end(told: Option<Told>, settings: Settings) -> Option<Timestamp> {
+pub fn cooldown_end(told: Option<Told>, settings: &Settings) -> Option<Timestamp> {
     let told_at = told?.told_at?;
     (settings.cooldown_minutes > 0).then(|| told_at + settings.cooldown())
 }
@@ -128,6 +132,18 @@ mod tests {
         assert_eq!(decide(&change(), &cooling, at(10)), Some(Decision::SendNow(Reason::Instant)));
         let lost = Candidate { quarantined: true, ..cooling };
         assert_eq!(decide(&change(), &lost, at(10)), Some(Decision::Hold { until: at(10), reason: Reason::Quarantined }));
+    }
+
+    #[test]
+    fn q1_quiet_hours_hold_corrections_too() {
+        let now = Timestamp::parse("2026-11-22T03:00:00Z").unwrap();
+        let hours = crate::domain::QuietHours::parse("22:00-07:00");
+        let night = Settings { quiet_hours: hours, ..Settings::default() };
+        let sleeping = Candidate { settings: night, ..candidate(vec![wish(Target::All, -1_000_000)]) };
+        let held = Some(Decision::Hold { until: now + std::time::Duration::from_secs(4 * 3600), reason: Reason::QuietHours });
+        assert_eq!(decide(&change(), &sleeping, now), held);
+        let correction = Change { nature: Nature::Correction { stored_at: at(0) }, ..change() };
+        assert_eq!(decide(&correction, &sleeping, now), held);
     }
 
     #[test]

@@ -8,4 +8,6 @@ pub mod compose;
 pub mod confirm;
 pub mod decide;
 pub mod diff;
+pub mod digest;
+pub mod quiet;
 pub mod retry;

@@ -171,8 +171,8 @@ pub(super) fn topic_of(address: &Address) -> &str {
     address.topic.as_deref().unwrap_or_default()
 }
 
-pub(super) fn settings_json(settings: Settings) -> String {
-    serde_json::to_string(&settings).unwrap_or_default()
+pub(super) fn settings_json(settings: &Settings) -> String {
+    serde_json::to_string(settings).unwrap_or_default()
 }
 
 /// Makes the destination if it is new and locks its row, so that what follows in the transaction is alone with it.
@@ -185,7 +185,7 @@ macro_rules! ensure {
             .bind($new.place.as_str())
             .bind(&$new.tenant)
             .bind(&$new.label)
-            .bind($crate::store::destinations::settings_json($crate::domain::Settings::default()))
+            .bind($crate::store::destinations::settings_json(&$crate::domain::Settings::default()))
             .bind(&$new.creator)
             .bind($now.as_millis())
             .fetch_one(&mut *$tx)
@@ -207,7 +207,7 @@ impl Store {
             .bind(new.place.as_str())
             .bind(&new.tenant)
             .bind(&new.label)
-            .bind(settings_json(Settings::default()))
+            .bind(settings_json(&Settings::default()))
             .bind(&new.creator)
             .bind(now.as_millis())
             .fetch_one(pool).await)?;

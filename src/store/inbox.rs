@@ -63,7 +63,7 @@ impl Store {
                     .bind(to.place.as_str())
                     .bind(&to.tenant)
                     .bind(&to.label)
-                    .bind(settings_json(Settings::default()))
+                    .bind(settings_json(&Settings::default()))
                     .bind(&to.creator)
                     .bind(now.as_millis())
                     .fetch_one(&mut *tx).await?;

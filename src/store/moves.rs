@@ -144,7 +144,7 @@ impl Store {
                 let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
                 sqlx::query(JOIN_DESTINATION)
                     .bind(stays.id.0)
-                    .bind(settings_json(stays.settings.stricter(old.settings)))
+                    .bind(settings_json(&stays.settings.stricter(old.settings)))
                     .bind(millis(stays.muted_until.max(old.muted_until)))
                     .bind(millis(stays.mentioned_at.max(old.mentioned_at)))
                     .execute(&mut *tx)

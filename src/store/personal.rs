@@ -33,7 +33,7 @@ macro_rules! objects {
 
 const DESTINATION: (&str, &str) = objects!(
     "'platform', d.platform, 'chat', d.chat, 'direct_message_channel', d.route, 'settings', d.settings, 'muted_until', d.muted_until,
-     'language', d.locale, 'timezone', d.timezone, 'first_seen_at', d.created_at, 'mentioned_at', d.mentioned_at,
+     'language', d.locale, 'first_seen_at', d.created_at, 'mentioned_at', d.mentioned_at,
      'out_of_reach_because', d.quarantine_reason, 'out_of_reach_since_at', d.quarantined_at, 'tried_again_at', d.next_probe_at",
     concat!("FROM destinations d WHERE ", own!())
 );
@@ -152,7 +152,7 @@ pub(super) const WIPE: &[&str] = &[
 ];
 const REMOVE: &str = "DELETE FROM destinations WHERE id = $1 AND forgotten_at IS NOT NULL";
 /// The row stays only until nothing is under way to it any more: whoever decides about it at this moment finds nothing wanted.
-const BLANK: &str = "UPDATE destinations SET forgotten_at = $2, settings = $3, label = NULL, route = NULL, locale = NULL, timezone = NULL,
+const BLANK: &str = "UPDATE destinations SET forgotten_at = $2, settings = $3, label = NULL, route = NULL, locale = NULL,
     creator = NULL, muted_until = NULL, mentioned_at = NULL, quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1";
 const FORGET_LOOKUPS: &str = concat!("UPDATE lookups SET person = '' WHERE person = ", person!());
@@ -272,7 +272,7 @@ impl Store {
                 forgotten.subscriptions = u64::try_from(subscriptions).unwrap_or_default();
                 forgotten.messages = u64::try_from(messages).unwrap_or_default();
             }
-            sqlx::query(BLANK).bind(id).bind(now.as_millis()).bind(settings_json(Settings::default())).execute(&mut *tx).await?;
+            sqlx::query(BLANK).bind(id).bind(now.as_millis()).bind(settings_json(&Settings::default())).execute(&mut *tx).await?;
             for sql in WIPE {
                 sqlx::query(*sql).bind(id).execute(&mut *tx).await?;
             }

@@ -7,7 +7,7 @@ use super::{
     dialect::in_transaction,
     interactions::claim,
 };
-use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SourceId, Target, Timestamp, TokenId};
+use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SettingsChange, SourceId, Target, Timestamp, TokenId};
 use std::collections::BTreeMap;
 
 const PRESENT: &str = "SELECT target, direction, delivery, mention FROM subscriptions WHERE destination_id = $1 AND kind = $2";
@@ -28,7 +28,7 @@ const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 
 /// What the old limits held is composed again under the new ones, which hold it on where they must.
 const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = $2
-    WHERE destination_id = $1 AND state = 'pending' AND reason IN ('cooldown', 'hourly_cap') AND release_at > $2";
+    WHERE destination_id = $1 AND state = 'pending' AND reason IN ('cooldown', 'hourly_cap', 'quiet_hours') AND release_at > $2";
 
 pub(super) const STATEMENTS: &[&str] =
     &[LOOK_AGAIN, PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
@@ -84,10 +84,8 @@ pub enum Subscribed {
 /// What `/settings` wants to be changed.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsOrder {
-    /// Alert messages in 60 minutes.
-    pub max_per_hour: Option<u32>,
-    /// Minutes of quiet per token.
-    pub cooldown_minutes: Option<u32>,
+    /// What is to be different.
+    pub change: SettingsChange,
     /// For channels and groups.
     pub audit: Option<AuditEntry>,
     /// The platform's id of the request, where it has one: the same one is carried out once.
@@ -236,18 +234,17 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails or the request was carried out already: nothing was changed.
-    pub async fn change_settings(&self, new: &NewDestination, change: &SettingsOrder, now: Timestamp) -> StoreResult<Settings> {
+    pub async fn change_settings(&self, new: &NewDestination, order: &SettingsOrder, now: Timestamp) -> StoreResult<Settings> {
         in_transaction!(self.db, tx => {
-            claim!(tx, &change.request, now);
+            claim!(tx, &order.request, now);
             let destination = ensure!(tx, new, now);
             let before: String = sqlx::query_scalar(SETTINGS).bind(destination).fetch_one(&mut *tx).await?;
-            let mut settings: Settings = serde_json::from_str(&before).map_err(|_| StoreError::corrupt("settings", &before))?;
-            settings.max_per_hour = change.max_per_hour.unwrap_or(settings.max_per_hour);
-            settings.cooldown_minutes = change.cooldown_minutes.unwrap_or(settings.cooldown_minutes);
-            let after = settings_json(settings);
+            let settings: Settings = serde_json::from_str(&before).map_err(|_| StoreError::corrupt("settings", &before))?;
+            let settings = settings.changed(&order.change);
+            let after = settings_json(&settings);
             sqlx::query(destinations::SET_SETTINGS).bind(destination).bind(&after).execute(&mut *tx).await?;
             sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
-            record!(tx, &change.audit, destination, Some(before), Some(after), now);
+            record!(tx, &order.audit, destination, Some(before), Some(after), now);
             settings
         })
     }

@@ -54,8 +54,8 @@ on_both!(what_a_channel_lacks_is_named_before_anything_is_saved, |db| async move
         (subscribe().mentioning(RoleFacts { mentionable: false, invoker_may: true, ..role() }), "I lack Mention Everyone"),
         (subscribe().with("mention", "33"), "could not read that role"),
         (admin(Command::ChannelSettings).with("max_per_hour", "61"), "from 0 to 60"),
-        (admin(Command::ChannelSettings).with("cooldown", "x"), "/channel settings max_per_hour:5 cooldown:30"),
-        (admin(Command::ChannelSettings).with("quiet_hours", "22-7"), "quiet_hours is not available yet"),
+        (admin(Command::ChannelSettings).with("cooldown", "x"), "/channel settings cooldown:30"),
+        (admin(Command::ChannelSettings).with("quiet_hours", "22-7"), "/channel settings quiet_hours:22:00-07:00"),
     ];
     for (request, words) in cases {
         let said = office.is_refused(&request).await;
@@ -77,7 +77,7 @@ on_both!(settings_are_shown_and_changed, |db| async move {
     assert_eq!(rows(&office.db.url, "SELECT chat FROM destinations").await, [""; 0], "showing makes nothing");
     let said = office.types(&private(Command::Settings).with("words", "max_per_hour=0 cooldown=60")).await;
     assert!(said.contains("no limit") && said.contains("quiet for 1 hour"), "{said}");
-    for bad in ["max_per_hour=61", "cooldown=-1", "cooldown=x", "cooldown", "colour=red", "timezone=UTC"] {
+    for bad in ["max_per_hour=61", "cooldown=-1", "cooldown=x", "cooldown", "colour=red", "timezone=Mars", "language=de"] {
         office.is_refused(&private(Command::Settings).with("words", bad)).await;
     }
     office.is_refused(&group(Command::Settings, Standing::Member).with("words", "cooldown=1")).await;
@@ -136,7 +136,7 @@ on_both!(a_chat_that_moves_takes_everything_along_and_merges, |db| async move {
     office.types(&group(Command::Settings, Standing::Admin).with("words", "cooldown=30")).await;
     office.desk.presence(&Presence::Moved { from: old.clone(), to: new.clone() }).await;
     let merged = office.store().destination_at(&new).await.unwrap().unwrap();
-    assert_eq!(merged.settings, Settings { max_per_hour: 5, cooldown_minutes: 30 });
+    assert_eq!(merged.settings, Settings { max_per_hour: 5, cooldown_minutes: 30, ..Settings::default() });
     let all = "SELECT d.chat, s.target, s.direction FROM subscriptions s JOIN destinations d ON d.id = s.destination_id ORDER BY s.target";
     assert_eq!(rows(&office.db.url, all).await, ["-200|3375|any", "-200|4002|bearish", "-200|all|any"]);
     assert_eq!(rows(&office.db.url, "SELECT CAST(token_id AS TEXT) FROM exclusions").await, ["3306"], "what one of them wants is told");

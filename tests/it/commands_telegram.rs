@@ -118,14 +118,14 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
         "/channel @news subscribe SOL",
         "/settings",
         "/settings colour=red",
-        "/settings timezone=UTC",
+        "/settings language=de",
         "/settings max_per_hour=99",
         "/nonsense",
         "good morning",
     ] {
         said.push(format!("> {words}\n{}", app.say(PERSON, PERSON, words).await));
     }
-    assert_snapshot!(said.join("\n\n"), @r#"
+    assert_snapshot!(said.join("\n\n"), @"
     > /subscribe
     ⚠️ That did not work; nothing was changed
     Name at least one token, by symbol or #id.
@@ -189,20 +189,24 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     Settings
     max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     cooldown 0: no pause between two alerts for the same token.
+    timezone UTC: there it is Sat 21 Nov 2026 06:00 now.
+    The hours below go by UTC until you choose your zone, for example /settings timezone=Europe/Berlin.
+    quiet_hours off: alerts come at any hour.
+    digest_time mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
 
     > /settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown.
-    For example: /settings max_per_hour=5 cooldown=30
+    colour is not a setting. There are: max_per_hour, cooldown, timezone, quiet_hours, quiet_bypass, digest_time.
+    For example: /settings quiet_hours=22:00-07:00
 
-    > /settings timezone=UTC
+    > /settings language=de
     ⚠️ That did not work; nothing was changed
-    timezone is not available yet.
+    language is not available yet.
 
     > /settings max_per_hour=99
     ⚠️ That did not work; nothing was changed
     99 does not fit max_per_hour: give a whole number from 0 to 60.
-    For example: /settings max_per_hour=5 cooldown=30
+    For example: /settings max_per_hour=5
 
     > /nonsense
     What I can do
@@ -211,7 +215,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /history SOL: Show how the call of a token changed
-    /settings max_per_hour=5 cooldown=30: Show or change how often you are told
+    /settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
     /privacy export: Get all that is stored about you, or have it forgotten
@@ -219,7 +223,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /channel @name subscribe SOL,ETH: Post alerts in a channel when the call of a token turns
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
-    /channel @name settings max_per_hour=5 cooldown=30: Show or change how often a channel is told
+    /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
     /channel @name mute 8h: Hold a channel's alerts for a while
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
@@ -229,21 +233,21 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
 
     > good morning
     I answer commands, for example /subscribe SOL. Type /help to see them all.
-    "#);
+    ");
     assert_eq!(asked_for(&app.db.url).await, before);
 });
 
 on_both!(help_names_what_works_here, |db| async move {
     let mut app = start(db).await;
     let help = app.say(PERSON, PERSON, "/help").await;
-    assert_snapshot!(help, @r#"
+    assert_snapshot!(help, @"
     What I can do
     /subscribe SOL,ETH: Get alerts when the call of a token turns
     /unsubscribe SOL,ETH: End alerts for tokens, or for all
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /history SOL: Show how the call of a token changed
-    /settings max_per_hour=5 cooldown=30: Show or change how often you are told
+    /settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
     /privacy export: Get all that is stored about you, or have it forgotten
@@ -251,14 +255,14 @@ on_both!(help_names_what_works_here, |db| async move {
     /channel @name subscribe SOL,ETH: Post alerts in a channel when the call of a token turns
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
-    /channel @name settings max_per_hour=5 cooldown=30: Show or change how often a channel is told
+    /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
     /channel @name mute 8h: Hold a channel's alerts for a while
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
     More words may follow in any order: /subscribe SOL,ETH hourly bullish.
     In a group its administrators use the same commands: what they subscribe to is told there, in the topic where they type it.
     Automated data, not investment advice.
-    "#);
+    ");
     assert_eq!(app.say(PERSON, PERSON, "/start").await, help);
     assert_eq!(app.say(PERSON, PERSON, "/start payload").await, help);
 });

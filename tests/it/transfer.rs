@@ -147,7 +147,7 @@ on_both!(settings_and_subscriptions_alone_can_be_read_edited_and_put_back, |db| 
     let edited = edited.to_string();
     let dry = import(&db.url, &edited, &["--dry-run"]).await;
     insta::assert_snapshot!(dry.out, @r#"
-    ~ destinations discord:123: settings {"cooldown_minutes":0,"max_per_hour":10} -> {"cooldown_minutes":0,"max_per_hour":3}
+    ~ destinations discord:123: settings {"cooldown_minutes":0,"max_per_hour":10,"quiet_hours":"22:00-07:00","timezone":"Europe/Berlin"} -> {"cooldown_minutes":0,"max_per_hour":3,"quiet_hours":"22:00-07:00","timezone":"Europe/Berlin"}
     + subscriptions telegram:-1001/42 45011 hourly
     This would be: 1 added, 1 changed, 0 removed.
     "#);

@@ -87,7 +87,7 @@ impl Follower {
         let candidate = Candidate {
             wishes: self.wishes_about(change.token, &symbol),
             excluded: false,
-            settings: self.wishes.settings,
+            settings: self.wishes.settings.clone(),
             mutes: Mutes::default(),
             quarantined: false,
             told: self.told.get(&(change.kind, change.token)).copied(),
@@ -143,7 +143,7 @@ impl Follower {
         }
         let wishes = due.iter().flat_map(|one| self.wishes_about(one.change.token, &one.symbol)).map(|wish| (self.wishes.kind, wish));
         let situation = Situation {
-            settings: self.wishes.settings,
+            settings: self.wishes.settings.clone(),
             mutes: Mutes::default(),
             mentioned_at: None,
             sent: self.sent.clone(),
@@ -205,7 +205,7 @@ fn line(decision: &'static str, reason: Reason, release_at: Option<Timestamp>, t
 /// The line of a summary that tells this alone, whatever limits there are.
 fn text_of(due: &Due) -> String {
     let situation = Situation {
-        settings: Settings { max_per_hour: 0, cooldown_minutes: 0 },
+        settings: Settings { max_per_hour: 0, ..Settings::default() },
         mutes: Mutes::default(),
         mentioned_at: None,
         sent: Vec::new(),

@@ -86,6 +86,7 @@ impl CallPhrase {
                 out.text(match cause {
                     SummaryCause::AtOnce => format!("{calls} changed"),
                     SummaryCause::Held => format!("Held back: {calls}"),
+                    SummaryCause::QuietHours => format!("In your quiet hours: {calls}"),
                     SummaryCause::WhileAway => format!("While I was away: {calls}"),
                 });
             }

@@ -14,6 +14,7 @@ mod privacy;
 mod refusal;
 mod reply;
 mod report;
+mod setting;
 mod subscribing;
 mod trouble;
 
@@ -28,6 +29,7 @@ pub use privacy::PrivacyPhrase;
 pub use refusal::RefusalPhrase;
 pub use reply::{ReplyPhrase, TokenLabel};
 pub use report::ReportPhrase;
+pub use setting::SettingPhrase;
 pub use subscribing::SubscribingPhrase;
 pub use trouble::Trouble;
 

@@ -49,6 +49,16 @@ pub enum RefusalPhrase {
         least: u32,
         most: u32,
     },
+    BadTimezone {
+        word: String,
+        near: Vec<String>,
+    },
+    BadQuietHours {
+        word: String,
+    },
+    BadDigestTime {
+        word: String,
+    },
     /// A token to mute, and no length.
     NoMuteLength,
     /// A kind, direction or delivery where a token is to be muted.
@@ -175,9 +185,22 @@ impl RefusalPhrase {
             Self::BadNumber { option, word, least, most } => {
                 out.code(word).text(format!(" does not fit {option}: give a whole number from {least} to {most}."))
             }
+            Self::BadTimezone { word, near } => {
+                out.code(word).text(" is not a time zone. Give one by its IANA name, such as Europe/Berlin, America/New_York or Asia/Kolkata.");
+                if !near.is_empty() {
+                    out.text(format!(" Did you mean {}?", near.join(" or ")));
+                }
+                out
+            }
+            Self::BadQuietHours { word } => {
+                out.code(word).text(" does not say quiet hours: give two different times from 00:00 to 23:59, or off.")
+            }
+            Self::BadDigestTime { word } => out.code(word).text(
+                " is not a time for digests: give a time from 00:00 to 23:59. A day before it is that of the weekly digest, as in mon 09:00.",
+            ),
             Self::NoMuteLength => out.text("Say for how long: 1h, 8h, 24h, 7d, or off to end it."),
             Self::MutesEveryKind => out.text("A mute is of every alert, or of every alert for one token: name a length and at most one token."),
-            Self::UnknownOption { word } => out.code(word).text(" is not a setting. There are: max_per_hour, cooldown."),
+            Self::UnknownOption { word } => out.code(word).text(" is not a setting. There are: max_per_hour, cooldown, timezone, quiet_hours, quiet_bypass, digest_time."),
             Self::UnknownToken { word } => out.text("I know no token ").code(word).text("."),
             Self::NearMatches { tokens } => {
                 let words: Vec<_> = tokens.iter().map(TokenLabel::words).collect();

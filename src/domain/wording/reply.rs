@@ -1,7 +1,9 @@
 //! What answers to commands say: the frame that all of them share. The sentences of each group stand beside this file.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, Spans, SubscribingPhrase};
+use super::{
+    ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, SettingPhrase, Spans, SubscribingPhrase,
+};
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,10 @@ pub enum ReplyPhrase {
     AlreadyDone,
     /// Why something was not done.
     Refusal(RefusalPhrase),
-    /// About subscriptions and settings.
+    /// About subscriptions.
     Subscribing(SubscribingPhrase),
+    /// About settings.
+    Setting(SettingPhrase),
     /// About mutes.
     Muting(MutingPhrase),
     /// About what is stored about a person.
@@ -54,6 +58,7 @@ impl ReplyPhrase {
             }
             Self::Refusal(phrase) => phrase.english(out),
             Self::Subscribing(phrase) => phrase.english(out),
+            Self::Setting(phrase) => phrase.english(out),
             Self::Muting(phrase) => phrase.english(out),
             Self::Privacy(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
@@ -96,6 +101,12 @@ impl From<RefusalPhrase> for Phrase {
 impl From<SubscribingPhrase> for Phrase {
     fn from(phrase: SubscribingPhrase) -> Self {
         Self::Reply(ReplyPhrase::Subscribing(phrase))
+    }
+}
+
+impl From<SettingPhrase> for Phrase {
+    fn from(phrase: SettingPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Setting(phrase))
     }
 }
 

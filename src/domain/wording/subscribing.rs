@@ -1,4 +1,4 @@
-//! What answers about subscriptions and settings say.
+//! What answers about subscriptions say.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{
@@ -6,11 +6,11 @@ use super::{
     call::{capital, data_time_words},
     reply::counted,
 };
-use crate::domain::{Cadence, Direction, Kind, Settings, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Direction, Kind, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A sentence about subscriptions or settings.
+/// A sentence about subscriptions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscribingPhrase {
@@ -107,16 +107,6 @@ pub enum SubscribingPhrase {
     MoreNotShown {
         count: u64,
     },
-    SettingsTitle {
-        label: Option<String>,
-        saved: bool,
-    },
-    MaxPerHour {
-        settings: Settings,
-    },
-    Cooldown {
-        settings: Settings,
-    },
     TestTitle,
     TestBody,
     TestQueued {
@@ -191,24 +181,6 @@ impl SubscribingPhrase {
             }
             Self::Place { label } => out.strong(label),
             Self::MoreNotShown { count } => out.text(format!("{count} more are not shown.")),
-            Self::SettingsTitle { label, saved } => {
-                let of = label.as_ref().map(|label| format!(" of {label}")).unwrap_or_default();
-                out.text(if *saved { format!("Settings{of} saved") } else { format!("Settings{of}") })
-            }
-            Self::MaxPerHour { settings } => match settings.max_per_hour {
-                0 => out.code("max_per_hour").text(" 0: no limit, every alert comes at once."),
-                n => out.code("max_per_hour").text(format!(
-                    " {n}: at most {} in any 60 minutes; what is beyond waits and comes as one summary.",
-                    counted(u64::from(n), "alert message")
-                )),
-            },
-            Self::Cooldown { settings } => match settings.cooldown_minutes {
-                0 => out.code("cooldown").text(" 0: no pause between two alerts for the same token."),
-                n => out.code("cooldown").text(format!(
-                    " {n}: after an alert the same token is quiet for {}, then the net change is told.",
-                    duration_words(u64::from(n) * 60)
-                )),
-            },
             Self::TestTitle => out.text("Test message"),
             Self::TestBody => out.text("Alerts for this channel arrive like this one. No call has changed."),
             Self::TestQueued { label } => out.text(format!("A test message is on its way to {label}")),
@@ -267,7 +239,7 @@ fn period_words(period: Duration) -> String {
     words.strip_prefix("1 ").map_or_else(|| words.clone(), str::to_owned)
 }
 
-fn duration_words(seconds: u64) -> String {
+pub(super) fn duration_words(seconds: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3600, "hour"), (60, "minute")];
     let unit = UNITS.iter().find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
     unit.map_or_else(|| counted(seconds, "second"), |(length, name)| counted(seconds / length, name))

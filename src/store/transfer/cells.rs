@@ -361,14 +361,16 @@ fn says_no_more(value: &Value, known: &Value) -> bool {
 
 fn within_limits(value: &Value) -> Option<Value> {
     let settings: Settings = serde_json::from_value(value.clone()).ok()?;
-    (settings.max_per_hour <= MAX_PER_HOUR && settings.cooldown_minutes <= MAX_COOLDOWN_MINUTES).then(|| as_read::<Settings>(value))?
+    let known = value.as_object()?.keys().all(|name| Settings::NAMES.contains(&name.as_str()));
+    let within = settings.max_per_hour <= MAX_PER_HOUR && settings.cooldown_minutes <= MAX_COOLDOWN_MINUTES;
+    if known && within { serde_json::to_value(settings).ok() } else { None }
 }
 
 json!(
     /// What a place's owner chose.
     SettingsJson,
     |value| within_limits(&value),
-    "max_per_hour from 0 to 60 and cooldown_minutes from 0 to 10080"
+    "max_per_hour from 0 to 60, cooldown_minutes from 0 to 10080, the rest as export writes it"
 );
 json!(
     /// What a message says. A dead letter may be one that nobody can read.

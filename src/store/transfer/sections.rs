@@ -23,7 +23,6 @@ section! {
         tenant: Option<Text> = TEXT tenant,
         label: Option<Name> = TEXT label,
         locale: Option<Text> = TEXT locale,
-        timezone: Option<Text> = TEXT timezone,
         settings: SettingsJson = TEXT settings,
         muted_until: Option<Moment> = BIGINT muted_until,
         creator: Option<Text> = TEXT creator,
@@ -37,7 +36,7 @@ section! {
         BIGINT probes = |_| 0.into(),
     } key [address] order ["x.platform", "x.chat", "x.topic"]
     conflict "ON CONFLICT (platform, chat, topic) DO UPDATE SET place = excluded.place, tenant = excluded.tenant, label = excluded.label,
-        locale = excluded.locale, timezone = excluded.timezone, settings = excluded.settings, muted_until = excluded.muted_until,
+        locale = excluded.locale, settings = excluded.settings, muted_until = excluded.muted_until,
         creator = excluded.creator, created_at = excluded.created_at"
 }
 

@@ -15,9 +15,9 @@ INSERT INTO observations (source, kind, token_id, data_time, stance, signal, tre
 INSERT INTO changes (poll_id, source, kind, token_id, from_stance, to_stance, since_at, since_exact, data_time, detected_at, nature, stored_at, supersedes, timing, after_gap, trader_grade)
     VALUES (1, 'token-metrics', 'daily', 3988, 'bearish', 'bullish', 1, TRUE, 2, 3, 'turned', NULL, NULL, 'fresh', FALSE, 71.5);
 INSERT INTO fanout_jobs (change_id, after_destination, created_at) VALUES (1, 1, 3);
-INSERT INTO destinations (platform, chat, topic, place, tenant, label, route, locale, timezone, settings, creator, created_at, muted_until, mentioned_at, rest_until, quarantine_reason, quarantined_at, next_probe_at, probes)
-    VALUES ('discord', '123', '', 'channel', '9', 'alerts', NULL, NULL, NULL, '{"max_per_hour":10,"cooldown_minutes":0}', 'discord:7', 1, NULL, NULL, 0, NULL, NULL, NULL, 0),
-           ('telegram', '-1001', '42', 'group', '-1001', 'Traders', NULL, 'en', 'Europe/Berlin', '{}', 'telegram:7', 1, 99, 5, 6, 'closed', 4, 5, 2);
+INSERT INTO destinations (platform, chat, topic, place, tenant, label, route, locale, settings, creator, created_at, muted_until, mentioned_at, rest_until, quarantine_reason, quarantined_at, next_probe_at, probes)
+    VALUES ('discord', '123', '', 'channel', '9', 'alerts', NULL, NULL, '{"max_per_hour":10,"cooldown_minutes":0}', 'discord:7', 1, NULL, NULL, 0, NULL, NULL, NULL, 0),
+           ('telegram', '-1001', '42', 'group', '-1001', 'Traders', NULL, 'en', '{}', 'telegram:7', 1, 99, 5, 6, 'closed', 4, 5, 2);
 INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, mention, filter, threshold, creator, created_at, updated_at)
     VALUES (1, 'token-metrics', 'all', 'daily', 'any', 'instant', '77', NULL, NULL, 'discord:7', 1, 1),
            (2, 'token-metrics', '3988', 'hourly', 'bullish', 'instant', NULL, NULL, NULL, 'telegram:7', 1, 2);
