@@ -260,7 +260,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/subscriptions`: List what you are subscribed to
     `/signal`: Show the latest call of a token
     `/history`: Show how the call of a token changed
-    `/settings`: Show or change how often you are told
+    `/settings`: Show or change how often and at which hours you are told
     `/mute`: Hold alerts for a while; at the end you are told what changed
     `/status`: Show what is polled, how often, and how delivery goes
     `/privacy`: Get all that is stored about you, or have it forgotten
@@ -268,7 +268,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/channel subscribe`: Post alerts in a channel when the call of a token turns
     `/channel unsubscribe`: End alerts in a channel for tokens, or for all
     `/channel list`: List what channels are subscribed to
-    `/channel settings`: Show or change how often a channel is told
+    `/channel settings`: Show or change how often and at which hours a channel is told
     `/channel mute`: Hold a channel's alerts for a while
     `/channel test`: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: `SOL,ETH,#3375`, or `all`.
@@ -303,10 +303,18 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     Settings of #alerts saved
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     `cooldown` 90: after an alert the same token is quiet for 90 minutes, then the net change is told.
+    `timezone` UTC: there it is Sat 21 Nov 2026 06:16 now.
+    The hours below go by UTC until you choose your zone, for example `/channel settings timezone:Europe/Berlin`.
+    `quiet_hours` off: alerts come at any hour.
+    `digest_time` mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
 
     Settings of #alerts
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     `cooldown` 90: after an alert the same token is quiet for 90 minutes, then the net change is told.
+    `timezone` UTC: there it is Sat 21 Nov 2026 06:16 now.
+    The hours below go by UTC until you choose your zone, for example `/channel settings timezone:Europe/Berlin`.
+    `quiet_hours` off: alerts come at any hour.
+    `digest_time` mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
 
     A test message is on its way to #alerts
 
