@@ -68,7 +68,7 @@ pub enum OptionKind {
 
 const KINDS: &[&str] = &["daily", "hourly"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
-const DELIVERIES: &[&str] = &["instant"];
+const DELIVERIES: &[&str] = &["instant", "digest-hourly", "digest-daily", "digest-weekly"];
 const ACTIONS: &[&str] = &["export", "forget"];
 const MUTE_LENGTHS: &[&str] = &["1h", "8h", "24h", "7d", "off"];
 
@@ -86,7 +86,8 @@ const KIND: OptionSpec = option("kind", "Which signal: daily (if you choose none
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
 const DIRECTION: OptionSpec =
     option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
-const DELIVERY: OptionSpec = option("delivery", "When: instant", OptionKind::Choice(DELIVERIES));
+const DELIVERY: OptionSpec =
+    option("delivery", "When: instant (if you choose none), or together in a digest", OptionKind::Choice(DELIVERIES));
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
 const PRIVACY: OptionSpec =
@@ -203,7 +204,7 @@ pub fn command_named(words: &str) -> Option<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Direction, Kind, MuteLength};
+    use crate::domain::{Delivery, Direction, Kind, MuteLength};
     use std::collections::BTreeSet;
 
     fn is_name(name: &str) -> bool {
@@ -252,6 +253,7 @@ mod tests {
     fn what_is_offered_is_what_is_understood_and_works() {
         assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
+        assert_eq!(DELIVERIES, Delivery::ALL.iter().map(|delivery| delivery.as_str()).collect::<Vec<_>>());
         assert_eq!(MUTE_LENGTHS, MuteLength::ALL.iter().map(|length| length.as_str()).collect::<Vec<_>>());
         assert_eq!(command_named("channel list"), Some(Command::ChannelList));
         assert_eq!((command_named("channel"), command_named("list")), (None, None));

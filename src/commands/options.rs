@@ -26,12 +26,11 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
         once(&mut words.direction, direction, "direction", Direction::as_str).map_err(refused)?;
     }
     for word in option("delivery").iter().flat_map(|list| list.split(',')) {
-        let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, &[Delivery::Instant], Delivery::as_str)))?;
+        let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, Delivery::ALL, Delivery::as_str)))?;
         once(&mut words.delivery, delivery, "delivery", Delivery::as_str).map_err(refused)?;
     }
-    match (words.kind, words.delivery) {
-        (Some(kind), _) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),
-        (_, Some(delivery)) if delivery != Delivery::Instant => Err(not_available(delivery.as_str())),
+    match words.kind {
+        Some(kind) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),
         _ => Ok(words),
     }
 }

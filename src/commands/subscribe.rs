@@ -9,9 +9,12 @@ use super::{
 use crate::{
     domain::{
         Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token, TokenId,
-        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SubscribingPhrase, TokenLabel, Tone},
+        wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SettingPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
-    engine::budget::{self, Demand, Obstacle, Plan},
+    engine::{
+        budget::{self, Demand, Obstacle, Plan},
+        digest::next_digest,
+    },
     store::{CurrentCall, SubscribeOrder, Subscribed},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,10 +140,18 @@ impl Desk {
             card.lines.push(SubscribingPhrase::Replaced { words }.into());
         }
         card.lines.push(place.told.clone().into());
+        card.lines.extend(self.digest_line(order, destination).await?);
         if order.mention.is_some() {
             card.lines.push(SubscribingPhrase::MentionsRole.into());
         }
         Ok(card)
+    }
+
+    /// When the next digest comes, where what was subscribed comes in one.
+    async fn digest_line(&self, order: &SubscribeOrder, destination: DestinationId) -> Result<Option<Phrase>, Stop> {
+        let settings = self.store.destination(destination).await?.map(|destination| destination.settings).unwrap_or_default();
+        let next = next_digest(&settings, order.delivery, self.now());
+        Ok(next.map(|next| SettingPhrase::NextDigest { delivery: order.delivery, zone: settings.timezone, next }.into()))
     }
 
     /// What stays left out of `all`, if anything does.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Direction, Kind, Place as PlaceKind, Token, TokenId,
+        Delivery, Direction, Kind, Place as PlaceKind, Token, TokenId,
         wording::{Card, Phrase, RefusalPhrase, SettingPhrase, SubscribingPhrase, Tone},
     },
     store::ListedSubscription,
@@ -88,7 +88,10 @@ impl Desk {
     }
 }
 
-/// A line per kind, direction and mention, in the order of the vocabulary; `room` is how many symbols may still be shown.
+/// What has a line of its own: the kind, whether of tokens or `all`, direction, delivery and mention.
+type Group = (Kind, bool, Direction, Delivery, bool);
+
+/// A line per group, in the order of the vocabulary; `room` is how many symbols may still be shown.
 fn grouped(list: &[ListedSubscription], excluded: &[(Kind, Token)], all_tokens: u32, room: &mut usize) -> Vec<Phrase> {
     let mut bearers: BTreeMap<String, Vec<TokenId>> = BTreeMap::new();
     for token in list.iter().filter_map(|listed| listed.token.as_ref()).chain(excluded.iter().map(|(_, token)| token)) {
@@ -102,20 +105,20 @@ fn grouped(list: &[ListedSubscription], excluded: &[(Kind, Token)], all_tokens: 
         let shared = bearers.get(&token.symbol.to_uppercase()).is_some_and(|ids| ids.len() > 1);
         if shared { format!("{symbol} #{}", token.id) } else { symbol }
     };
-    let mut groups: BTreeMap<(Kind, bool, Direction, bool), Vec<String>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<String>> = BTreeMap::new();
     for listed in list {
-        let group = groups.entry((listed.kind, listed.token.is_some(), listed.direction, listed.mentions)).or_default();
+        let group = groups.entry((listed.kind, listed.token.is_some(), listed.direction, listed.delivery, listed.mentions)).or_default();
         match &listed.token {
             Some(token) => group.push(word(token)),
             None => group.extend(excluded.iter().filter(|(kind, _)| *kind == listed.kind).map(|(_, token)| word(token))),
         }
     }
-    let line = |((kind, tokens, direction, mentions), mut words): ((Kind, bool, Direction, bool), Vec<String>)| {
+    let line = |((kind, tokens, direction, delivery, mentions), mut words): (Group, Vec<String>)| {
         let shown = words.len().min(MOST_OF_A_LINE).min(*room);
         let more = u64::try_from(words.len() - shown).unwrap_or_default();
         words.truncate(shown);
         *room -= shown;
-        SubscribingPhrase::Line { kind, direction, mentions, all: (!tokens).then_some(all_tokens), words, more }.into()
+        SubscribingPhrase::Line { kind, direction, delivery, mentions, all: (!tokens).then_some(all_tokens), words, more }.into()
     };
     groups.into_iter().map(line).collect()
 }

@@ -37,7 +37,7 @@ pub(super) struct Words {
     pub(super) kind: Option<Kind>,
     /// A direction, if one was named.
     pub(super) direction: Option<Direction>,
-    /// A delivery, if one was named; also a later one.
+    /// A delivery, if one was named.
     pub(super) delivery: Option<Delivery>,
 }
 

@@ -84,6 +84,8 @@ worded! {
         Muted = "muted",
         /// Inside its quiet hours (Q1).
         QuietHours = "quiet_hours",
+        /// Waits for the digest that the subscriber chose (D2).
+        Digest = "digest",
         /// The destination could not be reached: told together once it can (4.3).
         Quarantined = "quarantined",
         /// It turned back before it was told: a line of the next summary (2.4).
@@ -127,7 +129,7 @@ pub enum Lane {
     Urgent = 1,
     /// A summary of held alerts.
     Summary = 2,
-    /// A digest (later).
+    /// A digest.
     Digest = 3,
     /// A notice to an owner.
     Notice = 4,

@@ -77,11 +77,11 @@ words! {
     Delivery {
         /// At once.
         Instant = "instant",
-        /// Once an hour (later).
+        /// Together, once an hour.
         DigestHourly = "digest-hourly",
-        /// Once a day (later).
+        /// Together, once a day.
         DigestDaily = "digest-daily",
-        /// Once a week (later).
+        /// Together, once a week.
         DigestWeekly = "digest-weekly",
     }
 }

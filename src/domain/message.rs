@@ -1,7 +1,7 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    Kind, Since, Stance, Timestamp, TokenId,
+    Delivery, Kind, Since, Stance, Timestamp, TokenId,
     wording::{CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,17 @@ pub enum MessageBody {
         /// Beyond 25: symbols under a heading instead of lines.
         compact: bool,
     },
+    /// What changed in the time that the reader chose (D3).
+    Digest {
+        /// How often they come: the longest of those that came together.
+        delivery: Delivery,
+        /// How many calls there are in all parts.
+        total: usize,
+        /// How a call is shown.
+        form: DigestForm,
+        /// Those of this part, ordered so that what stands under one heading stands together.
+        calls: Vec<Call>,
+    },
     /// An answer or a notice.
     Card {
         /// What it says.
@@ -45,6 +56,18 @@ pub enum SummaryCause {
     QuietHours,
     /// They happened while the bot was away (2.8).
     WhileAway,
+}
+
+/// How a digest shows its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestForm {
+    /// A line each.
+    Lines,
+    /// Symbols that lead to the tokens' pages.
+    Links,
+    /// Symbols alone.
+    Symbols,
 }
 
 /// The net result for one token and kind, as it is told.
@@ -79,7 +102,7 @@ pub struct Call {
 }
 
 /// What a reader learns of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It turned.
@@ -101,7 +124,17 @@ impl MessageBody {
         match self {
             Self::Alert { call } => call.to_card(),
             Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
+            Self::Digest { delivery, total, form, calls } => digest_card(*delivery, *total, *form, calls),
             Self::Card { card } => card.clone(),
+        }
+    }
+
+    /// The calls that it tells.
+    pub fn calls(&self) -> &[Call] {
+        match self {
+            Self::Alert { call } => std::slice::from_ref(call),
+            Self::Summary { calls, .. } | Self::Digest { calls, .. } => calls,
+            Self::Card { .. } => &[],
         }
     }
 }
@@ -155,6 +188,11 @@ impl Call {
         Phrase::Call(CallPhrase::When { kind: self.kind, data_time: self.data_time, seen_at: self.seen_at })
     }
 
+    fn digest_line(&self) -> Phrase {
+        let (title, link) = (Box::new(self.title()), self.link.clone());
+        Phrase::Call(CallPhrase::DigestLine { title, link, kind: self.kind, data_time: self.data_time, flips: self.flips })
+    }
+
     fn line(&self) -> Phrase {
         Phrase::Call(CallPhrase::Line { title: Box::new(self.title()), kind: self.kind, data_time: self.data_time, flips: self.flips })
     }
@@ -178,6 +216,24 @@ fn summary_card(cause: SummaryCause, total: usize, calls: &[Call], compact: bool
         }
     } else {
         card.lines.extend(calls.iter().map(Call::line));
+    }
+    card
+}
+
+fn digest_card(delivery: Delivery, total: usize, form: DigestForm, calls: &[Call]) -> Card {
+    let mut card = Card::new(Tone::Neutral, Phrase::Call(CallPhrase::DigestTitle { delivery, total }));
+    for group in calls.chunk_by(|one, next| (one.outcome, one.to, one.kind) == (next.outcome, next.to, next.kind)) {
+        let Some(Call { to, outcome, kind, .. }) = group.first() else { continue };
+        let link = |call: &Call| call.link.clone().filter(|_| form == DigestForm::Links);
+        let symbols = match form {
+            DigestForm::Lines => Vec::new(),
+            DigestForm::Links | DigestForm::Symbols => group.iter().map(|call| (call.symbol.clone(), link(call))).collect(),
+        };
+        let count = group.len();
+        card.lines.push(Phrase::Call(CallPhrase::DigestGroup { to: *to, outcome: *outcome, kind: *kind, count, symbols }));
+        if form == DigestForm::Lines {
+            card.lines.extend(group.iter().map(Call::digest_line));
+        }
     }
     card
 }

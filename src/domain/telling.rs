@@ -1,6 +1,6 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
-use super::{AlertId, Change, Direction, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp, TokenId};
+use super::{AlertId, Change, Delivery, Direction, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp, TokenId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A destination with some wish about the token of a change.
@@ -27,6 +27,8 @@ pub struct Wish {
     pub target: Target,
     /// Which turns.
     pub direction: Direction,
+    /// When.
+    pub delivery: Delivery,
     /// The role to mention.
     pub mention: Option<String>,
     /// Since when it stands.
@@ -53,6 +55,8 @@ pub struct Situation {
     pub mutes: Mutes,
     /// When a role was last mentioned.
     pub mentioned_at: Option<Timestamp>,
+    /// What it had of digests.
+    pub digests: Digests,
     /// When the counted messages of the last hour were sent, in any order.
     pub sent: Vec<Timestamp>,
     /// What it knows of the tokens concerned.
@@ -65,17 +69,30 @@ pub struct Situation {
     pub due: Vec<Due>,
 }
 
+/// What a destination had of digests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// When the last one was composed.
+    pub last: Option<Timestamp>,
+    /// It has not arrived yet.
+    pub under_way: bool,
+}
+
 /// One pending alert with its change.
 #[derive(Clone, Debug)]
 pub struct Due {
     /// Its row.
     pub alert: AlertId,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// Why it was decided so at fan-out, or held since.
     pub reason: Reason,
     /// What happened.
     pub change: Change,
     /// The token's symbol.
     pub symbol: String,
+    /// The token's rank by market cap, where it has one.
+    pub rank: Option<u32>,
     /// Where to read more.
     pub link: Option<String>,
 }

@@ -1,14 +1,17 @@
-//! How the due alerts of one destination become messages (`rules.md` 2.4, 2.8, 3.1 to 3.5, 3.9).
+//! How the due alerts of one destination become messages (`rules.md` 2.4, 2.8, 3.1 to 3.5, 3.9; ARCHITECTURE.md, rules Q and D).
 //!
 //! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
 //! told as its net result.
 
+mod parts;
+
 use super::{
     decide::{cooldown_end, deciding_wish, subscribed_by},
-    quiet::quiet_for,
+    digest::next_digest,
+    quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Draft, Due, Kind, Lane, MessageBody, Nature, Outcome, Reason, Situation, SummaryCause, Target, Timestamp,
+    AlertId, Call, Composition, Delivery, Draft, Due, Kind, Lane, Nature, Outcome, Reason, Situation, SummaryCause, Target, Timestamp,
     Timing, TokenId, Wish,
 };
 use std::{
@@ -18,12 +21,10 @@ use std::{
 
 /// From so many on, changes that are due at once are one summary (3.3).
 const SUMMARY_FROM: usize = 4;
-/// Up to so many, a summary has a line each.
-const MOST_LINES: usize = 25;
-/// Characters of a summary that every platform takes, escaping and markup included.
-const TEXT_BUDGET: usize = 3_500;
 const HOUR: Duration = Duration::from_secs(3600);
 const MENTION_PAUSE: Duration = Duration::from_secs(600);
+/// When it is looked again whether the last digest has arrived.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The net result of one token and kind.
 struct Entry {
@@ -32,6 +33,15 @@ struct Entry {
     reasons: BTreeSet<Reason>,
     late: bool,
     roles: BTreeSet<String>,
+    delivery: Delivery,
+    rank: Option<u32>,
+}
+
+impl Entry {
+    /// Its place among others: the best rank first.
+    fn ranked(&self) -> (u32, TokenId, Kind) {
+        (self.rank.unwrap_or(u32::MAX), self.call.token, self.call.kind)
+    }
 }
 
 /// Composes what is due.
@@ -40,11 +50,19 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     let mut entries = Vec::new();
     let mut unchanged = Vec::new();
     for (key, group) in wanted_groups(situation, now, &mut composition) {
-        if let Some(entry) = net_result(key, &group, situation, now, &mut composition) {
-            let list = if entry.call.outcome == Outcome::FlippedBack { &mut unchanged } else { &mut entries };
-            list.push(entry);
+        if let Some((until, reason)) = digest_wait(&group, situation, now) {
+            composition.holds.extend(group.iter().map(|(due, _)| (due.alert, until, reason)));
+            continue;
+        }
+        let Some(entry) = net_result(key, &group, situation, now, &mut composition) else { continue };
+        match (entry.call.outcome, next_place(&entry, situation, now)) {
+            (Outcome::FlippedBack, _) => unchanged.push(entry),
+            (_, Some(until)) => composition.holds.extend(entry.alerts.into_iter().map(|alert| (alert, until, Reason::Digest))),
+            (_, None) => entries.push(entry),
         }
     }
+    entries.sort_by_key(Entry::ranked);
+    unchanged.sort_by_key(Entry::ranked);
     let units = into_units(entries, &mut unchanged);
     let mut throttle = Throttle::new(situation, now);
     for unit in units {
@@ -87,6 +105,26 @@ fn silence(situation: &Situation, (kind, token): Key, now: Timestamp) -> Option<
     muted.or_else(|| quiet_for(&situation.settings, kind, now).map(|until| (until, Reason::QuietHours)))
 }
 
+/// Until when what is told in digests waits, and why; nothing where the window of the oldest news in it has ended, or nothing of it is news.
+///
+/// A window has one digest (D2): what came before the last one and is not in it waits for the next. Quiet hours hold a digest of whatever kind.
+fn digest_wait(group: &[(&Due, &Wish)], situation: &Situation, now: Timestamp) -> Option<(Timestamp, Reason)> {
+    let (_, wish) = group.last()?;
+    let news = group.iter().map(|(due, _)| due).filter(|due| due.reason != Reason::NetZero);
+    let ends = news.filter_map(|due| next_digest(&situation.settings, wish.delivery, situation.digests.last.max(Some(due.created_at))?));
+    match ends.min()? {
+        end if end > now => Some((end, Reason::Digest)),
+        _ if situation.digests.under_way => Some((now + LOOK_AGAIN, Reason::Digest)),
+        _ => quiet_until(&situation.settings, now).map(|until| (until, Reason::QuietHours)),
+    }
+}
+
+/// What had turned back is news again where one of its turns was wrong: it has its place in the next digest, if it is for one.
+fn next_place(entry: &Entry, situation: &Situation, now: Timestamp) -> Option<Timestamp> {
+    let was_back = entry.reasons.iter().all(|reason| *reason == Reason::NetZero);
+    if was_back { next_digest(&situation.settings, entry.delivery, now) } else { None }
+}
+
 /// The wishes about one token as they stand now: its own and `all`.
 fn wishes_about(situation: &Situation, (kind, token): Key) -> impl Iterator<Item = &Wish> {
     let concerns = move |wish: &Wish| matches!(wish.target, Target::All) || wish.target == Target::Token(token);
@@ -106,7 +144,8 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
     let told = situation.told.get(&key).copied();
     // What a later row says is no correction, whatever was corrected before it.
     let is_correction = matches!(last.change.nature, Nature::Correction { .. });
-    if let Some(until) = cooldown_end(told, &situation.settings).filter(|until| *until > now && !is_correction) {
+    let cools = wish.delivery == Delivery::Instant && !is_correction;
+    if let Some(until) = cooldown_end(told, &situation.settings).filter(|until| *until > now && cools) {
         composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
         return None;
     }
@@ -138,22 +177,31 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         reasons: group.iter().map(|(due, _)| due.reason).collect(),
         late: last.change.timing == Timing::Late,
         roles: wishes_about(situation, key).filter_map(|wish| wish.mention.clone()).collect(),
+        delivery: wish.delivery,
+        rank: last.rank,
     })
 }
 
 /// What goes out together.
 struct Unit {
     entries: Vec<Entry>,
-    cause: SummaryCause,
+    form: Form,
     lane: Lane,
-    is_summary: bool,
+}
+
+/// As what it goes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Single,
+    Summary(SummaryCause),
+    Digest(Delivery),
 }
 
 impl Unit {
     fn single(entry: Entry) -> Self {
         let held = entry.reasons.iter().any(|reason| is_held(*reason)) || entry.late;
         let lane = if held && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
-        Self { entries: vec![entry], cause: SummaryCause::AtOnce, lane, is_summary: false }
+        Self { entries: vec![entry], form: Form::Single, lane }
     }
 
     fn summary(entries: Vec<Entry>) -> Self {
@@ -166,17 +214,23 @@ impl Unit {
             (false, false, true) => (SummaryCause::QuietHours, Lane::Summary),
             (false, false, false) => (SummaryCause::Held, Lane::Summary),
         };
-        Self { entries, cause, lane, is_summary: true }
+        Self { entries, form: Form::Summary(cause), lane }
     }
 
-    /// Corrections do not count against the hourly limit, alone or together (2.9).
+    /// Everything whose window has ended is one digest, named after the longest window; nothing where nothing changed.
+    fn digest(entries: Vec<Entry>) -> Option<Self> {
+        let delivery = entries.iter().map(|entry| entry.delivery).max()?;
+        Some(Self { entries, form: Form::Digest(delivery), lane: Lane::Digest })
+    }
+
+    /// Corrections do not count against the hourly limit, alone or together (2.9), nor does a digest (D4).
     fn counts(&self) -> bool {
-        self.entries.iter().any(|entry| entry.call.outcome == Outcome::Turned)
+        !matches!(self.form, Form::Digest(_)) && self.entries.iter().any(|entry| entry.call.outcome == Outcome::Turned)
     }
 }
 
 fn is_held(reason: Reason) -> bool {
-    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown)
+    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest)
 }
 
 /// It waited while nothing was to be heard, or could be.
@@ -184,10 +238,22 @@ fn was_silent(reason: Reason) -> bool {
     matches!(reason, Reason::Muted | Reason::QuietHours | Reason::Quarantined)
 }
 
+/// What is for a digest apart from what is told at once. Whatever turned back is a line of the first of them that has lines.
+fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
+    let (at_once, for_digest): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.delivery == Delivery::Instant);
+    let digest = Unit::digest(for_digest).map(|mut unit| {
+        unit.entries.append(unchanged);
+        unit
+    });
+    let mut units = units_at_once(at_once, unchanged);
+    units.extend(digest);
+    units
+}
+
 /// One to three changes are one message each; four or more, what the hourly limit held, and what came while the chat was muted, quiet or
 /// out of reach are one summary. Late news is
-/// never told singly if there is more of it. Whatever turned back is a line of the first summary there is.
-fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
+/// never told singly if there is more of it.
+fn units_at_once(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
     let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap));
     let silent = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.iter().any(|reason| was_silent(*reason)));
     if capped || silent || entries.len() >= SUMMARY_FROM {
@@ -255,43 +321,17 @@ impl Throttle {
         let mention = if self.may_mention { roles.into_iter().collect() } else { Vec::new() };
         self.may_mention &= mention.is_empty();
         let lane = unit.lane;
-        let parts = if unit.is_summary { summary_parts(unit) } else { single_parts(unit) };
+        let parts = match unit.form {
+            Form::Single => parts::singles(unit.entries),
+            Form::Summary(cause) => parts::summary(cause, unit.entries),
+            Form::Digest(delivery) => parts::digest(delivery, unit.entries),
+        };
         for (index, (body, alerts)) in parts.into_iter().enumerate() {
             let first = index == 0;
             let mention = if first { mention.clone() } else { Vec::new() };
             composition.messages.push(Draft { lane, body, counted: counted && first, mention, alerts });
         }
     }
-}
-
-fn single_parts(unit: Unit) -> Vec<(MessageBody, Vec<AlertId>)> {
-    unit.entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call }, entry.alerts)).collect()
-}
-
-/// A summary, split where a platform's limit asks for it. It counts once, whatever its parts.
-fn summary_parts(unit: Unit) -> Vec<(MessageBody, Vec<AlertId>)> {
-    let total = unit.entries.len();
-    let compact = total > MOST_LINES;
-    let mut parts: Vec<(Vec<Call>, Vec<AlertId>, usize)> = Vec::new();
-    for entry in unit.entries {
-        let size = rendered_size(&entry.call, compact);
-        match parts.last_mut() {
-            Some((calls, alerts, used)) if *used + size <= TEXT_BUDGET => {
-                calls.push(entry.call);
-                alerts.extend(entry.alerts);
-                *used += size;
-            }
-            _ => parts.push((vec![entry.call], entry.alerts, size)),
-        }
-    }
-    let body = |calls| MessageBody::Summary { cause: unit.cause, total, calls, compact };
-    parts.into_iter().map(|(calls, alerts, _)| (body(calls), alerts)).collect()
-}
-
-/// An upper bound of what a call takes in a message: every character of a symbol may need an escape.
-fn rendered_size(call: &Call, compact: bool) -> usize {
-    let symbol = 2 * call.symbol.chars().count();
-    symbol + if compact { 12 } else { 90 }
 }
 
 #[cfg(test)]

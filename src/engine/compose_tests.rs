@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
-use super::*;
-use crate::domain::{Change, Direction, Mutes, QuietHours, Settings, SourceId, Stance, Told};
+use super::{parts::TEXT_BUDGET, *};
+use crate::domain::{Change, DigestForm, Digests, Direction, MessageBody, Mutes, QuietHours, Settings, SourceId, Stance, Told};
 use proptest::prelude::*;
 
 fn at(minutes: i64) -> Timestamp {
@@ -26,11 +26,19 @@ fn change(token: i64, to: Stance) -> Change {
 }
 
 fn due(alert: i64, reason: Reason, change: Change) -> Due {
-    Due { alert: AlertId(alert), reason, symbol: format!("T{}", change.token), link: None, change }
+    Due {
+        alert: AlertId(alert),
+        created_at: change.detected_at,
+        reason,
+        symbol: format!("T{}", change.token),
+        rank: None,
+        link: None,
+        change,
+    }
 }
 
 fn all(direction: Direction) -> (Kind, Wish) {
-    (Kind::Daily, Wish { target: Target::All, direction, mention: None, created_at: at(-10_000) })
+    (Kind::Daily, Wish { target: Target::All, direction, delivery: Delivery::Instant, mention: None, created_at: at(-10_000) })
 }
 
 fn situation(due: Vec<Due>) -> Situation {
@@ -38,6 +46,7 @@ fn situation(due: Vec<Due>) -> Situation {
         settings: Settings::default(),
         mutes: Mutes::default(),
         mentioned_at: None,
+        digests: Digests::default(),
         sent: Vec::new(),
         told: BTreeMap::new(),
         wishes: vec![all(Direction::Any)],
@@ -309,6 +318,108 @@ fn q2_kinds_that_pass_through_are_told_in_quiet_hours() {
     assert_eq!(compose(&quiet, at(1)).holds, [1, 2].map(|n| (AlertId(n), at(60), Reason::Muted)));
 }
 
+fn digest_of(delivery: Delivery) -> (Kind, Wish) {
+    (Kind::Daily, Wish { delivery, ..all(Direction::Any).1 })
+}
+
+/// An alert that was made at that minute; [`at`] begins at 11:06:40 UTC.
+fn made(alert: i64, minutes: i64, to: Stance) -> Due {
+    Due { created_at: at(minutes), ..due(alert, Reason::Digest, Change { detected_at: at(minutes), ..change(alert, to) }) }
+}
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(&format!("2026-11-18T{text}Z")).unwrap()
+}
+
+#[test]
+fn d2_a_window_has_one_digest_and_what_misses_it_waits_for_the_next() {
+    let mut reader = situation(vec![made(1, 0, Stance::Bullish), made(2, 55, Stance::Bearish)]);
+    reader.wishes = vec![digest_of(Delivery::DigestHourly)];
+    let early = compose(&reader, time("11:59:59"));
+    assert_eq!(early.holds, [(AlertId(1), time("12:00:00"), Reason::Digest), (AlertId(2), time("13:00:00"), Reason::Digest)]);
+    let first = compose(&reader, time("12:00:00"));
+    assert_eq!(titles(&first), ["Hourly digest: 1 call"]);
+    assert_eq!((first.messages[0].lane, first.messages[0].counted, first.holds.len()), (Lane::Digest, false, 1));
+    // Had it been kept back then, it would have had its place in the next.
+    reader.digests.last = Some(time("12:00:01"));
+    let missed = compose(&reader, time("12:30:00"));
+    assert_eq!(missed.holds, [1, 2].map(|n| (AlertId(n), time("13:00:00"), Reason::Digest)));
+    assert_eq!(titles(&compose(&reader, time("13:00:00"))), ["Hourly digest: 2 calls"]);
+    // While the last one is on its way there is no other.
+    reader.digests.under_way = true;
+    let waiting = compose(&reader, time("13:00:00"));
+    assert_eq!(waiting.holds, [1, 2].map(|n| (AlertId(n), time("13:01:00"), Reason::Digest)));
+}
+
+#[test]
+fn d3_a_digest_is_ranked_in_groups_and_there_is_none_of_nothing() {
+    let ranked = |alert, rank, to| Due { rank: Some(rank), link: Some(format!("https://x.test/{alert}")), ..made(alert, 0, to) };
+    let mut reader = situation(vec![
+        ranked(1, 9, Stance::Bullish),
+        ranked(2, 3, Stance::Bearish),
+        ranked(3, 1, Stance::Bullish),
+        made(4, 0, Stance::Bullish),
+    ]);
+    reader.wishes = vec![digest_of(Delivery::DigestDaily)];
+    let next = time("09:00:00") + Duration::from_secs(24 * 3600);
+    let digest = compose(&reader, next);
+    let expected = "Daily digest: 4 calls
+▲ Turned bullish, daily (3)
+T3 turned bullish (https://x.test/3) (18 Nov 2026)
+T1 turned bullish (https://x.test/1) (18 Nov 2026)
+T4 turned bullish (18 Nov 2026)
+▼ Turned bearish, daily (1)
+T2 turned bearish (https://x.test/2) (18 Nov 2026)";
+    assert_eq!(digest.messages[0].body.to_card().plain(), expected);
+    // One that turned back is no news, and stands in a digest that there is anyway.
+    let mut back = situation(vec![made(1, 0, Stance::Bullish), Due { change: change(1, Stance::Bearish), ..made(2, 1, Stance::Bearish) }]);
+    back.wishes = reader.wishes.clone();
+    let none = compose(&back, next);
+    assert!(
+        none.messages.is_empty() && none.holds.iter().all(|(_, until, reason)| (*until, *reason) == (Timestamp::NEVER, Reason::NetZero))
+    );
+    back.due.iter_mut().for_each(|due| due.reason = Reason::NetZero);
+    back.due.push(made(7, 3_000, Stance::Bullish));
+    let later = next + Duration::from_secs(3 * 24 * 3600);
+    assert_eq!(titles(&compose(&back, later)), ["Daily digest: 2 calls"]);
+    assert_eq!(compose(&back, at(3_001)).messages, [], "what turned back makes no window end");
+}
+
+#[test]
+fn d3_the_longest_window_gives_its_name_and_what_is_told_at_once_stays_apart() {
+    let mut reader = situation((1..=6).map(|alert| made(alert, 0, Stance::Bullish)).collect());
+    reader.due[5].change.timing = Timing::Late;
+    let own = |token, delivery| (Kind::Daily, Wish { target: Target::Token(TokenId(token)), ..digest_of(delivery).1 });
+    reader.wishes = vec![digest_of(Delivery::DigestHourly), own(1, Delivery::DigestDaily), own(2, Delivery::Instant)];
+    reader.settings.max_per_hour = 1;
+    reader.settings.cooldown_minutes = 10_000;
+    reader.told.insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-5), told_at: Some(at(-5)) });
+    let composition = compose(&reader, time("09:00:00") + Duration::from_secs(24 * 3600));
+    assert_eq!(titles(&composition), ["T2 turned bullish", "Daily digest: 5 calls"]);
+    assert!(composition.holds.is_empty(), "neither the hour nor a cooldown holds a digest");
+}
+
+#[test]
+fn d3_many_calls_are_symbols_that_lead_somewhere_as_long_as_that_fits_one_message() {
+    let digest = |count| {
+        let link = |due: Due| Due { link: Some(format!("https://app.tokenmetrics.com/en/{}", due.alert)), ..due };
+        let mut reader = situation((1..=count).map(|alert| link(made(alert, 0, Stance::Bullish))).collect());
+        reader.wishes = vec![digest_of(Delivery::DigestWeekly)];
+        let composition = compose(&reader, time("09:00:00") + Duration::from_secs(7 * 24 * 3600));
+        let alerts: usize = composition.messages.iter().map(|draft| draft.alerts.len()).sum();
+        assert_eq!(alerts, usize::try_from(count).unwrap());
+        for draft in &composition.messages {
+            assert!(draft.body.to_card().plain().chars().count() <= TEXT_BUDGET + 500);
+        }
+        let MessageBody::Digest { form, .. } = &composition.messages[0].body else { panic!("a digest") };
+        (*form, composition.messages.len())
+    };
+    assert_eq!(digest(25), (DigestForm::Lines, 1));
+    assert_eq!(digest(26), (DigestForm::Links, 1));
+    assert_eq!(digest(100), (DigestForm::Symbols, 1));
+    assert_eq!(digest(1_000).0, DigestForm::Symbols);
+}
+
 fn any_stance() -> impl Strategy<Value = Stance> {
     prop_oneof![Just(Stance::Bullish), Just(Stance::Bearish)]
 }
@@ -337,7 +448,8 @@ prop_compose! {
         dues in prop::collection::vec(any_due(), 0..40), max_per_hour in 0_u32..5, cooldown_minutes in 0_u32..60,
         sent in prop::collection::vec(-90_i64..0, 0..8), told in prop::collection::btree_map(1_i64..12, (any_stance(), -90_i64..0), 0..12),
         direction in proptest::sample::select(Direction::ALL.to_vec()), excluded in prop::collection::btree_set(1_i64..12, 0..3),
-        mutes in any_mutes(), quiet in proptest::option::weighted(0.2, -30_i64..30),
+        mutes in any_mutes(), delivery in proptest::sample::select(Delivery::ALL.to_vec()),
+        last_digest in proptest::option::weighted(0.3, -90_i64..0), under_way: bool, quiet in proptest::option::weighted(0.2, -30_i64..30),
     ) -> Situation {
         let mut dues = dues;
         dues.sort_by_key(|due| due.alert);
@@ -348,7 +460,8 @@ prop_compose! {
             told: told.into_iter()
                 .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, known_at: at(ago), told_at: Some(at(ago)) }))
                 .collect(),
-            wishes: vec![all(direction)],
+            wishes: vec![(Kind::Daily, Wish { delivery, ..all(direction).1 })],
+            digests: Digests { last: last_digest.map(at), under_way },
             mutes,
             excluded: excluded.into_iter().map(|token| (Kind::Daily, TokenId(token))).collect(),
             ..situation(dues)
@@ -357,12 +470,7 @@ prop_compose! {
 }
 
 fn calls(composition: Composition) -> Vec<Call> {
-    let of = |draft: Draft| match draft.body {
-        MessageBody::Alert { call } => vec![call],
-        MessageBody::Summary { calls, .. } => calls,
-        MessageBody::Card { .. } => Vec::new(),
-    };
-    composition.messages.into_iter().flat_map(of).collect()
+    composition.messages.iter().flat_map(|draft| draft.body.calls().to_vec()).collect()
 }
 
 proptest! {
@@ -427,6 +535,58 @@ proptest! {
             prop_assert_eq!(Some(*until), quiet);
         }
         prop_assert!(quiet.is_none() || composition.messages.is_empty());
+    }
+
+    /// However the times fall, each window has at most one digest, nothing is told before its end, and at last the reader knows every stance.
+    #[test]
+    fn every_window_has_one_digest_at_most_and_nothing_is_lost(
+        delivery in proptest::sample::select(vec![Delivery::DigestHourly, Delivery::DigestDaily, Delivery::DigestWeekly]),
+        steps in prop::collection::vec((1_i64..900, proptest::option::of((1_i64..5, any_stance())), proptest::option::weighted(0.1, 1_i64..300)), 1..60),
+    ) {
+        let mut reader = situation(Vec::new());
+        reader.wishes = vec![digest_of(delivery)];
+        let (mut waiting, mut known): (BTreeMap<AlertId, (Due, Timestamp)>, BTreeMap<TokenId, Stance>) = Default::default();
+        let (mut minute, mut windows) = (0, BTreeSet::new());
+        let end = [(20_000, None, None), (20_000, None, None)];
+        for (number, (wait, turn, mute)) in (0_i64..).zip(steps.into_iter().chain(end)) {
+            minute += wait;
+            let now = at(minute);
+            if let Some(length) = mute {
+                reader.mutes.tokens.insert(TokenId(1), at(minute + length));
+            }
+            if let Some((token, to)) = turn.filter(|(token, to)| known.get(&TokenId(*token)).unwrap_or(&Stance::Bearish) != to) {
+                known.insert(TokenId(token), to);
+                let turned = Change { detected_at: now, data_time: now, from: Some(to.opposite()), ..change(token, to) };
+                waiting.insert(AlertId(number), (Due { created_at: now, ..due(number, Reason::Digest, turned) }, Timestamp::EPOCH));
+            }
+            let due: BTreeSet<_> = waiting.values().filter(|(_, at)| *at <= now).map(|(due, _)| due.change.token).collect();
+            let taken = |(due_now, _): &&(Due, Timestamp)| due.contains(&due_now.change.token) || due_now.reason == Reason::NetZero;
+            reader.due = waiting.values().filter(taken).map(|(due, _)| due.clone()).collect();
+            if due.is_empty() {
+                continue;
+            }
+            let composition = compose(&reader, now);
+            for (alert, until, reason) in composition.holds {
+                if let Some((due, at)) = waiting.get_mut(&alert) {
+                    (due.reason, *at) = (reason, until);
+                }
+            }
+            for draft in composition.messages {
+                prop_assert_eq!(draft.lane, Lane::Digest);
+                reader.digests.last = Some(now);
+                draft.alerts.iter().for_each(|alert| drop(waiting.remove(alert)));
+                for call in draft.body.calls() {
+                    reader.told.insert((Kind::Daily, call.token), Told { stance: call.to, known_at: now, told_at: Some(now) });
+                }
+                let next = next_digest(&reader.settings, delivery, now);
+                prop_assert!(windows.insert(next), "a second digest before {next:?}");
+            }
+        }
+        prop_assert!(waiting.values().all(|(due, _)| due.reason == Reason::NetZero));
+        for (token, stance) in known {
+            let told = reader.told.get(&(Kind::Daily, token)).map_or(Stance::Bearish, |told| told.stance);
+            prop_assert_eq!(told, stance);
+        }
     }
 
     /// However often it was held on the way, the end of a mute tells exactly what is told without one.

@@ -2,7 +2,7 @@
 //!
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
-use super::quiet::quiet_for;
+use super::{digest::next_digest, quiet::quiet_for};
 use crate::domain::{Candidate, Change, Decision, Lane, Nature, Reason, Settings, Target, Timestamp, Timing, Told, Wish};
 
 /// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
@@ -30,6 +30,9 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Some(until) = candidate.mutes.hold(change.token, now) {
         return Some(Decision::Hold { until, reason: Reason::Muted });
     }
+    if let Some(until) = next_digest(&candidate.settings, wish.delivery, now) {
+        return Some(Decision::Hold { until, reason: Reason::Digest });
+    }
     if let Some(until) = quiet_for(&candidate.settings, change.kind, now) {
         return Some(Decision::Hold { until, reason: Reason::QuietHours });
     }
@@ -56,6 +59,7 @@ pub fn cooldown_end(told: Option<Told>, settings: &Settings) -> Option<Timestamp
 pub fn lane(decision: Decision) -> Lane {
     match decision {
         Decision::SendNow(Reason::Instant | Reason::Correction) => Lane::Urgent,
+        Decision::Hold { reason: Reason::Digest, .. } => Lane::Digest,
         _ => Lane::Summary,
     }
 }
@@ -63,7 +67,7 @@ pub fn lane(decision: Decision) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Direction, Kind, Mutes, SourceId, Stance, TokenId};
+    use crate::domain::{Delivery, Direction, Kind, Mutes, SourceId, Stance, TokenId};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_secs(1_795_000_000 + minutes * 60)
@@ -87,7 +91,7 @@ mod tests {
     }
 
     fn wish(target: Target, created: i64) -> Wish {
-        Wish { target, direction: Direction::Any, mention: None, created_at: at(created) }
+        Wish { target, direction: Direction::Any, delivery: Delivery::Instant, mention: None, created_at: at(created) }
     }
 
     fn candidate(wishes: Vec<Wish>) -> Candidate {
@@ -144,6 +148,19 @@ mod tests {
         assert_eq!(decide(&change(), &sleeping, now), held);
         let correction = Change { nature: Nature::Correction { stored_at: at(0) }, ..change() };
         assert_eq!(decide(&correction, &sleeping, now), held);
+    }
+
+    #[test]
+    fn d2_a_digest_waits_for_its_time_and_the_tokens_own_wish_decides() {
+        let now = Timestamp::parse("2026-11-22T03:20:00Z").unwrap();
+        let hourly = |target, delivery| Wish { delivery, ..wish(target, -1_000_000) };
+        let hold = |at: &str| Some(Decision::Hold { until: Timestamp::parse(at).unwrap(), reason: Reason::Digest });
+        let all = hourly(Target::All, Delivery::DigestHourly);
+        let held = decide(&change(), &candidate(vec![all.clone()]), now);
+        assert_eq!((held, held.map(lane)), (hold("2026-11-22T04:00:00Z"), Some(Lane::Digest)));
+        let own = |delivery| candidate(vec![all.clone(), hourly(Target::Token(TokenId(1)), delivery)]);
+        assert_eq!(decide(&change(), &own(Delivery::DigestDaily), now), hold("2026-11-22T09:00:00Z"));
+        assert_eq!(decide(&change(), &own(Delivery::Instant), now), Some(Decision::SendNow(Reason::Instant)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Tim
 macro_rules! change_columns {
     () => {
         "c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.since_at, c.since_exact, c.data_time, c.detected_at, c.nature,
-         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, t.symbol, t.link, t.in_all"
+         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, t.symbol, t.market_rank, t.link, t.in_all"
     };
 }
 pub(super) use change_columns;
@@ -30,6 +30,8 @@ pub struct StoredChange {
     pub supersedes: Option<ChangeId>,
     /// The token's symbol; its id where the directory does not know it.
     pub symbol: String,
+    /// The token's rank by market cap, where it has one.
+    pub rank: Option<u32>,
     /// Where to read more.
     pub link: Option<String>,
     /// Whether `all` means the token at present.
@@ -55,6 +57,7 @@ pub(super) struct ChangeRow {
     after_gap: bool,
     trader_grade: Option<f64>,
     symbol: Option<String>,
+    market_rank: Option<i64>,
     link: Option<String>,
     in_all: Option<bool>,
 }
@@ -100,6 +103,7 @@ impl TryFrom<ChangeRow> for StoredChange {
             change,
             supersedes: row.supersedes.map(ChangeId),
             symbol: row.symbol.unwrap_or_else(|| format!("#{}", row.token_id)),
+            rank: row.market_rank.and_then(|rank| u32::try_from(rank).ok()),
             link: row.link,
             in_all: row.in_all.unwrap_or(false),
         })

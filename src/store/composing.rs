@@ -8,7 +8,9 @@ use super::{
     fanout::wish,
     mutes::TOKENS_OF_MANY,
 };
-use crate::domain::{AlertId, Composition, Destination, DestinationId, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told};
+use crate::domain::{
+    AlertId, Composition, Destination, DestinationId, Digests, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -24,15 +26,19 @@ const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.release_at, a.destination_id F
     ORDER BY a.release_at, a.destination_id LIMIT $2";
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
-// With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong.
+// With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong. What a digest on its way tells
+// of a token is not known there yet: what comes meanwhile waits for that.
 const PENDING: (&str, &str) = over_rows!(
     concat!(
-        "SELECT a.id AS alert_id, a.destination_id, a.reason, ",
+        "SELECT a.id AS alert_id, a.destination_id, a.reason, a.created_at, ",
         change_columns!(),
         " FROM alerts a JOIN changes c ON c.id = a.change_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
          WHERE a.state = 'pending' AND (a.release_at <= $2 OR a.reason = 'net_zero' OR EXISTS (SELECT 1 FROM alerts due
                 JOIN changes dc ON dc.id = due.change_id WHERE due.destination_id = a.destination_id AND due.state = 'pending'
                 AND due.release_at <= $2 AND dc.source = c.source AND dc.kind = c.kind AND dc.token_id = c.token_id))
+           AND NOT EXISTS (SELECT 1 FROM messages m JOIN message_alerts ma ON ma.message_id = m.id JOIN alerts sa ON sa.id = ma.alert_id
+                JOIN changes sc ON sc.id = sa.change_id WHERE m.destination_id = a.destination_id AND m.lane = 3 AND m.state = 'queued'
+                AND sc.source = c.source AND sc.kind = c.kind AND sc.token_id = c.token_id)
            AND a.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
     ") ORDER BY a.id"
@@ -51,7 +57,7 @@ macro_rules! concerned {
     };
 }
 const WISHES: (&str, &str) = over_rows!(
-    "SELECT s.destination_id, s.kind, s.target, s.direction, s.mention, s.created_at FROM subscriptions s
+    "SELECT s.destination_id, s.kind, s.target, s.direction, s.delivery, s.mention, s.created_at FROM subscriptions s
      WHERE s.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     concat!(") AND (s.target = 'all' OR ", concerned!("s"), "CAST(c.token_id AS TEXT) = s.target))")
 );
@@ -68,6 +74,13 @@ const TOLD: (&str, &str) = over_rows!(
 const SENT: (&str, &str) = over_rows!(
     "SELECT m.destination_id, m.finished_at FROM messages m WHERE m.counted AND m.state = 'sent' AND m.finished_at > $2
        AND m.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ")"
+);
+
+const DIGESTS: (&str, &str) = over_rows!(
+    "SELECT d.id, (SELECT MAX(m.created_at) FROM messages m WHERE m.destination_id = d.id AND m.lane = 3 AND m.state <> 'dropped'),
+        EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.lane = 3 AND m.state = 'queued')
+     FROM destinations d WHERE d.id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     ")"
 );
 
@@ -105,7 +118,7 @@ const PASS_OVER: (&str, &str) = over_rows!(
 
 pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS];
 pub(super) const PAIRS: &[(&str, &str)] =
-    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -114,6 +127,7 @@ struct PendingRow {
     alert_id: i64,
     destination_id: i64,
     reason: String,
+    created_at: i64,
     #[sqlx(flatten)]
     change: ChangeRow,
 }
@@ -124,6 +138,7 @@ struct WishRow {
     kind: String,
     target: String,
     direction: String,
+    delivery: String,
     mention: Option<String>,
     created_at: i64,
 }
@@ -173,6 +188,7 @@ impl Store {
         self.add_wishes(&list, &mut situations).await?;
         self.add_told(&list, &mut situations).await?;
         self.add_token_mutes(&list, &mut situations).await?;
+        self.add_digests(&list, &mut situations).await?;
         let sql = self.words(SENT);
         let since = (now - HOUR).as_millis();
         let sent: Vec<(i64, Option<i64>)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&list).bind(since).fetch_all(pool).await)?;
@@ -193,6 +209,7 @@ impl Store {
                 settings: destination.settings,
                 mutes: Mutes { all: destination.muted_until, ..Mutes::default() },
                 mentioned_at: destination.mentioned_at,
+                digests: Digests::default(),
                 sent: Vec::new(),
                 told: BTreeMap::new(),
                 wishes: Vec::new(),
@@ -211,8 +228,15 @@ impl Store {
             let stored = StoredChange::try_from(row.change)?;
             let reason = Reason::parse(&row.reason).ok_or_else(|| StoreError::corrupt("a reason", &row.reason))?;
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
-                let (symbol, link) = (stored.symbol, stored.link);
-                situation.due.push(Due { alert: AlertId(row.alert_id), reason, change: stored.change, symbol, link });
+                situation.due.push(Due {
+                    alert: AlertId(row.alert_id),
+                    created_at: Timestamp::from_millis(row.created_at),
+                    reason,
+                    change: stored.change,
+                    symbol: stored.symbol,
+                    rank: stored.rank,
+                    link: stored.link,
+                });
             }
         }
         Ok(())
@@ -223,7 +247,7 @@ impl Store {
         let rows: Vec<WishRow> = on_db!(self.db, pool => sqlx::query_as(wishes).bind(list).fetch_all(pool).await)?;
         for row in rows {
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
-                situation.wishes.push((kind(&row.kind)?, wish(&row.target, &row.direction, row.mention, row.created_at)?));
+                situation.wishes.push((kind(&row.kind)?, wish(&row.target, &row.direction, &row.delivery, row.mention, row.created_at)?));
             }
         }
         let rows: Vec<(i64, String, i64)> = on_db!(self.db, pool => sqlx::query_as(excluded).bind(list).fetch_all(pool).await)?;
@@ -257,6 +281,17 @@ impl Store {
         for (id, token, until) in rows {
             if let Some(situation) = situations.get_mut(&DestinationId(id)) {
                 situation.mutes.tokens.insert(TokenId(token), Timestamp::from_millis(until));
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_digests(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let sql = self.words(DIGESTS);
+        let rows: Vec<(i64, Option<i64>, bool)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).fetch_all(pool).await)?;
+        for (id, last, under_way) in rows {
+            if let Some(situation) = situations.get_mut(&DestinationId(id)) {
+                situation.digests = Digests { last: last.map(Timestamp::from_millis), under_way };
             }
         }
         Ok(())

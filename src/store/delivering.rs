@@ -432,11 +432,10 @@ fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option
 
 /// The stances that a message tells, as JSON rows for `told`.
 fn told_rows(body: &MessageBody) -> Option<String> {
-    let calls = match body {
-        MessageBody::Alert { call } => std::slice::from_ref(call),
-        MessageBody::Summary { calls, .. } => calls.as_slice(),
-        MessageBody::Card { .. } => return None,
-    };
+    let calls = body.calls();
+    if calls.is_empty() {
+        return None;
+    }
     let row =
         |call: &Call| (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to.as_str(), call.data_time.as_millis());
     let rows: Vec<_> = calls.iter().map(row).collect();

@@ -41,7 +41,7 @@ pub(super) const QUARANTINE: &str =
 // Alerts in messages that certainly did not arrive go back to those that wait: once the destination is reached, it is told the net result.
 macro_rules! recalled {
     () => {
-        "m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2) AND (m.lease_until IS NULL OR m.lease_until <= $2)
+        "m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2, 3) AND (m.lease_until IS NULL OR m.lease_until <= $2)
             AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
     };
 }

@@ -6,16 +6,17 @@ use super::{
     dialect::{flag, in_transaction, json_list, list, on_db},
 };
 use crate::domain::{
-    AlertState, Candidate, ChangeId, DestinationId, Direction, Lane, Mutes, Reason, Settings, Target, Timestamp, TokenId, Told, Wish,
+    AlertState, Candidate, ChangeId, Delivery, DestinationId, Direction, Lane, Mutes, Reason, Settings, Target, Timestamp, TokenId, Told,
+    Wish,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
 const CANDIDATES: (&str, &str) = json_list!(
-    "c.destination_id, c.target, c.direction, c.mention, c.created_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
+    "c.destination_id, c.target, c.direction, c.delivery, c.mention, c.created_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
      c.known_at, c.told_at, c.excluded",
-    "FROM (SELECT s.destination_id, s.target, s.direction, s.mention, s.created_at, d.settings, d.muted_until,
+    "FROM (SELECT s.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, d.settings, d.muted_until,
         m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
             AND e.token_id = $6) AS excluded
@@ -86,6 +87,7 @@ struct CandidateRow {
     destination_id: i64,
     target: String,
     direction: String,
+    delivery: String,
     mention: Option<String>,
     created_at: i64,
     settings: String,
@@ -102,7 +104,7 @@ struct CandidateRow {
 
 impl CandidateRow {
     fn wish(&self) -> StoreResult<Wish> {
-        wish(&self.target, &self.direction, self.mention.clone(), self.created_at)
+        wish(&self.target, &self.direction, &self.delivery, self.mention.clone(), self.created_at)
     }
 
     fn candidate(&self, token: TokenId) -> StoreResult<Candidate> {
@@ -126,10 +128,11 @@ impl CandidateRow {
     }
 }
 
-pub(super) fn wish(target: &str, direction: &str, mention: Option<String>, created_at: i64) -> StoreResult<Wish> {
+pub(super) fn wish(target: &str, direction: &str, delivery: &str, mention: Option<String>, created_at: i64) -> StoreResult<Wish> {
     Ok(Wish {
         target: Target::parse(target).ok_or_else(|| StoreError::corrupt("a target", target))?,
         direction: Direction::parse(direction).ok_or_else(|| StoreError::corrupt("a direction", direction))?,
+        delivery: Delivery::parse(delivery).ok_or_else(|| StoreError::corrupt("a delivery", delivery))?,
         mention,
         created_at: Timestamp::from_millis(created_at),
     })

@@ -1,12 +1,13 @@
 //! Subscriptions as people see them listed: of one destination, or of every channel of a server.
 
 use super::{Store, StoreError, StoreResult, changes::kind, dialect::on_db};
-use crate::domain::{Address, DestinationId, Direction, Kind, Platform, SourceId, Target, Token, TokenId};
+use crate::domain::{Address, Delivery, DestinationId, Direction, Kind, Platform, SourceId, Target, Token, TokenId};
 
-const OF_DESTINATION: &str = "SELECT s.destination_id, s.target, s.kind, s.direction, s.mention, t.symbol, t.name, t.market_rank
+const OF_DESTINATION: &str =
+    "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, t.symbol, t.name, t.market_rank
     FROM subscriptions s LEFT JOIN tokens t ON t.source = s.source AND t.token_id = CAST(NULLIF(s.target, 'all') AS BIGINT)
     WHERE s.destination_id = $1 ORDER BY s.kind, s.direction, s.id LIMIT $2";
-const OF_TENANT: &str = "SELECT s.destination_id, s.target, s.kind, s.direction, s.mention, t.symbol, t.name, t.market_rank
+const OF_TENANT: &str = "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, t.symbol, t.name, t.market_rank
     FROM subscriptions s JOIN destinations d ON d.id = s.destination_id
     LEFT JOIN tokens t ON t.source = s.source AND t.token_id = CAST(NULLIF(s.target, 'all') AS BIGINT)
     WHERE d.platform = $1 AND d.tenant = $2 ORDER BY s.destination_id, s.kind, s.direction, s.id LIMIT $3";
@@ -33,6 +34,8 @@ pub struct ListedSubscription {
     pub kind: Kind,
     /// Which turns.
     pub direction: Direction,
+    /// When.
+    pub delivery: Delivery,
     /// Whether a role is mentioned.
     pub mentions: bool,
 }
@@ -52,6 +55,7 @@ struct ListedRow {
     target: String,
     kind: String,
     direction: String,
+    delivery: String,
     mention: Option<String>,
     symbol: Option<String>,
     name: Option<String>,
@@ -90,6 +94,7 @@ impl TryFrom<ListedRow> for ListedSubscription {
             },
             kind: kind(&row.kind)?,
             direction: Direction::parse(&row.direction).ok_or_else(|| StoreError::corrupt("a direction", &row.direction))?,
+            delivery: Delivery::parse(&row.delivery).ok_or_else(|| StoreError::corrupt("a delivery", &row.delivery))?,
             mentions: row.mention.is_some(),
         })
     }

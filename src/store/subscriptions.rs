@@ -26,9 +26,9 @@ const EXCLUDE: &str = "INSERT INTO exclusions (destination_id, source, kind, tok
 const LOCK: &str = "UPDATE destinations SET rest_until = rest_until WHERE id = $1";
 const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 
-/// What the old limits held is composed again under the new ones, which hold it on where they must.
+/// What the old limits or the old delivery held is composed again under the new ones, which hold it on where they must.
 const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = $2
-    WHERE destination_id = $1 AND state = 'pending' AND reason IN ('cooldown', 'hourly_cap', 'quiet_hours') AND release_at > $2";
+    WHERE destination_id = $1 AND state = 'pending' AND reason IN ('cooldown', 'hourly_cap', 'quiet_hours', 'digest') AND release_at > $2";
 
 pub(super) const STATEMENTS: &[&str] =
     &[LOOK_AGAIN, PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
@@ -178,6 +178,7 @@ impl Store {
                             .execute(&mut *tx).await?;
                     }
                 }
+                sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
                 let replaced: Vec<PresentRow> =
                     before.iter().filter_map(|target| by_target.get(target.to_string().as_str()).map(|row| (*row).clone())).collect();
                 record!(tx, &order.audit, destination, shown(&replaced), Some(order.shown()), now);

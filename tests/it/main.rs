@@ -35,6 +35,7 @@ mod delivery_telegram;
 mod delivery_troubles;
 mod demo_api;
 mod demo_sdk;
+mod digests;
 mod discord_door;
 mod discord_register;
 mod discord_send;

@@ -15,12 +15,6 @@ use serde_json::json;
 const PERSON: i64 = 501;
 
 impl TestApp {
-    /// It is that time, and whatever became due on the way is done.
-    async fn at(&mut self, time: &str) {
-        self.clock.set(Timestamp::parse(time).unwrap());
-        self.step().await;
-    }
-
     /// A Discord channel and a Telegram person follow everything with these settings; the baseline is bearish.
     async fn sleepers(db: TestDb, evening: &str, settings: &[(&str, &str)]) -> Self {
         let mut app = Self::start(db).await;
@@ -28,19 +22,8 @@ impl TestApp {
         app.channel_subscribes(json!([text("tokens", "all")])).await;
         app.person_subscribes(PERSON, "all").await;
         app.baseline(&FOUR).await;
-        app.choose(settings).await;
+        app.choose(PERSON, settings).await;
         app
-    }
-
-    /// Both choose these settings.
-    async fn choose(&mut self, settings: &[(&str, &str)]) {
-        let options: Vec<_> = settings.iter().map(|(name, value)| text(name, value)).collect();
-        let said = self.on_server(ADMIN, subcommand("channel", "settings", json!(options))).await;
-        assert!(said.starts_with("Settings of"), "{said}");
-        let words: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        self.telegram.with(|world| world.say(PERSON, PERSON, &format!("/settings {}", words.join(" "))));
-        self.step().await;
-        assert_eq!(self.on_telegram()[0], "Settings saved");
     }
 
     /// The calls turn, and a poll at that time sees it.
@@ -48,10 +31,6 @@ impl TestApp {
         self.clock.set(Timestamp::parse(time).unwrap());
         self.call(tokens, 1);
         self.step().await;
-    }
-
-    fn heard(&self) -> (Vec<String>, Vec<String>) {
-        (self.on_discord(), self.on_telegram())
     }
 }
 
@@ -139,13 +118,13 @@ on_both!(a_change_of_the_hours_takes_effect_for_what_is_held, |db| async move {
     let mut app = TestApp::sleepers(db, "2026-11-22T20:00:00Z", &[("timezone", "UTC"), ("quiet_hours", "20:00-23:00")]).await;
     app.turn(&[SOL, BTC], 1).await;
     assert_eq!(app.heard(), nothing());
-    app.choose(&[("quiet_hours", "20:00-22:00")]).await;
+    app.choose(PERSON, &[("quiet_hours", "20:00-22:00")]).await;
     app.at("2026-11-22T21:59:59Z").await;
     assert_eq!(app.heard(), nothing());
     app.at("2026-11-22T22:00:00Z").await;
     let one = || vec!["In your quiet hours: 2 calls".to_owned()];
     assert_eq!(app.heard(), (one(), one()), "an hour earlier than when they were held");
-    app.choose(&[("quiet_hours", "20:00-08:00")]).await;
+    app.choose(PERSON, &[("quiet_hours", "20:00-08:00")]).await;
     app.turn(&[XRP], 1).await;
     assert_eq!(app.heard(), nothing());
     app.telegram.with(|world| world.say(PERSON, PERSON, "/settings quiet_hours=off"));

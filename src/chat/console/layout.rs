@@ -22,7 +22,7 @@ pub(super) fn layout(body: &MessageBody, to: &Address, at: Timestamp, paint: Pai
     let head = format!("{}{GAP}{name}{GAP}", paint.dim(&time));
     let (first, rest) = match body {
         MessageBody::Alert { .. } => alert(&card, paint),
-        MessageBody::Summary { .. } | MessageBody::Card { .. } => (title(&card, paint), below(&card, paint)),
+        MessageBody::Summary { .. } | MessageBody::Digest { .. } | MessageBody::Card { .. } => (title(&card, paint), below(&card, paint)),
     };
     let mut text = format!("{head}{first}\n");
     for line in rest {

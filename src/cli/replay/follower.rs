@@ -4,8 +4,8 @@
 use crate::{
     commands::ImaginedSubscriber,
     domain::{
-        AlertId, Call, Candidate, Change, Composition, Decision, Direction, Due, Kind, MessageBody, Mutes, Nature, Reason, Settings,
-        Situation, SummaryCause, Target, Timestamp, TokenId, Told, Wish, wording::Phrase,
+        AlertId, Candidate, Change, Composition, Decision, Delivery, Digests, Direction, Due, Kind, Lane, MessageBody, Mutes, Nature,
+        Reason, Settings, Situation, SummaryCause, Target, Timestamp, TokenId, Told, Wish, wording::Phrase,
     },
     engine::{compose::compose, decide::decide},
 };
@@ -35,12 +35,21 @@ pub(super) struct Follower {
     pending: BTreeMap<AlertId, Pending>,
     told: BTreeMap<(Kind, TokenId), Told>,
     sent: Vec<Timestamp>,
+    digested_at: Option<Timestamp>,
     alerts: i64,
 }
 
 impl Follower {
     pub(super) fn new(wishes: ImaginedSubscriber) -> Self {
-        Self { wishes, now: Timestamp::EPOCH, pending: BTreeMap::new(), told: BTreeMap::new(), sent: Vec::new(), alerts: 0 }
+        Self {
+            wishes,
+            now: Timestamp::EPOCH,
+            pending: BTreeMap::new(),
+            told: BTreeMap::new(),
+            sent: Vec::new(),
+            digested_at: None,
+            alerts: 0,
+        }
     }
 
     /// The wanted symbols that are not among these.
@@ -71,7 +80,7 @@ impl Follower {
     }
 
     fn wish(&self, target: Target) -> Wish {
-        Wish { target, direction: self.wishes.direction, mention: None, created_at: Timestamp::EPOCH }
+        Wish { target, direction: self.wishes.direction, delivery: self.wishes.delivery, mention: None, created_at: Timestamp::EPOCH }
     }
 
     fn wishes_about(&self, token: TokenId, symbol: &str) -> Vec<Wish> {
@@ -95,7 +104,7 @@ impl Follower {
         let Some(decision) = decide(change, &candidate, now) else { return };
         self.alerts += 1;
         let alert = AlertId(self.alerts);
-        let due = Due { alert, reason: decision.reason(), change: change.clone(), symbol, link: None };
+        let due = Due { alert, created_at: now, reason: decision.reason(), change: change.clone(), symbol, rank: None, link: None };
         if self.supersede(change, now, lines) {
             lines.push(line("skip", Reason::Superseded, None, text_of(&due)));
             return;
@@ -146,6 +155,7 @@ impl Follower {
             settings: self.wishes.settings.clone(),
             mutes: Mutes::default(),
             mentioned_at: None,
+            digests: Digests { last: self.digested_at, under_way: false },
             sent: self.sent.clone(),
             told: self.told.clone(),
             wishes: wishes.collect(),
@@ -165,7 +175,10 @@ impl Follower {
             if draft.counted {
                 self.sent.push(now);
             }
-            for call in calls_of(&draft.body) {
+            if draft.lane == Lane::Digest {
+                self.digested_at = Some(now);
+            }
+            for call in draft.body.calls() {
                 self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now) });
             }
         }
@@ -189,14 +202,6 @@ impl Follower {
     }
 }
 
-fn calls_of(body: &MessageBody) -> &[Call] {
-    match body {
-        MessageBody::Alert { call } => std::slice::from_ref(call),
-        MessageBody::Summary { calls, .. } => calls,
-        MessageBody::Card { .. } => &[],
-    }
-}
-
 fn line(decision: &'static str, reason: Reason, release_at: Option<Timestamp>, text: String) -> DecisionLine {
     let release_at = release_at.filter(|at| *at < Timestamp::NEVER).map(|at| at.to_string());
     DecisionLine { decision, reason: reason.as_str(), release_at, text }
@@ -208,17 +213,24 @@ fn text_of(due: &Due) -> String {
         settings: Settings { max_per_hour: 0, ..Settings::default() },
         mutes: Mutes::default(),
         mentioned_at: None,
+        digests: Digests::default(),
         sent: Vec::new(),
         told: BTreeMap::new(),
         wishes: vec![(
             due.change.kind,
-            Wish { target: Target::All, direction: Direction::Any, mention: None, created_at: Timestamp::EPOCH },
+            Wish {
+                target: Target::All,
+                direction: Direction::Any,
+                delivery: Delivery::Instant,
+                mention: None,
+                created_at: Timestamp::EPOCH,
+            },
         )],
         excluded: BTreeSet::new(),
         due: vec![due.clone()],
     };
     let composition = compose(&situation, due.change.detected_at);
-    let calls: Vec<_> = composition.messages.iter().flat_map(|draft| calls_of(&draft.body)).cloned().collect();
+    let calls: Vec<_> = composition.messages.iter().flat_map(|draft| draft.body.calls()).cloned().collect();
     let summary = MessageBody::Summary { cause: SummaryCause::Held, total: calls.len(), calls, compact: false };
     summary.to_card().lines.iter().map(Phrase::plain).collect::<Vec<_>>().join("\n")
 }

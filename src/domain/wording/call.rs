@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Phrase, Spans, TimeStyle};
-use crate::domain::{Kind, Outcome, Since, Stance, SummaryCause, Timestamp};
+use crate::domain::{Delivery, Kind, Outcome, Since, Stance, SummaryCause, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about calls.
@@ -31,6 +31,12 @@ pub enum CallPhrase {
     SummaryTitle { cause: SummaryCause, total: usize },
     /// Symbols that share a direction.
     Symbols { to: Stance, outcome: Outcome, symbols: Vec<(String, Kind)> },
+    /// The head of a digest.
+    DigestTitle { delivery: Delivery, total: usize },
+    /// The heading of calls that share direction and kind, with their symbols where they have no lines of their own.
+    DigestGroup { to: Stance, outcome: Outcome, kind: Kind, count: usize, symbols: Vec<(String, Option<String>)> },
+    /// One line of a digest, under its heading.
+    DigestLine { title: Box<Phrase>, link: Option<String>, kind: Kind, data_time: Timestamp, flips: u32 },
 }
 
 impl CallPhrase {
@@ -75,14 +81,46 @@ impl CallPhrase {
             Self::Line { title, kind, data_time, flips } => {
                 out.strong(title.plain()).text(format!(" ({kind}, "));
                 data_time_words(out, *kind, *data_time);
-                match flips {
-                    0 => out.text(")"),
-                    1 => out.text(", 1 flip in between)"),
-                    n => out.text(format!(", {n} flips in between)")),
+                out.text(format!("{})", flips_words(*flips)));
+            }
+            Self::DigestTitle { delivery, total } => {
+                let often = match delivery {
+                    Delivery::Instant => "",
+                    Delivery::DigestHourly => "Hourly digest: ",
+                    Delivery::DigestDaily => "Daily digest: ",
+                    Delivery::DigestWeekly => "Weekly digest: ",
                 };
+                out.text(format!("{often}{}", calls_words(*total)));
+            }
+            Self::DigestGroup { to, outcome, kind, count, symbols } => {
+                let badge = match to {
+                    Stance::Bullish => "▲",
+                    Stance::Bearish => "▼",
+                };
+                out.strong(match outcome {
+                    Outcome::Turned => format!("{badge} Turned {to}, {kind} ({count})"),
+                    Outcome::Corrected => format!("{badge} Correction, the call is {to}, {kind} ({count})"),
+                    Outcome::FlippedBack => format!("{badge} Flipped and back, still {to}, {kind} ({count})"),
+                });
+                for (index, (symbol, link)) in symbols.iter().enumerate() {
+                    out.text(if index == 0 { ": " } else { ", " });
+                    match link {
+                        Some(link) => out.link(symbol, link),
+                        None => out.text(symbol),
+                    };
+                }
+            }
+            Self::DigestLine { title, link, kind, data_time, flips } => {
+                match link {
+                    Some(link) => out.link(title.plain(), link),
+                    None => out.text(title.plain()),
+                };
+                out.text(" (");
+                data_time_words(out, *kind, *data_time);
+                out.text(format!("{})", flips_words(*flips)));
             }
             Self::SummaryTitle { cause, total } => {
-                let calls = if *total == 1 { "1 call".to_owned() } else { format!("{total} calls") };
+                let calls = calls_words(*total);
                 out.text(match cause {
                     SummaryCause::AtOnce => format!("{calls} changed"),
                     SummaryCause::Held => format!("Held back: {calls}"),
@@ -99,6 +137,18 @@ impl CallPhrase {
                 out.text(format!(" {}", symbol_list(symbols)));
             }
         }
+    }
+}
+
+fn calls_words(total: usize) -> String {
+    if total == 1 { "1 call".to_owned() } else { format!("{total} calls") }
+}
+
+fn flips_words(flips: u32) -> String {
+    match flips {
+        0 => String::new(),
+        1 => ", 1 flip in between".to_owned(),
+        n => format!(", {n} flips in between"),
     }
 }
 

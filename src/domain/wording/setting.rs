@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, reply::counted, subscribing::duration_words};
-use crate::domain::{DigestTime, Kind, QuietHours, Settings, Timestamp, Zone};
+use crate::domain::{Delivery, DigestTime, Kind, QuietHours, Settings, Timestamp, Zone};
 use chrono::Weekday;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,12 @@ pub enum SettingPhrase {
     },
     QuietBypass {
         kinds: Vec<Kind>,
+    },
+    /// What was subscribed to comes in digests: when the next one is due.
+    NextDigest {
+        delivery: Delivery,
+        zone: Zone,
+        next: Timestamp,
     },
     /// When digests come, and when the next ones are due.
     DigestTime {
@@ -87,6 +93,19 @@ impl SettingPhrase {
                 let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
                 out.code("quiet_bypass").text(format!(" {}: these alerts come in quiet hours too.", kinds.join(", ")))
             }
+            Self::NextDigest { delivery, zone, next } => out
+                .text(format!(
+                    "Changes come together, {}; the next digest is due {} ({zone}). See ",
+                    match delivery {
+                        Delivery::Instant => "at once",
+                        Delivery::DigestHourly => "once an hour",
+                        Delivery::DigestDaily => "once a day",
+                        Delivery::DigestWeekly => "once a week",
+                    },
+                    zone.in_words(*next)
+                ))
+                .code("/settings")
+                .text("."),
             Self::DigestTime { time, zone, daily, weekly } => out.code("digest_time").text(format!(
                 " {time}: a daily digest comes at {}, next {}; a weekly one on {}, next {}.",
                 time.time,

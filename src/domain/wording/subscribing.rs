@@ -6,7 +6,7 @@ use super::{
     call::{capital, data_time_words},
     reply::counted,
 };
-use crate::domain::{Cadence, Direction, Kind, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Delivery, Direction, Kind, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -95,6 +95,7 @@ pub enum SubscribingPhrase {
     Line {
         kind: Kind,
         direction: Direction,
+        delivery: Delivery,
         mentions: bool,
         all: Option<u32>,
         words: Vec<String>,
@@ -165,9 +166,10 @@ impl SubscribingPhrase {
             Self::OfServer { count } => out.text(format!("This server has {}", subscriptions(*count))),
             Self::None => out.text("Begin with ").code("/subscribe SOL,ETH").text("."),
             Self::NoneInServer => out.text("Begin with ").code("/channel subscribe").text("."),
-            Self::Line { kind, direction, mentions, all, words, more } => {
+            Self::Line { kind, direction, delivery, mentions, all, words, more } => {
                 let role = if *mentions { ", mentions a role" } else { "" };
-                out.strong(format!("{kind}{}{role}", only(*direction))).text(": ");
+                let digest = if *delivery == Delivery::Instant { String::new() } else { format!(", {delivery}") };
+                out.strong(format!("{kind}{}{digest}{role}", only(*direction))).text(": ");
                 match all {
                     Some(limit) => {
                         out.text(format!("all (the first {limit} by market cap)"));

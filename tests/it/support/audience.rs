@@ -4,7 +4,7 @@ use super::{
     app::TestApp,
     fake_discord::interaction::{ADMIN, slash, subcommand},
 };
-use bellwether::clock::Clock;
+use bellwether::{clock::Clock, domain::Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -81,5 +81,27 @@ impl TestApp {
     pub(crate) fn on_telegram(&self) -> Vec<String> {
         let titles = titles(self.telegram_messages().iter().map(|(.., text)| text));
         titles.into_iter().map(|title| title.trim_start_matches(|letter: char| !letter.is_ascii()).trim_start().to_owned()).collect()
+    }
+
+    /// It is that time, and whatever became due on the way is done.
+    pub(crate) async fn at(&mut self, time: &str) {
+        self.clock.set(Timestamp::parse(time).unwrap());
+        self.step().await;
+    }
+
+    /// The channel and a person on Telegram choose these settings.
+    pub(crate) async fn choose(&mut self, person: i64, settings: &[(&str, &str)]) {
+        let options: Vec<_> = settings.iter().map(|(name, value)| text(name, value)).collect();
+        let said = self.on_server(ADMIN, subcommand("channel", "settings", json!(options))).await;
+        assert!(said.starts_with("Settings of"), "{said}");
+        let words: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.telegram.with(|world| world.say(person, person, &format!("/settings {}", words.join(" "))));
+        self.step().await;
+        assert_eq!(self.on_telegram()[0], "Settings saved");
+    }
+
+    /// The titles of what arrived on Discord and on Telegram.
+    pub(crate) fn heard(&self) -> (Vec<String>, Vec<String>) {
+        (self.on_discord(), self.on_telegram())
     }
 }

@@ -1,0 +1,65 @@
+//! How what goes out together becomes the bodies of messages: in which order, in which form, and split where a platform's limit asks for it.
+
+use super::Entry;
+use crate::domain::{AlertId, Call, Delivery, DigestForm, MessageBody, SummaryCause};
+
+/// Up to so many, a summary or a digest has a line each.
+const MOST_LINES: usize = 25;
+/// Characters of a message that every platform takes, escaping and markup included.
+pub(super) const TEXT_BUDGET: usize = 3_500;
+
+/// A body with the alerts that it tells.
+pub(super) type Part = (MessageBody, Vec<AlertId>);
+
+/// A message each.
+pub(super) fn singles(entries: Vec<Entry>) -> Vec<Part> {
+    entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call }, entry.alerts)).collect()
+}
+
+/// A summary counts once, whatever its parts.
+pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>) -> Vec<Part> {
+    let total = entries.len();
+    let compact = total > MOST_LINES;
+    let size = |call: &Call| symbol_size(call) + if compact { 12 } else { 90 };
+    split(entries, size, |calls| MessageBody::Summary { cause, total, calls, compact })
+}
+
+/// A digest: what turned to bullish, what turned to bearish, and so on, by kind, the best rank first. Each token leads to its page, unless there are so many
+/// that this alone would make it several messages.
+pub(super) fn digest(delivery: Delivery, mut entries: Vec<Entry>) -> Vec<Part> {
+    entries.sort_by_key(|entry| (entry.call.outcome, entry.call.to, entry.call.kind, entry.ranked()));
+    let total = entries.len();
+    let link_size = |call: &Call| call.link.as_ref().map_or(0, |link| link.len());
+    let symbol = |call: &Call| symbol_size(call) + 2;
+    let linked = |call: &Call| symbol(call) + link_size(call) + 4;
+    let line = |call: &Call| symbol_size(call) + link_size(call) + 80;
+    let body = |form| move |calls| MessageBody::Digest { delivery, total, form, calls };
+    if total <= MOST_LINES {
+        split(entries, line, body(DigestForm::Lines))
+    } else if entries.iter().map(|entry| linked(&entry.call)).sum::<usize>() <= TEXT_BUDGET {
+        split(entries, linked, body(DigestForm::Links))
+    } else {
+        split(entries, symbol, body(DigestForm::Symbols))
+    }
+}
+
+fn split(entries: Vec<Entry>, size: impl Fn(&Call) -> usize, body: impl Fn(Vec<Call>) -> MessageBody) -> Vec<Part> {
+    let mut parts: Vec<(Vec<Call>, Vec<AlertId>, usize)> = Vec::new();
+    for entry in entries {
+        let size = size(&entry.call);
+        match parts.last_mut() {
+            Some((calls, alerts, used)) if *used + size <= TEXT_BUDGET => {
+                calls.push(entry.call);
+                alerts.extend(entry.alerts);
+                *used += size;
+            }
+            _ => parts.push((vec![entry.call], entry.alerts, size)),
+        }
+    }
+    parts.into_iter().map(|(calls, alerts, _)| (body(calls), alerts)).collect()
+}
+
+/// An upper bound: every character of a symbol may need an escape.
+fn symbol_size(call: &Call) -> usize {
+    2 * call.symbol.chars().count()
+}
