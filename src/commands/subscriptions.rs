@@ -50,6 +50,7 @@ impl Desk {
             card.lines.extend(grouped(&list, &excluded, self.settings.all_tokens, &mut room));
             if !list.is_empty() {
                 card.lines.extend(SettingPhrase::limits(&destination.settings).map(Phrase::from));
+                card.lines.extend(SettingPhrase::hours(&destination.settings).map(Phrase::from));
             }
             card.lines.extend(self.mute_lines(Some(destination.id)).await?);
             card.lines.extend(destination.quarantine.map(|q| RefusalPhrase::OutOfReach { reason: q.reason }.into()));

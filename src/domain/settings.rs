@@ -1,6 +1,6 @@
 //! What the owner of a destination may choose for all its alerts.
 
-use super::{Kind, TimeOfDay, Zone};
+use super::{Kind, TimeOfDay, Zone, wall_clock::as_text};
 use chrono::Weekday;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, time::Duration};
@@ -190,33 +190,8 @@ impl fmt::Display for DigestTime {
     }
 }
 
-impl TryFrom<String> for QuietHours {
-    type Error = SettingsError;
-
-    fn try_from(text: String) -> Result<Self, SettingsError> {
-        Self::parse(&text).ok_or(SettingsError::QuietHours)
-    }
-}
-
-impl From<QuietHours> for String {
-    fn from(hours: QuietHours) -> Self {
-        hours.to_string()
-    }
-}
-
-impl TryFrom<String> for DigestTime {
-    type Error = SettingsError;
-
-    fn try_from(text: String) -> Result<Self, SettingsError> {
-        Self::parse(&text).ok_or(SettingsError::DigestTime)
-    }
-}
-
-impl From<DigestTime> for String {
-    fn from(time: DigestTime) -> Self {
-        time.to_string()
-    }
-}
+as_text!(QuietHours, |text| Self::parse(&text), SettingsError::QuietHours);
+as_text!(DigestTime, |text| Self::parse(&text), SettingsError::DigestTime);
 
 #[cfg(test)]
 mod tests {

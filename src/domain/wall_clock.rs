@@ -30,6 +30,26 @@ pub enum WallClockError {
     Time,
 }
 
+/// Stored as the text that it shows.
+macro_rules! as_text {
+    ($name:ident, |$text:ident| $read:expr, $error:ident :: $variant:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = $error;
+
+            fn try_from($text: String) -> Result<Self, $error> {
+                $read.ok_or($error::$variant)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(super) use as_text;
+
 /// Further apart than the clocks of any two zones, and than any change of one.
 const FAR: Duration = Duration::hours(26);
 
@@ -118,20 +138,8 @@ impl fmt::Display for Zone {
     }
 }
 
-impl TryFrom<String> for Zone {
-    type Error = WallClockError;
-
-    /// As it is stored: the very name.
-    fn try_from(name: String) -> Result<Self, WallClockError> {
-        name.parse().map(Self).map_err(|_| WallClockError::Zone)
-    }
-}
-
-impl From<Zone> for String {
-    fn from(zone: Zone) -> Self {
-        zone.name().to_owned()
-    }
-}
+// As it is stored: the very name.
+as_text!(Zone, |name| name.parse().map(Self).ok(), WallClockError::Zone);
 
 impl TimeOfDay {
     /// Hour and minute; nothing where no clock shows that.
@@ -160,19 +168,7 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-impl TryFrom<String> for TimeOfDay {
-    type Error = WallClockError;
-
-    fn try_from(text: String) -> Result<Self, WallClockError> {
-        Self::parse(&text).ok_or(WallClockError::Time)
-    }
-}
-
-impl From<TimeOfDay> for String {
-    fn from(time: TimeOfDay) -> Self {
-        time.to_string()
-    }
-}
+as_text!(TimeOfDay, |text| Self::parse(&text), WallClockError::Time);
 
 #[cfg(test)]
 mod tests {

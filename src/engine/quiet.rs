@@ -1,6 +1,6 @@
 //! Quiet hours: whether it is quiet now, and until when (ARCHITECTURE.md, rules Q1 to Q3).
 
-use crate::domain::{Kind, QuietHours, Settings, Timestamp};
+use crate::domain::{Call, Kind, Lane, QuietHours, Settings, Timestamp};
 use chrono::{Days, NaiveDate};
 
 /// Until when nothing is told, if it is quiet now. Never a time inside quiet hours.
@@ -20,6 +20,12 @@ pub fn quiet_until(settings: &Settings, now: Timestamp) -> Option<Timestamp> {
 /// The same for an alert of this kind: some pass through (Q2).
 pub fn quiet_for(settings: &Settings, kind: Kind, now: Timestamp) -> Option<Timestamp> {
     if settings.quiet_bypass.contains(&kind) { None } else { quiet_until(settings, now) }
+}
+
+/// Until when a message stays back, where a night has begun since it was composed (Q1). What tells no calls, such as an answer, never does.
+pub fn stays_back(settings: &Settings, lane: Lane, calls: &[Call], now: Timestamp) -> Option<Timestamp> {
+    let passes = lane != Lane::Digest && calls.iter().all(|call| settings.quiet_bypass.contains(&call.kind));
+    if passes { None } else { quiet_until(settings, now) }
 }
 
 /// No more nights in a row leave no gap between them, whatever a zone does.

@@ -57,7 +57,7 @@ on_both!(a_daily_digest_comes_once_at_its_time_whatever_happens_to_the_bot, |db|
     [BTC turned bullish](https://app.tokenmetrics.com/en/bitcoin) (22 Nov 2026, 2 flips in between)
     [SOL turned bullish](https://app.tokenmetrics.com/en/solana) (22 Nov 2026)
     [XRP turned bullish](https://app.tokenmetrics.com/en/xrp) (22 Nov 2026, 2 flips in between)
-    **▼ Flipped and back, still bearish, daily (1)**
+    **↔ Flipped and back, still bearish, daily (1)**
     [ETH flipped and back, still bearish](https://app.tokenmetrics.com/en/ethereum) (22 Nov 2026, 1 flip in between)
     ");
     assert_snapshot!(telegram[0].2, @"
@@ -66,7 +66,7 @@ on_both!(a_daily_digest_comes_once_at_its_time_whatever_happens_to_the_bot, |db|
     BTC turned bullish (22 Nov 2026, 2 flips in between)
     SOL turned bullish (22 Nov 2026)
     XRP turned bullish (22 Nov 2026, 2 flips in between)
-    ▼ Flipped and back, still bearish, daily (1)
+    ↔ Flipped and back, still bearish, daily (1)
     ETH flipped and back, still bearish (22 Nov 2026, 1 flip in between)
     ");
     let lanes = "SELECT CAST(lane AS TEXT) FROM messages WHERE state = 'sent' AND lane > 0";

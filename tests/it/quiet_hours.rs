@@ -154,3 +154,22 @@ on_both!(a_correction_waits_for_the_morning, |db| async move {
     let told = || vec!["SOL correction: the call is bearish".to_owned()];
     assert_eq!(app.heard(), (told(), told()));
 });
+
+on_both!(what_was_composed_before_the_night_and_has_not_gone_waits_for_the_morning, |db| async move {
+    let mut app = TestApp::sleepers(db, "2026-11-22T20:00:00Z", &[("timezone", "UTC"), ("quiet_hours", "22:00-07:00")]).await;
+    app.call(&[SOL, BTC], 1);
+    app.clock.set(Timestamp::parse("2026-11-22T21:59:00Z").unwrap());
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    let queued = "SELECT CAST(COUNT(*) AS TEXT) FROM messages WHERE state = 'queued' AND lane = 1";
+    assert_eq!(rows(&app.db.url, queued).await, ["4"], "nobody has sent it yet");
+    app.on_server(ADMIN, subcommand("channel", "settings", json!([text("quiet_bypass", "daily")]))).await;
+    app.at("2026-11-22T22:00:00Z").await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    let mut passed = app.on_discord();
+    passed.sort();
+    assert_eq!(passed, ["BTC turned bullish", "SOL turned bullish"], "what passes through goes");
+    assert_eq!(rows(&app.db.url, "SELECT DISTINCT reason FROM alerts WHERE state = 'pending'").await, ["quiet_hours"]);
+    app.at("2026-11-23T07:00:00Z").await;
+    assert_eq!(app.heard(), (vec![], vec!["In your quiet hours: 2 calls".to_owned()]));
+});

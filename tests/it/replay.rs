@@ -204,3 +204,10 @@ fn a_subscriber_is_told_as_the_bot_would_tell() {
     send hourly_cap 2026-11-21T03:00:01Z Held back: 1 call
     ");
 }
+
+#[test]
+fn digests_and_quiet_hours_are_those_of_the_bot() {
+    let turns: Vec<_> = [(1, -1), (2, 1), (3, -1), (4, 1)].map(|(hour, signal)| hourly(hour, signal, &[(3375, "BTC")])).into();
+    assert_snapshot!(told(&turns, "tokens=all kind=hourly delivery=digest-daily timezone=Europe/Berlin digest_time=08:00"), @"");
+    assert_snapshot!(told(&turns[..2], "tokens=btc kind=hourly quiet_hours=22:00-07:00"), @"");
+}

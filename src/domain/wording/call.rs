@@ -93,9 +93,10 @@ impl CallPhrase {
                 out.text(format!("{often}{}", calls_words(*total)));
             }
             Self::DigestGroup { to, outcome, kind, count, symbols } => {
-                let badge = match to {
-                    Stance::Bullish => "▲",
-                    Stance::Bearish => "▼",
+                let badge = match (outcome, to) {
+                    (Outcome::FlippedBack, _) => "↔",
+                    (_, Stance::Bullish) => "▲",
+                    (_, Stance::Bearish) => "▼",
                 };
                 out.strong(match outcome {
                     Outcome::Turned => format!("{badge} Turned {to}, {kind} ({count})"),

@@ -61,6 +61,11 @@ impl SettingPhrase {
         [Self::MaxPerHour { most: settings.max_per_hour }, Self::Cooldown { minutes: settings.cooldown_minutes }]
     }
 
+    /// A line for the quiet hours, where there are any.
+    pub fn hours(settings: &Settings) -> Option<Self> {
+        settings.quiet_hours.map(|hours| Self::QuietHours { hours: Some(hours) })
+    }
+
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
             Self::Title { label, saved } => {

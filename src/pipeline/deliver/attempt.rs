@@ -6,6 +6,7 @@ use crate::{
     domain::{Address, Lane, MessageBody, Timestamp, wording::NoticePhrase},
     engine::{
         breaker::Tripped,
+        quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
     },
     store::{Claimed, Settlement, StoreResult},
@@ -49,6 +50,11 @@ impl Shared {
     pub(super) async fn attempt(&self, claimed: Claimed) -> StoreResult<()> {
         if let Some(why) = too_uncertain(self.platform, claimed.unknown_ends) {
             return self.dead(&claimed, false, why.to_owned(), self.parts.clock.now()).await;
+        }
+        let now = self.parts.clock.now();
+        if let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now) {
+            let at = until.min(now + LONGEST_ASKED);
+            return self.settle(&claimed, &Settlement::Recalled { at, problem: "quiet hours have begun".to_owned() }, now).await;
         }
         let outgoing = Outgoing {
             id: claimed.id,
