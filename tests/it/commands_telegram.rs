@@ -105,7 +105,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     for words in [
         "/subscribe",
         "/subscribe SOL SLO",
-        "/subscribe SOL digest-daily",
         "/subscribe SOL grade",
         "/subscribe SOL daily hourly",
         "/subscribe #x",
@@ -135,10 +134,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     ⚠️ That did not work; nothing was changed
     I know no token SLO.
     Did you mean SOL (Solana)?
-
-    > /subscribe SOL digest-daily
-    ⚠️ That did not work; nothing was changed
-    digest-daily is not available yet.
 
     > /subscribe SOL grade
     ⚠️ That did not work; nothing was changed

@@ -206,8 +206,8 @@ on_both!(a_command_from_there_brings_a_channel_back_at_once, |db| async move {
     assert_eq!(back.iter().map(|(channel, _)| channel.as_str()).collect::<Vec<_>>(), [HERE, OPERATORS]);
     assert_snapshot!(back[0].1, @"
     Held back: 3 calls
-    **ETH turned bullish** (daily, 21 Nov 2026)
     **BTC turned bullish** (daily, 21 Nov 2026)
+    **ETH turned bullish** (daily, 21 Nov 2026)
     **SOL flipped and back, still bearish** (daily, 21 Nov 2026, 1 flip in between)
     ");
     assert_eq!(app.on_telegram().len(), 1, "it answers again");

@@ -22,22 +22,22 @@ on_both!(four_turns_in_one_poll_are_one_summary_and_three_are_three_messages, |d
     assert_eq!((discord.len(), telegram.len()), (1, 1));
     assert_snapshot!(discord[0].1, @"
     4 calls changed
-    **ETH turned bullish** (daily, 21 Nov 2026)
-    **XRP turned bullish** (daily, 21 Nov 2026)
     **BTC turned bullish** (daily, 21 Nov 2026)
+    **ETH turned bullish** (daily, 21 Nov 2026)
     **SOL turned bullish** (daily, 21 Nov 2026)
+    **XRP turned bullish** (daily, 21 Nov 2026)
     ");
     assert_snapshot!(telegram[0].2, @"
     4 calls changed
-    ETH turned bullish (daily, 21 Nov 2026)
-    XRP turned bullish (daily, 21 Nov 2026)
     BTC turned bullish (daily, 21 Nov 2026)
+    ETH turned bullish (daily, 21 Nov 2026)
     SOL turned bullish (daily, 21 Nov 2026)
+    XRP turned bullish (daily, 21 Nov 2026)
     ");
 
     app.turn(&[BTC, ETH, SOL], -1).await;
-    assert_eq!(app.on_discord(), ["ETH turned bearish", "BTC turned bearish", "SOL turned bearish"]);
-    assert_eq!(app.on_telegram(), ["ETH turned bearish", "BTC turned bearish", "SOL turned bearish"]);
+    assert_eq!(app.on_discord(), ["BTC turned bearish", "ETH turned bearish", "SOL turned bearish"]);
+    assert_eq!(app.on_telegram(), ["BTC turned bearish", "ETH turned bearish", "SOL turned bearish"]);
 });
 
 on_both!(beyond_twenty_five_a_summary_is_symbols, |db| async move {
@@ -82,8 +82,8 @@ on_both!(late_news_is_one_summary, |db| async move {
     assert_eq!(discord.len(), 1);
     assert_snapshot!(discord[0].1, @"
     While I was away: 2 calls
-    **XRP turned bullish** (daily, 22 Nov 2026)
     **SOL turned bullish** (daily, 22 Nov 2026)
+    **XRP turned bullish** (daily, 22 Nov 2026)
     ");
     assert_eq!(app.on_telegram(), ["SOL turned bullish"], "a single one is told as usual");
 });
@@ -99,8 +99,8 @@ on_both!(the_hourly_limit_holds_and_the_clock_releases_one_summary, |db| async m
     app.baseline(&FOUR).await;
 
     app.turn(&[BTC, ETH, SOL], 1).await;
-    assert_eq!(app.on_discord(), ["ETH turned bullish", "BTC turned bullish"], "the third waits");
-    assert_eq!(app.on_telegram(), ["ETH turned bullish", "BTC turned bullish"]);
+    assert_eq!(app.on_discord(), ["BTC turned bullish", "ETH turned bullish"], "the third waits");
+    assert_eq!(app.on_telegram(), ["BTC turned bullish", "ETH turned bullish"]);
     // While it waits: it turns twice more, another comes, and one that was told turns and turns back.
     app.turn(&[SOL, ETH], -1).await;
     app.turn(&[SOL, XRP, ETH], 1).await;
@@ -110,14 +110,14 @@ on_both!(the_hourly_limit_holds_and_the_clock_releases_one_summary, |db| async m
     assert_eq!((discord.len(), telegram.len()), (1, 1), "an hour after the first: everything that waited, as one");
     assert_snapshot!(discord[0].1, @"
     Held back: 3 calls
-    **XRP turned bullish** (daily, 21 Nov 2026)
     **SOL turned bullish** (daily, 21 Nov 2026, 2 flips in between)
+    **XRP turned bullish** (daily, 21 Nov 2026)
     **ETH flipped and back, still bullish** (daily, 21 Nov 2026, 1 flip in between)
     ");
     assert_snapshot!(telegram[0].2, @"
     Held back: 3 calls
-    XRP turned bullish (daily, 21 Nov 2026)
     SOL turned bullish (daily, 21 Nov 2026, 2 flips in between)
+    XRP turned bullish (daily, 21 Nov 2026)
     ETH flipped and back, still bullish (daily, 21 Nov 2026, 1 flip in between)
     ");
     // It counts as one message, so that there is room for one more.

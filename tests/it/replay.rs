@@ -208,6 +208,18 @@ fn a_subscriber_is_told_as_the_bot_would_tell() {
 #[test]
 fn digests_and_quiet_hours_are_those_of_the_bot() {
     let turns: Vec<_> = [(1, -1), (2, 1), (3, -1), (4, 1)].map(|(hour, signal)| hourly(hour, signal, &[(3375, "BTC")])).into();
-    assert_snapshot!(told(&turns, "tokens=all kind=hourly delivery=digest-daily timezone=Europe/Berlin digest_time=08:00"), @"");
-    assert_snapshot!(told(&turns[..2], "tokens=btc kind=hourly quiet_hours=22:00-07:00"), @"");
+    assert_snapshot!(told(&turns, "tokens=all kind=hourly delivery=digest-daily timezone=Europe/Berlin digest_time=08:00"), @"
+    bearish>bullish
+    hold digest 2026-11-21T07:00:00Z BTC turned bullish (hourly, 21 Nov 2026 02:00 UTC)
+    bullish>bearish
+    hold digest 2026-11-21T07:00:00Z BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
+    bearish>bullish
+    hold digest 2026-11-21T07:00:00Z BTC turned bullish (hourly, 21 Nov 2026 04:00 UTC)
+    send digest 2026-11-21T07:00:00Z Daily digest: 1 call
+    ");
+    assert_snapshot!(told(&turns[..2], "tokens=btc kind=hourly quiet_hours=22:00-07:00"), @"
+    bearish>bullish
+    hold quiet_hours 2026-11-21T07:00:00Z BTC turned bullish (hourly, 21 Nov 2026 02:00 UTC)
+    send quiet_hours 2026-11-21T07:00:00Z BTC turned bullish
+    ");
 }
