@@ -161,7 +161,7 @@ impl Line {
         if self.markup && (url.starts_with("https://") || url.starts_with("http://")) {
             self.words(&format!("<a href=\"{}\">", attribute(url)), words, "</a>");
         } else {
-            self.words("", &format!("{words} ({url})"), "");
+            self.words("", &format!("{} ({url})", unlinked(words)), "");
         }
     }
 
