@@ -55,7 +55,7 @@ on_both!(what_is_refused_at_the_door_changes_nothing, |db| async move {
         (PLAIN, slash("subscribe", &[("tokens", " ,, ")]), "Name at least one token"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL BITCOIM")]), "Did you mean BTC (Bitcoin)?"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("kind", "grade")]), "grade is not available yet"),
-        (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("delivery", "digest-daily")]), "digest-daily is not available yet"),
+        (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("delivery", "digest-yearly")]), "digest-yearly is not a delivery"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("direction", "up")]), "up is not a direction"),
         (PLAIN, slash("unsubscribe", &[("tokens", "BTCC")]), "Did you mean BTC"),
         (PLAIN, slash("settings", &[("cooldown", "-1")]), "cooldown"),

@@ -127,7 +127,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     // Nobody answers look-ups: the other end is closed.
     office.lookups.close();
     let mut said = Vec::new();
-    for words in ["", "cat", "btc hourly", "btc grade", "btc digest-daily", "btc daily hourly", "#x", "eth nosuch"] {
+    for words in ["", "cat", "btc hourly", "btc grade", "btc instant digest-daily", "btc daily hourly", "#x", "eth nosuch"] {
         said.push(format!("> {words}\n{}", office.is_refused(&private(Command::Subscribe).with("words", words)).await));
     }
     said.push(office.is_refused(&private(Command::Subscribe).with("tokens", "btc").with("kind", "weekly")).await);
@@ -153,9 +153,10 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     That did not work; nothing was changed
     grade is not available yet.
 
-    > btc digest-daily
+    > btc instant digest-daily
     That did not work; nothing was changed
-    digest-daily is not available yet.
+    instant and digest-daily: name one delivery at a time.
+    For example: /subscribe SOL,ETH
 
     > btc daily hourly
     That did not work; nothing was changed

@@ -29,7 +29,7 @@ pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>) -> Vec<Part> {
 pub(super) fn digest(delivery: Delivery, mut entries: Vec<Entry>) -> Vec<Part> {
     entries.sort_by_key(|entry| (entry.call.outcome, entry.call.to, entry.call.kind, entry.ranked()));
     let total = entries.len();
-    let link_size = |call: &Call| call.link.as_ref().map_or(0, |link| link.len());
+    let link_size = |call: &Call| call.link.as_ref().map_or(0, String::len);
     let symbol = |call: &Call| symbol_size(call) + 2;
     let linked = |call: &Call| symbol(call) + link_size(call) + 4;
     let line = |call: &Call| symbol_size(call) + link_size(call) + 80;

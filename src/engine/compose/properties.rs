@@ -52,7 +52,7 @@ prop_compose! {
     }
 }
 
-fn calls(composition: Composition) -> Vec<Call> {
+fn calls(composition: &Composition) -> Vec<Call> {
     composition.messages.iter().flat_map(|draft| draft.body.calls().to_vec()).collect()
 }
 
@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn the_unwanted_direction_is_never_told(situation in any_situation()) {
         let direction = situation.wishes[0].1.direction;
-        for call in calls(compose(&situation, at(1))) {
+        for call in calls(&compose(&situation, at(1))) {
             prop_assert!(direction.admits(call.to));
         }
     }
@@ -104,7 +104,7 @@ proptest! {
                 None => prop_assert!(held.is_none_or(|(.., reason)| *reason != Reason::Muted)),
             }
         }
-        for call in calls(composition) {
+        for call in calls(&composition) {
             prop_assert_eq!(situation.mutes.hold(call.token, at(1)), None);
         }
     }
@@ -177,7 +177,7 @@ proptest! {
     fn the_end_of_a_mute_is_the_net_of_everything(situation in any_situation()) {
         let muted = Situation { mutes: Mutes { all: Some(at(1)), ..Mutes::default() }, ..situation.clone() };
         let never = Situation { mutes: Mutes::default(), ..situation };
-        prop_assert!(calls(compose(&muted, at(0))).is_empty());
+        prop_assert!(calls(&compose(&muted, at(0))).is_empty());
         prop_assert_eq!(compose(&muted, at(1)), compose(&never, at(1)));
     }
 }
