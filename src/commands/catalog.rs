@@ -124,6 +124,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
     everywhere("history", "Show how the call of a token changed", &[TOKEN, KIND], Command::History),
+    everywhere("why", "Show why the last change of a token was told to you, or was not", &[TOKEN, KIND], Command::Why),
     everywhere(
         "settings",
         "Show or change how often and at which hours you are told",
@@ -165,6 +166,12 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
         Command::ChannelSettings,
     ),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, CHANNEL], Command::ChannelMute),
+    of_channel(
+        "why",
+        "Show why the last change of a token was told in a channel, or was not",
+        &[TOKEN, KIND, CHANNEL],
+        Command::ChannelWhy,
+    ),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),
 ];
 

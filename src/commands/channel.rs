@@ -30,6 +30,7 @@ impl Desk {
                 self.reachable_again(&place).await?;
                 card
             }
+            Command::ChannelWhy => self.why(request, &place::channel(request, Permissions::NotNeeded, "channel why")?).await?,
             Command::ChannelTest => self.test(request, &place::channel(request, Permissions::Needed, "channel test")?).await?,
             _ => {
                 let place = place::channel(request, Permissions::Needed, "channel subscribe")?;

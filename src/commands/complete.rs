@@ -56,7 +56,7 @@ impl Desk {
         let typed = Typed::read(&completion.typed);
         let (mut found, offers_all) = match completion.command {
             Command::Subscribe | Command::ChannelSubscribe => (self.beginning(&typed.item).await?, true),
-            Command::Signal | Command::History => (self.beginning(&typed.item).await?, false),
+            Command::Signal | Command::History | Command::Why | Command::ChannelWhy => (self.beginning(&typed.item).await?, false),
             Command::Mute => match subscriber(completion) {
                 Some((address, tenant)) => (self.subscribed(address, tenant, &typed.item).await?, false),
                 None => return Ok(Vec::new()),

@@ -143,6 +143,7 @@ impl Desk {
             Command::Subscriptions => self.list_own(request).await,
             Command::Signal => self.signal(request).await,
             Command::History => self.history(request).await,
+            Command::Why => self.why_own(request).await,
             Command::Status => self.status().await,
             Command::Help => Ok(super::help::help(request.platform()).into()),
             Command::Settings => self.settings_own(request).await,
@@ -151,7 +152,8 @@ impl Desk {
             | Command::ChannelList
             | Command::ChannelSettings
             | Command::ChannelMute
-            | Command::ChannelTest => self.channel(request).await,
+            | Command::ChannelTest
+            | Command::ChannelWhy => self.channel(request).await,
             Command::Mute => self.mute_own(request).await,
             Command::Privacy => self.privacy(request).await,
         }

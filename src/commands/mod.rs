@@ -30,6 +30,8 @@ mod subscribe;
 mod subscriptions;
 mod tokens;
 mod unsubscribe;
+
+mod why;
 pub mod words;
 
 pub use crate::store::TakenUp;

@@ -100,7 +100,9 @@ pub enum Command {
     ChannelSettings,
     ChannelMute,
     ChannelTest,
+    ChannelWhy,
     History,
+    Why,
     Mute,
     Privacy,
 }

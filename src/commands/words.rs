@@ -12,7 +12,7 @@ pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
         Command::Subscribe | Command::Unsubscribe | Command::ChannelSubscribe | Command::ChannelUnsubscribe => {
             options.tokens(text, "tokens");
         }
-        Command::Signal | Command::History => options.tokens(text, "token"),
+        Command::Signal | Command::History | Command::Why | Command::ChannelWhy => options.tokens(text, "token"),
         Command::Settings | Command::ChannelSettings => options.assignments(text),
         Command::Mute | Command::ChannelMute => options.mute(text),
         Command::Privacy => options.first_as("action", text),

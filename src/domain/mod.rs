@@ -18,6 +18,7 @@ mod subscription;
 mod telling;
 mod time;
 mod token;
+mod trace;
 mod wall_clock;
 pub mod wording;
 
@@ -36,4 +37,5 @@ pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, 
 pub use telling::{Candidate, Composition, Digests, Draft, Due, Situation, Told, Wish};
 pub use time::{Day, Timestamp};
 pub use token::{MAX_NAME, Token, clean_name};
+pub use trace::{Fate, Trace, TracedAlert, TracedMessage};
 pub use wall_clock::{TimeOfDay, WallClockError, Zone};

@@ -36,6 +36,7 @@ mod status;
 mod subscription_lists;
 mod subscriptions;
 mod token_search;
+mod trace;
 pub mod transfer;
 mod writer;
 

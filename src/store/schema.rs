@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    signals, status, subscription_lists, subscriptions, token_search, transfer,
+    signals, status, subscription_lists, subscriptions, token_search, trace, transfer,
 };
 use sqlx::AssertSqlSafe;
 
@@ -38,6 +38,7 @@ const STATEMENTS: &[&[&str]] = &[
     subscription_lists::STATEMENTS,
     subscriptions::STATEMENTS,
     token_search::STATEMENTS,
+    trace::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[

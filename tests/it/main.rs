@@ -24,6 +24,7 @@ mod commands_privacy;
 mod commands_settings;
 mod commands_subscribe;
 mod commands_telegram;
+mod commands_why;
 mod config;
 mod delivery_crash;
 mod delivery_database;

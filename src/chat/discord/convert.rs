@@ -103,7 +103,10 @@ pub(super) fn completion(interaction: &Interaction) -> Result<Completion, Unread
 /// Whether the command is about a channel.
 pub(super) fn is_for_channel(command: Command) -> bool {
     use Command as C;
-    matches!(command, C::ChannelSubscribe | C::ChannelUnsubscribe | C::ChannelList | C::ChannelSettings | C::ChannelMute | C::ChannelTest)
+    matches!(
+        command,
+        C::ChannelSubscribe | C::ChannelUnsubscribe | C::ChannelList | C::ChannelSettings | C::ChannelMute | C::ChannelTest | C::ChannelWhy
+    )
 }
 
 /// The innermost options, and the subcommand that they belong to (with its group in front, where there is one).

@@ -137,7 +137,7 @@ impl Updates {
                 return Ok(self.ask_desk(id, said, (Standing::Member, None), command, &said.rest).await);
             }
             Command::Privacy => return self.elsewhere(said, me).await,
-            Command::Subscriptions => true,
+            Command::Subscriptions | Command::Why => true,
             _ => false,
         };
         let standing = match said.speaker {

@@ -17,6 +17,7 @@ mod report;
 mod setting;
 mod subscribing;
 mod trouble;
+mod why;
 
 pub use call::CallPhrase;
 pub use chart::{ChartPhrase, Seen};
@@ -32,6 +33,7 @@ pub use report::ReportPhrase;
 pub use setting::SettingPhrase;
 pub use subscribing::SubscribingPhrase;
 pub use trouble::Trouble;
+pub use why::WhyPhrase;
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 
 use super::{
     ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, SettingPhrase, Spans, SubscribingPhrase,
+    WhyPhrase,
 };
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,9 @@ pub enum ReplyPhrase {
     /// `rules.md` 3.11.
     NotAdvice,
     /// Something went wrong inside; the log has the id.
-    Apology { reference: String },
+    Apology {
+        reference: String,
+    },
     /// The same request came again (`rules.md` 6.1).
     AlreadyDone,
     /// Why something was not done.
@@ -33,10 +36,13 @@ pub enum ReplyPhrase {
     History(HistoryPhrase),
     /// About a picture.
     Chart(ChartPhrase),
+    Why(WhyPhrase),
     /// A link button.
     ReadMore,
     /// A command or a button that this version does not know or cannot read.
-    NotUnderstood { reference: String },
+    NotUnderstood {
+        reference: String,
+    },
     /// Discord refuses the person's direct messages, so that alerts cannot reach them.
     DirectMessagesClosed,
     /// What to do about it.
@@ -64,6 +70,7 @@ impl ReplyPhrase {
             Self::Report(phrase) => phrase.english(out),
             Self::History(phrase) => phrase.english(out),
             Self::Chart(phrase) => phrase.english(out),
+            Self::Why(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
             }
@@ -125,6 +132,12 @@ impl From<PrivacyPhrase> for Phrase {
 impl From<ReportPhrase> for Phrase {
     fn from(phrase: ReportPhrase) -> Self {
         Self::Reply(ReplyPhrase::Report(phrase))
+    }
+}
+
+impl From<WhyPhrase> for Phrase {
+    fn from(phrase: WhyPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Why(phrase))
     }
 }
 

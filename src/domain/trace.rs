@@ -1,0 +1,66 @@
+//! What became of one change for one destination: what `/why` tells.
+
+use super::{AlertState, Change, Reason, Target, Timestamp};
+
+/// The way of a change to a destination, as far as it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// What changed.
+    pub change: Change,
+    /// When the poll that saw it began.
+    pub polled_at: Timestamp,
+    /// Whether its subscribers are still being looked through, and this destination was not reached yet.
+    pub under_way: bool,
+    /// Whether `all` means its token at present.
+    pub in_all: bool,
+    /// The alert that was made of it for this destination.
+    pub alert: Option<TracedAlert>,
+    /// The subscriptions of now that it would match, each with when it began: they say why there is no alert.
+    pub subscriptions: Vec<(Target, Timestamp)>,
+    /// Whether the destination left the token out of its `all`.
+    pub excluded: bool,
+}
+
+/// What was decided, and what came of that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracedAlert {
+    /// Why it was sent, held or skipped: the last reason of several.
+    pub reason: Reason,
+    /// What became of it.
+    pub state: AlertState,
+    /// When it was first decided about.
+    pub decided_at: Timestamp,
+    /// Until when it was held; none where it was not.
+    pub held_until: Option<Timestamp>,
+    /// The message that carries it.
+    pub message: Option<TracedMessage>,
+}
+
+/// The message of an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracedMessage {
+    /// When it was composed.
+    pub composed_at: Timestamp,
+    /// How many alerts it carries.
+    pub alerts: u32,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How that went.
+    pub fate: Fate,
+}
+
+/// How the sending of a message went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// It waits for its turn or its next try.
+    Waits,
+    /// The platform took it.
+    Sent {
+        /// Then.
+        at: Timestamp,
+    },
+    /// It could not be delivered: operators see it.
+    Dead,
+    /// An operator dropped it.
+    Dropped,
+}

@@ -1,0 +1,206 @@
+//! What `/why` says: the way of an alert, or what stood in it.
+#![expect(missing_docs, reason = "the sentence names its arguments")]
+
+use super::{Spans, TimeStyle, TokenLabel, call::data_time_words, reply::counted};
+use crate::domain::{Kind, Reason, Stance, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A sentence about the way of an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyPhrase {
+    /// Titles: the last change of a token, and whose way it is.
+    Turned {
+        token: TokenLabel,
+        kind: Kind,
+        to: Stance,
+        label: Option<String>,
+    },
+    Corrected {
+        token: TokenLabel,
+        kind: Kind,
+        to: Stance,
+        label: Option<String>,
+    },
+    /// The row that said so.
+    Row {
+        kind: Kind,
+        data_time: Timestamp,
+        from: Option<Stance>,
+        to: Stance,
+    },
+    /// It was final and said something else before.
+    Restated {
+        kind: Kind,
+        data_time: Timestamp,
+        from: Option<Stance>,
+        to: Stance,
+    },
+    /// The poll that saw it.
+    Seen {
+        polled_at: Timestamp,
+        detected_at: Timestamp,
+    },
+    /// There is no alert, because …
+    History,
+    UnderWay,
+    NotSubscribed,
+    NotInAll {
+        all_tokens: u32,
+    },
+    Excluded,
+    SubscribedLater {
+        at: Timestamp,
+    },
+    EndedSince,
+    /// Nothing stood in its way.
+    AtOnce {
+        reason: Reason,
+        at: Timestamp,
+    },
+    /// It was held, or still is.
+    Held {
+        reason: Reason,
+        until: Timestamp,
+    },
+    Waits {
+        reason: Reason,
+        until: Timestamp,
+    },
+    /// It was not wanted.
+    Skipped {
+        reason: Reason,
+    },
+    /// The message.
+    Composed {
+        at: Timestamp,
+        others: u32,
+    },
+    Sent {
+        at: Timestamp,
+        attempts: u32,
+    },
+    Queued {
+        attempts: u32,
+    },
+    Dead,
+    Dropped,
+    /// Only the last change is explained.
+    NothingChanged,
+}
+
+impl WhyPhrase {
+    pub(super) fn english(&self, out: &mut Spans) {
+        match self {
+            Self::Turned { token, kind, to, label } => {
+                out.text(format!("Why: {} turned {to} ({kind}){}", token.short(), told_where(label.as_deref())));
+            }
+            Self::Corrected { token, kind, to, label } => {
+                out.text(format!("Why: {} was corrected to {to} ({kind}){}", token.short(), told_where(label.as_deref())));
+            }
+            Self::Row { kind, data_time, from, to } => {
+                out.text("The call of ");
+                data_time_words(out, *kind, *data_time);
+                out.text(format!(" is {to}; {}.", before(*from)));
+            }
+            Self::Restated { kind, data_time, from, to } => {
+                out.text("The source restated its call of ");
+                data_time_words(out, *kind, *data_time);
+                out.text(format!(": {to}; {}.", before(*from)));
+            }
+            Self::Seen { polled_at, detected_at } => {
+                out.text("Asked for ")
+                    .time(*polled_at, TimeStyle::DateTime)
+                    .text(", compared ")
+                    .time(*detected_at, TimeStyle::DateTime)
+                    .text(".");
+            }
+            Self::History => {
+                out.text("It is from before I began to watch this token: history keeps it, and nobody was told.");
+            }
+            Self::UnderWay => {
+                out.text("It is being passed on right now: ask again in a minute.");
+            }
+            Self::NotSubscribed => {
+                out.text("Nothing was sent here: nobody subscribed to it here.");
+            }
+            Self::NotInAll { all_tokens } => {
+                out.text(format!("Nothing was sent here: it is not one of the {all_tokens} tokens that "))
+                    .code("all")
+                    .text(" means at present.");
+            }
+            Self::Excluded => {
+                out.text("Nothing was sent here: it is left out of ").code("all").text(" here.");
+            }
+            Self::SubscribedLater { at } => {
+                out.text("Nothing was sent here: the subscription began ").time(*at, TimeStyle::DateTime).text(", after that.");
+            }
+            Self::EndedSince => {
+                out.text("Nothing was sent here: the subscription did not exist then in this form.");
+            }
+            Self::AtOnce { reason, at } => {
+                out.text("Decided ").time(*at, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
+            }
+            Self::Held { reason, until } => {
+                out.text("Held until ").time(*until, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
+            }
+            Self::Waits { reason, until } => {
+                out.text("Still held, until ").time(*until, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
+            }
+            Self::Skipped { reason } => {
+                out.text(format!("Not sent: {}.", because(*reason)));
+            }
+            Self::Composed { at, others } => {
+                out.text("Made into a message ").time(*at, TimeStyle::DateTime);
+                out.text(if *others == 0 { ".".to_owned() } else { format!(", together with {}.", counted(u64::from(*others), "other")) });
+            }
+            Self::Sent { at, attempts } => {
+                out.text("Delivered ").time(*at, TimeStyle::DateTime);
+                out.text(if *attempts < 2 { ".".to_owned() } else { format!(", at the {attempts}. attempt.") });
+            }
+            Self::Queued { attempts: 0 } => {
+                out.text("It waits for its turn to be sent.");
+            }
+            Self::Queued { attempts } => {
+                out.text(format!("It waits to be sent again after {}.", counted(u64::from(*attempts), "attempt")));
+            }
+            Self::Dead => {
+                out.text("It could not be delivered. Operators see why and can send it again.");
+            }
+            Self::Dropped => {
+                out.text("It could not be delivered, and an operator dropped it.");
+            }
+            Self::NothingChanged => {
+                out.text("Its call has not changed since I first saw it: there was nothing to tell.");
+            }
+        }
+    }
+}
+
+fn told_where(label: Option<&str>) -> String {
+    label.map(|label| format!(", for {label}")).unwrap_or_default()
+}
+
+fn before(from: Option<Stance>) -> String {
+    from.map_or_else(|| "no call was known before".to_owned(), |from| format!("before, it was {from}"))
+}
+
+/// Why it was decided so.
+fn because(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Instant => "it is wanted at once, and nothing stood against it",
+        Reason::Correction => "a correction is told whatever the limits say",
+        Reason::Late => "it was old news already, which is told in one summary",
+        Reason::Cooldown => "this token was told of shortly before (cooldown)",
+        Reason::HourlyCap => "the messages of that hour were used up (max_per_hour)",
+        Reason::Muted => "it was muted here",
+        Reason::QuietHours => "it is quiet here at those hours (quiet_hours)",
+        Reason::Digest => "it is wanted in a digest (delivery)",
+        Reason::Quarantined => "this chat could not be reached",
+        Reason::NetZero => "the call turned back before it was told; that is a line of the next summary",
+        Reason::Direction => "only the other direction is wanted here",
+        Reason::Unsubscribed => "the subscription had ended by then",
+        Reason::Excluded => "the token is left out of all here",
+        Reason::Superseded => "a correction came before it was told",
+    }
+}

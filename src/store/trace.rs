@@ -1,0 +1,113 @@
+//! The way of a change to a destination, read back for `/why`.
+
+use super::{
+    Store, StoreError, StoreResult,
+    changes::{ChangeRow, StoredChange, change_columns},
+    dialect::on_db,
+};
+use crate::domain::{
+    AlertState, DestinationId, Fate, Kind, Reason, SourceId, Target, Timestamp, TokenId, Trace, TracedAlert, TracedMessage,
+};
+
+const CHANGE: &str = concat!(
+    "SELECT ",
+    change_columns!(),
+    ", p.started_at AS polled_at,
+        EXISTS (SELECT 1 FROM fanout_jobs f WHERE f.change_id = c.id AND f.after_destination < $4) AS under_way
+     FROM changes c JOIN polls p ON p.id = c.poll_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
+     WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
+);
+const ALERT: &str =
+    "SELECT a.reason, a.state, a.created_at, a.release_at, m.state AS message_state, m.created_at AS composed_at, m.attempts,
+        m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts
+    FROM alerts a LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
+    WHERE a.change_id = $1 AND a.destination_id = $2 ORDER BY m.id DESC LIMIT 1";
+const SUBSCRIPTIONS: &str = "SELECT target, created_at FROM subscriptions
+    WHERE destination_id = $1 AND source = $2 AND kind = $3 AND target IN ('all', $4) ORDER BY target";
+const EXCLUDED: &str = "SELECT COUNT(*) FROM exclusions WHERE destination_id = $1 AND source = $2 AND kind = $3 AND token_id = $4";
+
+pub(super) const STATEMENTS: &[&str] = &[CHANGE, ALERT, SUBSCRIPTIONS, EXCLUDED];
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    change: ChangeRow,
+    polled_at: i64,
+    under_way: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct AlertRow {
+    reason: String,
+    state: String,
+    created_at: i64,
+    release_at: i64,
+    message_state: Option<String>,
+    composed_at: Option<i64>,
+    attempts: Option<i64>,
+    finished_at: Option<i64>,
+    alerts: i64,
+}
+
+impl AlertRow {
+    fn read(self) -> StoreResult<TracedAlert> {
+        let decided_at = Timestamp::from_millis(self.created_at);
+        let held_until = Some(Timestamp::from_millis(self.release_at)).filter(|until| *until > decided_at);
+        let message = self.message()?;
+        Ok(TracedAlert {
+            reason: Reason::parse(&self.reason).ok_or_else(|| StoreError::corrupt("a reason", &self.reason))?,
+            state: AlertState::parse(&self.state).ok_or_else(|| StoreError::corrupt("an alert's state", &self.state))?,
+            decided_at,
+            held_until,
+            message,
+        })
+    }
+
+    fn message(&self) -> StoreResult<Option<TracedMessage>> {
+        let (Some(state), Some(composed_at)) = (&self.message_state, self.composed_at) else { return Ok(None) };
+        let finished_at = Timestamp::from_millis(self.finished_at.unwrap_or(composed_at));
+        let fate = match state.as_str() {
+            "queued" => Fate::Waits,
+            "sent" => Fate::Sent { at: finished_at },
+            "dead" => Fate::Dead,
+            "dropped" => Fate::Dropped,
+            other => return Err(StoreError::corrupt("a message's state", other)),
+        };
+        let count = |number: i64| u32::try_from(number).unwrap_or_default();
+        let composed_at = Timestamp::from_millis(composed_at);
+        Ok(Some(TracedMessage { composed_at, alerts: count(self.alerts), attempts: count(self.attempts.unwrap_or_default()), fate }))
+    }
+}
+
+impl Store {
+    /// What became of the last change of a token for a destination, which may be nobody yet; none where nothing ever changed.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn trace(
+        &self,
+        destination: Option<DestinationId>,
+        source: SourceId,
+        kind: Kind,
+        token: TokenId,
+    ) -> StoreResult<Option<Trace>> {
+        let place = destination.map_or(0, |id| id.0);
+        let row: Option<Row> = on_db!(self.db, pool => sqlx::query_as(CHANGE)
+            .bind(source.as_str()).bind(kind.as_str()).bind(token.0).bind(place).fetch_optional(pool).await)?;
+        let Some(row) = row else { return Ok(None) };
+        let (polled_at, under_way) = (Timestamp::from_millis(row.polled_at), row.under_way && destination.is_some());
+        let StoredChange { id, change, in_all, .. } = StoredChange::try_from(row.change)?;
+        let alert: Option<AlertRow> = on_db!(self.db, pool => sqlx::query_as(ALERT).bind(id.0).bind(place).fetch_optional(pool).await)?;
+        let rows: Vec<(String, i64)> = on_db!(self.db, pool => sqlx::query_as(SUBSCRIPTIONS)
+            .bind(place).bind(source.as_str()).bind(kind.as_str()).bind(token.0.to_string()).fetch_all(pool).await)?;
+        let subscription = |(target, since): (String, i64)| {
+            let target = Target::parse(&target).ok_or_else(|| StoreError::corrupt("a target", &target))?;
+            StoreResult::Ok((target, Timestamp::from_millis(since)))
+        };
+        let subscriptions = rows.into_iter().map(subscription).collect::<StoreResult<_>>()?;
+        let excluded: i64 = on_db!(self.db, pool => sqlx::query_scalar(EXCLUDED)
+            .bind(place).bind(source.as_str()).bind(kind.as_str()).bind(token.0).fetch_one(pool).await)?;
+        let alert = alert.map(AlertRow::read).transpose()?;
+        Ok(Some(Trace { change, polled_at, under_way, in_all, alert, subscriptions, excluded: excluded > 0 }))
+    }
+}
