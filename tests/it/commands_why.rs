@@ -33,7 +33,13 @@ on_both!(what_was_told_is_followed_from_the_row_to_the_chat, |db| async move {
     ");
     let channel = subcommand("channel", "why", json!([{"name": "token", "type": 3, "value": "sol"}]));
     assert_snapshot!(app.on_server(ADMIN, channel.clone()).await, @"
-    Why: SOL turned bullish (daily), for #signals
+    Why: SOL turned bullish (daily), for #alerts
+    The call of 21 Nov 2026 is bullish; before, it was bearish.
+    Asked for <t:1795242720:f>, compared <t:1795242720:f>.
+    Decided <t:1795242720:f>: it is wanted at once, and nothing stood against it.
+    Made into a message <t:1795242720:f>.
+    Delivered <t:1795242720:f>.
+    https://app.tokenmetrics.com/en/solana
     ");
     assert_snapshot!(app.on_server(PLAIN, channel).await, @"
     That did not work; nothing was changed
