@@ -9,13 +9,12 @@ use super::{
 use crate::{
     chart::{Chart, Theme},
     domain::{
-        Change, Kind, Nature, Timestamp, Token,
+        Change, Kind, Nature, Timestamp, Token, Zone,
         wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReportPhrase, Standing, TokenLabel, Tone},
     },
     engine::diff,
     store::{CurrentCall, StoreResult},
 };
-use chrono::Utc;
 
 const EXAMPLE: &str = "/history SOL";
 /// How many changes are listed: what a phone shows at a glance, and what fits beneath a picture.
@@ -23,8 +22,6 @@ const MOST_CHANGES: u32 = 10;
 /// How far a picture reaches back: a season of daily calls, a week of hourly ones.
 const MOST_DAYS: u32 = 90;
 const MOST_HOURS: u32 = 168;
-/// Nobody can choose a zone yet.
-const READERS_ZONE: Utc = Utc;
 
 impl Desk {
     pub(super) async fn history(&self, request: &Request) -> Outcome {
@@ -39,7 +36,7 @@ impl Desk {
                 if !is_followed(&call, kind, self.now()) {
                     card.lines.push(follow_it);
                 }
-                card.file = self.chart(&token, label, kind, &call).await?.map(|picture| CardFile::Picture(Box::new(picture)));
+                card.file = self.chart(request, &token, label, kind, &call).await?.map(|picture| CardFile::Picture(Box::new(picture)));
                 card
             }
             None => {
@@ -55,7 +52,14 @@ impl Desk {
 
 impl Desk {
     /// The past as a picture; nothing where there is none, or where it cannot be drawn.
-    async fn chart(&self, token: &Token, label: TokenLabel, kind: Kind, call: &CurrentCall) -> StoreResult<Option<Picture>> {
+    async fn chart(
+        &self,
+        request: &Request,
+        token: &Token,
+        label: TokenLabel,
+        kind: Kind,
+        call: &CurrentCall,
+    ) -> StoreResult<Option<Picture>> {
         let most = match kind {
             Kind::Hourly => MOST_HOURS,
             _ => MOST_DAYS,
@@ -66,7 +70,9 @@ impl Desk {
         rows.truncate(pause.map_or(rows.len(), |place| place + 1));
         rows.reverse();
         let chart = Chart { token: label, id: token.id, kind, stance: call.stance, since: call.since, rows };
-        let (Some(svg), Some(alt)) = (chart.svg(&READERS_ZONE, Theme::default()), chart.in_words(&READERS_ZONE)) else { return Ok(None) };
+        let reader = self.store.destination_at(request.own_address()).await?;
+        let zone = reader.map_or(Zone::UTC, |reader| reader.settings.timezone).rules();
+        let (Some(svg), Some(alt)) = (chart.svg(&zone, Theme::default()), chart.in_words(&zone)) else { return Ok(None) };
         let png = self.pictures.png(svg).await;
         Ok(png.map(|png| Picture { name: format!("{}-{kind}.png", token.id), alt, png }))
     }

@@ -76,6 +76,11 @@ impl Zone {
         self.0.name()
     }
 
+    /// The same for the calendar library.
+    pub const fn rules(self) -> Tz {
+        self.0
+    }
+
     /// The last part of its name.
     pub fn city(self) -> &'static str {
         self.name().rsplit('/').next().unwrap_or_default()

@@ -309,11 +309,11 @@ impl Store {
                 let ids = sqlx::query_scalar(words[0]).bind(json).bind(now.as_millis()).fetch_all(&mut *tx).await?;
                 let links = links(compositions, ids);
                 let json = serde_json::to_string(&links).unwrap_or_default();
-                sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?;
                 let taken = sqlx::query(words[2]).bind(&json).execute(&mut *tx).await?.rows_affected();
                 if taken != links.len() as u64 {
                     return Err(StoreError::Conflict);
                 }
+                sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?;
             }
             for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips)] {
                 if let Some(json) = json {
