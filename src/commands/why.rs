@@ -31,7 +31,7 @@ impl Desk {
             card.lines.push(if call.is_some() { WhyPhrase::NothingChanged.into() } else { follow_it });
             return Ok(card);
         };
-        let (to, place_label) = (trace.change.to, place.label.clone());
+        let (to, place_label) = (trace.change.to, place.label.as_deref().map(Box::from));
         let title = match trace.change.nature {
             Nature::Turned => WhyPhrase::Turned { token: label, kind, to, label: place_label },
             Nature::Correction { .. } => WhyPhrase::Corrected { token: label, kind, to, label: place_label },

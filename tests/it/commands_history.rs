@@ -182,6 +182,23 @@ on_both!(a_picture_comes_with_it_where_it_can, |db| async move {
     assert_eq!(app.discord.files(), [], "nothing is known of its hours");
 });
 
+on_both!(a_picture_keeps_the_clock_that_its_reader_chose, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.source.set_hourly(SOL, "2026-11-21T05:00:00Z", 1, 1);
+    app.source.set_hourly(SOL, "2026-11-21T04:00:00Z", -1, 0);
+    app.on_server(PLAIN, slash("subscribe", &[("tokens", "sol"), ("kind", "hourly")])).await;
+    app.next_poll().await;
+    let shown = async |app: &mut TestApp| {
+        app.on_server(PLAIN, slash("history", &[("token", "sol"), ("kind", "hourly")])).await;
+        app.discord.files();
+        let (_, answer) = app.discord.answers().pop().unwrap();
+        answer["attachments"][0]["description"].as_str().unwrap().to_owned()
+    };
+    assert_snapshot!(shown(&mut app).await, @"Chart of the hourly calls of SOL (Solana) from 21 Nov 04:00 to 21 Nov 05:00. Now: bullish since 21 Nov 05:00. The call turned once in that time. Price, US$: $96,849.");
+    app.on_server(PLAIN, slash("settings", &[("timezone", "Asia/Kolkata")])).await;
+    assert_snapshot!(shown(&mut app).await, @"Chart of the hourly calls of SOL (Solana) from 21 Nov 09:30 to 21 Nov 10:30. Now: bullish since 21 Nov 10:30. The call turned once in that time. Price, US$: $96,849.");
+});
+
 on_both!(without_the_picture_the_text_comes_all_the_same, |db| async move {
     let mut app = TestApp::start(db).await;
     lived_in(&mut app).await;

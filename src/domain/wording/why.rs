@@ -14,13 +14,13 @@ pub enum WhyPhrase {
         token: TokenLabel,
         kind: Kind,
         to: Stance,
-        label: Option<String>,
+        label: Option<Box<str>>,
     },
     Corrected {
         token: TokenLabel,
         kind: Kind,
         to: Stance,
-        label: Option<String>,
+        label: Option<Box<str>>,
     },
     /// The row that said so.
     Row {
