@@ -93,8 +93,9 @@ fn of_alert(alert: &TracedAlert) -> Vec<WhyPhrase> {
         (_, Some(until)) => WhyPhrase::Held { reason, until },
         (_, None) => WhyPhrase::AtOnce { reason, at },
     }];
-    // What was taken back into the queue of alerts is told by the message that comes of it.
-    if let Some(message) = alert.message.as_ref().filter(|_| alert.state != AlertState::Pending) {
+    // What was taken out of a message again is told by the message that comes of it, if one does.
+    let is_carried = matches!(alert.state, AlertState::Composed | AlertState::Told | AlertState::Dead);
+    if let Some(message) = alert.message.as_ref().filter(|_| is_carried) {
         lines.extend(of_message(message));
     }
     lines

@@ -1,13 +1,14 @@
 //! When most of the market seems to turn at once, it is more often the source's mistake than the market's: such turns are believed once a
 //! second answer shows them too.
 
-use crate::domain::{Change, Nature, Snapshot, Timestamp, TokenId, Unconfirmed};
+use super::diff::Diff;
+use crate::domain::{Snapshot, Timestamp, Timing, TokenId, Unconfirmed};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// From so many asked tokens on a turn of more than half of them is looked at twice.
+/// From so many asked tokens on a turn of more than half of those that were answered is looked at twice.
 pub const SMALLEST_MARKET: usize = 20;
 /// How soon the second answer is asked for, where no poll comes sooner.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -27,17 +28,24 @@ pub struct Verdict {
     pub unconfirmed: Option<Unconfirmed>,
 }
 
-/// Looks at the turns that a snapshot would make, beside those that wait for a second answer.
+/// Looks at what a snapshot would tell, beside what waits for a second answer. `diff` is what the snapshot means beside the stored states.
 ///
-/// Corrections are no turns: they are made by rows that a later answer restates, and go their own way.
-pub fn confirm(changes: &[Change], snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now: Timestamp) -> Verdict {
-    let turns: BTreeMap<_, _> =
-        changes.iter().filter(|change| change.nature == Nature::Turned).map(|change| (change.token, change.to)).collect();
-    let answered: BTreeSet<TokenId> = snapshot.observations.iter().map(|row| row.token).collect();
+/// Corrections count like turns: a source that turns everything over does so to final rows too. What nobody is told of
+/// ([`Timing::History`]: a baseline, also that of a token that had lapsed) does not.
+pub fn confirm(diff: &Diff, snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now: Timestamp) -> Verdict {
+    let told = diff.changes.iter().filter(|change| change.timing != Timing::History);
+    let turns: BTreeMap<_, _> = told.map(|change| (change.token, change.to)).collect();
+    // Only a row that was understood answers: one that says nothing refutes nothing (`rules.md` 2.7).
+    let answered: BTreeSet<TokenId> = diff.seen.iter().copied().collect();
     let mut verdict = Verdict::default();
     let mut still = Unconfirmed { since: waiting.map_or(now, |waiting| waiting.since), turns: BTreeMap::new() };
     for (token, to) in waiting.iter().flat_map(|waiting| &waiting.turns) {
-        if turns.get(token) == Some(to) {
+        let is_shown = turns.get(token) == Some(to);
+        if snapshot.started_at <= still.since {
+            // The first answer once more, which a failure of the database made necessary.
+            verdict.kept_back.extend(is_shown.then_some(*token));
+            still.turns.insert(*token, *to);
+        } else if is_shown {
             verdict.confirmed.insert(*token);
         } else if answered.contains(token) {
             verdict.refuted.insert(*token);
@@ -45,9 +53,12 @@ pub fn confirm(changes: &[Change], snapshot: &Snapshot, waiting: Option<&Unconfi
             still.turns.insert(*token, *to);
         }
     }
-    let fresh: BTreeMap<_, _> = turns.into_iter().filter(|(token, _)| !verdict.confirmed.contains(token)).collect();
-    if snapshot.asked.len() >= SMALLEST_MARKET && fresh.len() * 2 > snapshot.asked.len() {
-        verdict.kept_back = fresh.keys().copied().collect();
+    let is_fresh = |token: &TokenId| !verdict.confirmed.contains(token) && !verdict.kept_back.contains(token);
+    let fresh: BTreeMap<_, _> = turns.into_iter().filter(|(token, _)| is_fresh(token)).collect();
+    // Where pages are missing, or the source has nothing on many tokens, those that it answers for are the market.
+    let market = answered.len().max(SMALLEST_MARKET);
+    if snapshot.asked.len() >= SMALLEST_MARKET && fresh.len() * 2 > market {
+        verdict.kept_back.extend(fresh.keys());
         still = Unconfirmed { since: now, turns: still.turns.into_iter().chain(fresh).collect() };
     }
     verdict.unconfirmed = Some(still).filter(|still| !still.turns.is_empty());
@@ -57,10 +68,11 @@ pub fn confirm(changes: &[Change], snapshot: &Snapshot, waiting: Option<&Unconfi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Kind, Observation, SourceId, Stance, Timing, Values};
+    use crate::domain::{Change, Kind, Nature, SourceId, Stance};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+    const AGAIN: Timestamp = Timestamp::from_millis(1_795_000_600_000);
 
     fn change(token: i64, to: Stance) -> Change {
         Change {
@@ -79,25 +91,22 @@ mod tests {
         }
     }
 
-    fn snapshot(asked: i64, answered: impl IntoIterator<Item = i64>) -> Snapshot {
-        let row = |token| Observation {
-            token: TokenId(token),
-            data_time: NOW,
-            signal: None,
-            trend: None,
-            position: None,
-            values: Values::default(),
-        };
+    fn snapshot(asked: i64, started_at: Timestamp) -> Snapshot {
         Snapshot {
             source: SourceId::TokenMetrics,
             kind: Kind::Daily,
-            started_at: NOW,
+            started_at,
             asked: (1..=asked).map(TokenId).collect(),
-            observations: answered.into_iter().map(row).collect(),
+            observations: Vec::new(),
             set_aside: Vec::new(),
             complete: true,
             gaps: BTreeSet::new(),
         }
+    }
+
+    /// What a snapshot means: these changes, and rows that were understood for these tokens.
+    fn meaning(changes: Vec<Change>, answered: impl IntoIterator<Item = i64>) -> Diff {
+        Diff { changes, seen: answered.into_iter().map(TokenId).collect(), ..Diff::default() }
     }
 
     fn turned(tokens: impl IntoIterator<Item = i64>) -> Vec<Change> {
@@ -110,53 +119,72 @@ mod tests {
 
     #[test]
     fn more_than_half_of_twenty_is_looked_at_twice() {
-        for (asked, turns, kept_back) in
-            [(20, 11, true), (20, 10, false), (19, 19, false), (21, 11, true), (100, 50, false), (100, 51, true)]
-        {
-            let verdict = confirm(&turned(1..=turns), &snapshot(asked, 1..=asked), None, NOW);
-            assert_eq!(verdict.kept_back.len() as i64, if kept_back { turns } else { 0 }, "{turns} of {asked}");
-            assert_eq!(verdict.unconfirmed.is_some(), kept_back, "{turns} of {asked}");
+        // Asked, answered, turned.
+        let table = [
+            (20, 20, 11, true),
+            (20, 20, 10, false),
+            (19, 19, 19, false),
+            (21, 21, 11, true),
+            (100, 100, 50, false),
+            (100, 100, 51, true),
+            // A page is missing: half of all is all that came.
+            (100, 50, 50, true),
+            (100, 50, 25, false),
+            (100, 8, 8, false),
+        ];
+        for (asked, answered, turns, kept_back) in table {
+            let verdict = confirm(&meaning(turned(1..=turns), 1..=answered), &snapshot(asked, NOW), None, NOW);
+            assert_eq!(verdict.kept_back.len() as i64, if kept_back { turns } else { 0 }, "{turns} of {answered} of {asked}");
+            assert_eq!(verdict.unconfirmed.is_some(), kept_back, "{turns} of {answered} of {asked}");
         }
     }
 
     #[test]
     fn the_second_answer_decides_token_by_token() {
-        let first = confirm(&turned(1..=15), &snapshot(20, 1..=20), None, NOW);
-        let again = NOW + ASK_AGAIN_AFTER;
+        let first = confirm(&meaning(turned(1..=15), 1..=20), &snapshot(20, NOW), None, NOW);
         // 1 to 8 are shown again, 9 to 12 are back where they were, nothing came of 13 to 15, and 20 turned by itself.
         let changes = turned((1..=8).chain([20]));
-        let second = confirm(&changes, &snapshot(20, (1..=12).chain([20])), first.unconfirmed.as_ref(), again);
+        let second = confirm(&meaning(changes, (1..=12).chain([20])), &snapshot(20, AGAIN), first.unconfirmed.as_ref(), AGAIN);
         assert_eq!((second.confirmed, second.refuted, second.kept_back), (ids(1..=8), ids(9..=12), ids([])));
         let waiting = second.unconfirmed.unwrap();
         assert_eq!((waiting.since, waiting.turns.keys().copied().collect()), (NOW, ids(13..=15)));
         // What is never answered for is not waited for without end.
-        let late = confirm(&[], &snapshot(20, []), Some(&waiting), NOW + WAITED_FOR);
+        let late = confirm(&Diff::default(), &snapshot(20, NOW + WAITED_FOR), Some(&waiting), NOW + WAITED_FOR);
         assert_eq!(late, Verdict::default());
     }
 
     #[test]
+    fn an_answer_does_not_confirm_itself() {
+        let meaning = meaning(turned(1..=15), 1..=20);
+        let first = confirm(&meaning, &snapshot(20, NOW), None, NOW + Duration::from_secs(1));
+        let again = confirm(&meaning, &snapshot(20, NOW), first.unconfirmed.as_ref(), NOW + Duration::from_secs(3));
+        assert_eq!(again, first);
+    }
+
+    #[test]
     fn a_turn_the_other_way_is_no_confirmation() {
-        let first = confirm(&turned(1..=20), &snapshot(20, 1..=20), None, NOW);
+        let first = confirm(&meaning(turned(1..=20), 1..=20), &snapshot(20, NOW), None, NOW);
         let changes: Vec<_> = (1..=20).map(|token| change(token, Stance::Bullish)).collect();
-        let second = confirm(&changes, &snapshot(20, 1..=20), first.unconfirmed.as_ref(), NOW);
+        let second = confirm(&meaning(changes, 1..=20), &snapshot(20, AGAIN), first.unconfirmed.as_ref(), AGAIN);
         assert_eq!((second.refuted.len(), second.kept_back.len(), second.confirmed.len()), (20, 20, 0));
     }
 
     #[test]
-    fn corrections_are_no_turns() {
-        let corrected = |change| Change { nature: Nature::Correction { stored_at: NOW }, ..change };
-        let changes: Vec<_> = turned(1..=20).into_iter().map(corrected).collect();
-        assert_eq!(confirm(&changes, &snapshot(20, 1..=20), None, NOW), Verdict::default());
+    fn corrections_count_and_what_nobody_is_told_of_does_not() {
+        let changed = |to: fn(Change) -> Change| turned(1..=20).into_iter().map(to).collect();
+        let corrected = changed(|change| Change { nature: Nature::Correction { stored_at: NOW }, ..change });
+        assert_eq!(confirm(&meaning(corrected, 1..=20), &snapshot(20, NOW), None, NOW).kept_back.len(), 20);
+        let baseline = changed(|change| Change { timing: Timing::History, ..change });
+        assert_eq!(confirm(&meaning(baseline, 1..=20), &snapshot(20, NOW), None, NOW), Verdict::default());
     }
 
     proptest! {
-        /// Whatever turns is told at once, kept back, or was kept back before: and the same answer twice confirms all of it.
+        /// Whatever turns is told at once or kept back; and the same answer a second time confirms all of it.
         #[test]
         fn the_same_answer_twice_is_believed(asked in 1_i64..60, turns in prop::collection::btree_set(1_i64..60, 0..60)) {
-            let changes = turned(turns.iter().copied().filter(|token| *token <= asked));
-            let snapshot = snapshot(asked, 1..=asked);
-            let first = confirm(&changes, &snapshot, None, NOW);
-            let second = confirm(&changes, &snapshot, first.unconfirmed.as_ref(), NOW);
+            let meaning = meaning(turned(turns.iter().copied().filter(|token| *token <= asked)), 1..=asked);
+            let first = confirm(&meaning, &snapshot(asked, NOW), None, NOW);
+            let second = confirm(&meaning, &snapshot(asked, AGAIN), first.unconfirmed.as_ref(), AGAIN);
             prop_assert_eq!(&second.confirmed, &first.kept_back);
             prop_assert!(second.kept_back.is_empty() && second.refuted.is_empty() && second.unconfirmed.is_none());
         }

@@ -1,7 +1,7 @@
 //! Stage 1: a snapshot meets the stored state; what differs becomes changes.
 
 use crate::{
-    domain::{Change, ChangeId, Observation, SetAside, SetAsideReason, Snapshot, Timestamp},
+    domain::{Change, ChangeId, Observation, SetAside, SetAsideReason, Snapshot, Timestamp, TokenId},
     engine::{
         confirm::{Verdict, confirm},
         diff::{Diff, diff},
@@ -45,7 +45,7 @@ pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> Store
 /// What a snapshot means, without the rows of those tokens whose turn has to be shown a second time: for them nothing is known yet.
 fn believe(known: &KnownStates, snapshot: &Snapshot, now: Timestamp) -> (Diff, Verdict) {
     let all = diff(&known.states, snapshot, now);
-    let verdict = confirm(&all.changes, snapshot, known.unconfirmed.as_ref(), now);
+    let verdict = confirm(&all, snapshot, known.unconfirmed.as_ref(), now);
     if verdict.kept_back.is_empty() {
         return (all, verdict);
     }
@@ -54,9 +54,10 @@ fn believe(known: &KnownStates, snapshot: &Snapshot, now: Timestamp) -> (Diff, V
     let kept_back: Vec<Observation> = kept_back;
     let set_aside = snapshot.set_aside.iter().cloned().chain(kept_back.into_iter().map(aside)).collect();
     let mut rest = diff(&known.states, &Snapshot { observations: believed, set_aside, ..snapshot.clone() }, now);
-    // They were answered for: their turn is no late one when it is believed.
+    // They were answered for: their turn is no late one when it is believed, but that of a token which had been away is.
     rest.absent.retain(|token| !verdict.kept_back.contains(token));
-    rest.seen.extend(&verdict.kept_back);
+    let was_there = |token: &&TokenId| known.states.get(*token).is_some_and(|state| state.seen_at >= state.asked_at);
+    rest.seen.extend(verdict.kept_back.iter().filter(was_there));
     (rest, verdict)
 }
 

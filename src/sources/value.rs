@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
-        let mut object = Vec::with_capacity(16);
+        let mut object = Vec::new();
         while let Some(member) = members.next_entry()? {
             object.push(member);
         }

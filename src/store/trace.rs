@@ -52,7 +52,7 @@ struct AlertRow {
 impl AlertRow {
     fn read(self) -> StoreResult<TracedAlert> {
         let decided_at = Timestamp::from_millis(self.created_at);
-        let held_until = Some(Timestamp::from_millis(self.release_at)).filter(|until| *until > decided_at);
+        let held_until = Some(Timestamp::from_millis(self.release_at)).filter(|until| *until > decided_at && *until != Timestamp::NEVER);
         let message = self.message()?;
         Ok(TracedAlert {
             reason: Reason::parse(&self.reason).ok_or_else(|| StoreError::corrupt("a reason", &self.reason))?,

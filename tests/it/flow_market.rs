@@ -25,6 +25,8 @@ async fn market(db: TestDb) -> TestApp {
     });
     app.person_subscribes(PERSON, "all").await;
     let all: Vec<i64> = (1..=TOKENS).collect();
+    // What turned before it was first seen is nobody's news, however much of the market that was.
+    all.iter().for_each(|id| app.source.set_daily(*id, "2026-11-20", 1, 1));
     app.baseline(&all).await;
     app
 }
@@ -90,6 +92,18 @@ on_both!(a_second_answer_that_fails_is_waited_for, |db| async move {
     app.source.set_down(None);
     app.pass(30 * MINUTE).await;
     assert_eq!(read(&app).iter().filter(|told| told.starts_with("person: 24 calls changed")).count(), 1);
+});
+
+on_both!(a_market_that_nobody_asked_for_meanwhile_is_a_new_baseline, |db| async move {
+    let mut app = market(db).await;
+    let all: Vec<i64> = (1..=TOKENS).collect();
+    app.say(PERSON, PERSON, "/unsubscribe all").await;
+    app.pass(8 * 24 * 60 * MINUTE).await;
+    app.call(&all, 1);
+    app.person_subscribes(PERSON, "all").await;
+    app.next_poll().await;
+    app.pass(60 * MINUTE).await;
+    assert_eq!(read(&app), [""; 0]);
 });
 
 on_both!(half_of_the_market_is_no_reason_to_doubt, |db| async move {

@@ -52,7 +52,10 @@ impl Shared {
             return self.dead(&claimed, false, why.to_owned(), self.parts.clock.now()).await;
         }
         let now = self.parts.clock.now();
-        if let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now) {
+        // What may have arrived already is tried again at once, while the platform still knows it for the same message (`rules.md` 4.2).
+        if claimed.unknown_ends == 0
+            && let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now)
+        {
             let at = until.min(now + LONGEST_ASKED);
             return self.settle(&claimed, &Settlement::Recalled { at, problem: "quiet hours have begun".to_owned() }, now).await;
         }

@@ -63,10 +63,12 @@ impl Poller {
                     self.store.learn_links(snapshot.source, &tokens).await?;
                 }
                 let (ingested, now) = (ingest(&self.store, snapshot, self.clock.now()).await?, self.clock.now());
+                let verdict = &ingested.verdict;
+                ending.ask_again = !verdict.kept_back.is_empty() || (verdict.unconfirmed.is_some() && !snapshot.complete);
                 if answered > 0 {
                     (ending.outcome, ending.changes) = self.hand_over(snapshot, &ingested);
-                    ending.ask_again = !ingested.verdict.kept_back.is_empty();
-                    self.tell_verdict(feed, snapshot, &ingested.verdict, now).await;
+                    ending.changes += verdict.kept_back.len();
+                    self.tell_verdict(feed, snapshot, verdict, now).await;
                 }
             }
             Job::Refresh(refresh) => {
