@@ -1,4 +1,4 @@
-//! Most of the market turns at once: believed when a second answer shows it too, and until then kept from everybody but operators.
+//! Most of the market turns at once (M1, M2): believed when a second answer shows it too, and until then kept from everybody but operators.
 
 use crate::support::{
     app::TestApp,
