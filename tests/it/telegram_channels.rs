@@ -54,17 +54,17 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     > /channel
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, why, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel @news
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, why, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel subscribe SOL
     Name the channel, then what to do there
     For example: /channel @name subscribe SOL,ETH
-    There are: subscribe, unsubscribe, list, settings, mute, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
+    There are: subscribe, unsubscribe, list, settings, mute, why, test. A private channel is named by its number, which begins with -100. You and I must both be administrators there.
 
     > /channel @news subscribe
     ⚠️ That did not work; nothing was changed
@@ -89,11 +89,15 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     ✅ Settings of The News saved
     max_per_hour 5: at most 5 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     cooldown 0: no pause between two alerts for the same token.
+    timezone UTC: there it is Sat 21 Nov 2026 06:00 now.
+    The hours below go by UTC until you choose your zone, for example /channel @name settings timezone=Europe/Berlin.
+    quiet_hours off: alerts come at any hour.
+    digest_time mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
 
     > /channel @news settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown.
-    For example: /channel @name settings max_per_hour=5 cooldown=30
+    colour is not a setting. There are: max_per_hour, cooldown, timezone, quiet_hours, quiet_bypass, digest_time.
+    For example: /channel @name settings quiet_hours=22:00-07:00
 
     > /channel @news list
     The News has 1 subscription
