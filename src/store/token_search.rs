@@ -12,38 +12,52 @@ macro_rules! token_columns {
     };
 }
 
-/// The largest first, what is unranked last.
-macro_rules! best_first {
-    () => {
-        " ORDER BY CASE WHEN t.market_rank IS NULL THEN 1 ELSE 0 END, t.market_rank, t.symbol_key, t.token_id"
+const LOADED: &str = "SELECT COUNT(*) FROM (SELECT token_id FROM tokens WHERE source = $1 LIMIT 1) AS found";
+/// Ranked tokens whose key begins so, walked by rank: a letter with which thousands begin ends at the limit. SQLite's planner would rather
+/// read and sort those thousands.
+macro_rules! ranked_beginning {
+    ($key:literal, $by_rank:literal) => {
+        concat!(
+            "SELECT ",
+            token_columns!(),
+            " FROM tokens t",
+            $by_rank,
+            " WHERE t.source = $1 AND t.market_rank IS NOT NULL AND t.",
+            $key,
+            " >= $2 AND t.",
+            $key,
+            " < $3 ORDER BY t.market_rank, t.symbol_key, t.token_id LIMIT $4"
+        )
     };
 }
-
-const LOADED: &str = "SELECT COUNT(*) FROM (SELECT token_id FROM tokens WHERE source = $1 LIMIT 1) AS found";
-const BY_SYMBOL_PREFIX: &str = concat!(
-    "SELECT ",
-    token_columns!(),
-    " FROM tokens t WHERE t.source = $1 AND t.symbol_key >= $2 AND t.symbol_key < $3",
-    best_first!(),
-    " LIMIT $4"
-);
-const BY_NAME_PREFIX: &str = concat!(
-    "SELECT ",
-    token_columns!(),
-    " FROM tokens t WHERE t.source = $1 AND t.name_key >= $2 AND t.name_key < $3",
-    best_first!(),
-    " LIMIT $4"
-);
+macro_rules! unranked_beginning {
+    ($key:literal) => {
+        concat!(
+            "SELECT ",
+            token_columns!(),
+            " FROM tokens t WHERE t.source = $1 AND t.market_rank IS NULL AND t.",
+            $key,
+            " >= $2 AND t.",
+            $key,
+            " < $3 ORDER BY t.symbol_key, t.token_id LIMIT $4"
+        )
+    };
+}
+const RANKED_BY_SYMBOL: (&str, &str) = (ranked_beginning!("symbol_key", " INDEXED BY tokens_by_rank"), ranked_beginning!("symbol_key", ""));
+const RANKED_BY_NAME: (&str, &str) = (ranked_beginning!("name_key", " INDEXED BY tokens_by_rank"), ranked_beginning!("name_key", ""));
+const UNRANKED_BY_SYMBOL: &str = unranked_beginning!("symbol_key");
+const UNRANKED_BY_NAME: &str = unranked_beginning!("name_key");
 const BEST: &str = concat!(
     "SELECT ",
     token_columns!(),
     " FROM tokens t WHERE t.source = $1 AND t.market_rank IS NOT NULL ORDER BY t.market_rank LIMIT $2"
 );
 
+// The list first: asked the other way round, SQLite reads the whole directory in the order of its ids.
 const BY_SYMBOLS_SQLITE: &str = concat!(
     "SELECT ",
     token_columns!(),
-    " FROM tokens t WHERE t.source = $1 AND t.symbol_key IN (SELECT value FROM json_each($2)) ORDER BY t.token_id"
+    " FROM (SELECT DISTINCT value FROM json_each($2)) AS w CROSS JOIN tokens t WHERE t.source = $1 AND t.symbol_key = w.value ORDER BY t.token_id"
 );
 const BY_SYMBOLS_POSTGRES: &str = concat!(
     "SELECT ",
@@ -61,8 +75,9 @@ const BY_IDS_POSTGRES: &str = concat!(
     " FROM tokens t WHERE t.source = $1 AND t.token_id IN (SELECT CAST(jsonb_array_elements_text(CAST($2 AS jsonb)) AS BIGINT)) ORDER BY t.token_id"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[LOADED, BY_SYMBOL_PREFIX, BY_NAME_PREFIX, BEST];
-pub(super) const PAIRS: &[(&str, &str)] = &[(BY_SYMBOLS_SQLITE, BY_SYMBOLS_POSTGRES), (BY_IDS_SQLITE, BY_IDS_POSTGRES)];
+pub(super) const STATEMENTS: &[&str] = &[LOADED, UNRANKED_BY_SYMBOL, UNRANKED_BY_NAME, BEST];
+pub(super) const PAIRS: &[(&str, &str)] =
+    &[RANKED_BY_SYMBOL, RANKED_BY_NAME, (BY_SYMBOLS_SQLITE, BY_SYMBOLS_POSTGRES), (BY_IDS_SQLITE, BY_IDS_POSTGRES)];
 
 #[derive(sqlx::FromRow)]
 struct TokenRow {
@@ -137,14 +152,21 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn tokens_beginning(&self, source: SourceId, field: TokenField, prefix: &str, limit: u32) -> StoreResult<Vec<Token>> {
-        let sql = match field {
-            TokenField::Symbol => BY_SYMBOL_PREFIX,
-            TokenField::Name => BY_NAME_PREFIX,
+        let (ranked, unranked) = match field {
+            TokenField::Symbol => (self.words(RANKED_BY_SYMBOL), UNRANKED_BY_SYMBOL),
+            TokenField::Name => (self.words(RANKED_BY_NAME), UNRANKED_BY_NAME),
         };
-        let beyond = format!("{prefix}\u{10FFFF}");
-        let rows: Vec<TokenRow> = on_db!(self.db, pool => sqlx::query_as(sql)
-            .bind(source.as_str()).bind(prefix).bind(&beyond).bind(i64::from(limit)).fetch_all(pool).await)?;
-        Ok(rows.into_iter().map(Token::from).collect())
+        let (beyond, limit) = (format!("{prefix}\u{10FFFF}"), i64::from(limit));
+        let mut found: Vec<Token> = Vec::new();
+        for sql in [ranked, unranked] {
+            let room = limit - found.len() as i64;
+            if room > 0 {
+                let rows: Vec<TokenRow> = on_db!(self.db, pool => sqlx::query_as(sql)
+                    .bind(source.as_str()).bind(prefix).bind(&beyond).bind(room).fetch_all(pool).await)?;
+                found.extend(rows.into_iter().map(Token::from));
+            }
+        }
+        Ok(found)
     }
 
     /// The largest tokens by market cap, at most `limit`.
