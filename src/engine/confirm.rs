@@ -1,15 +1,15 @@
 //! When most of the market seems to turn at once, it is more often the source's mistake than the market's: such turns are believed once a
 //! second answer shows them too.
 
-use super::diff::Diff;
-use crate::domain::{Snapshot, Timestamp, Timing, TokenId, Unconfirmed};
+use super::diff::{Diff, diff};
+use crate::domain::{SetAside, SetAsideReason, Snapshot, Timestamp, Timing, TokenId, TokenState, Unconfirmed};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 /// From so many asked tokens on a turn of more than half of those that were answered is looked at twice.
-pub const SMALLEST_MARKET: usize = 20;
+const SMALLEST_MARKET: usize = 20;
 /// How soon the second answer is asked for, where no poll comes sooner.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
 /// A token that is not answered for so long is no longer waited for.
@@ -28,11 +28,39 @@ pub struct Verdict {
     pub unconfirmed: Option<Unconfirmed>,
 }
 
+/// What a snapshot means, without the rows of those tokens whose change has to be shown a second time: as if they had said nothing.
+pub fn believe(
+    states: &BTreeMap<TokenId, TokenState>,
+    waiting: Option<&Unconfirmed>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> (Diff, Verdict) {
+    let all = diff(states, snapshot, now);
+    let verdict = confirm(&all, snapshot, waiting, now);
+    if verdict.kept_back.is_empty() {
+        return (all, verdict);
+    }
+    let (mut believed, mut set_aside) = (Vec::new(), snapshot.set_aside.clone());
+    for row in &snapshot.observations {
+        if verdict.kept_back.contains(&row.token) {
+            set_aside.push(SetAside { token: Some(row.token), data_time: Some(row.data_time), reason: SetAsideReason::Unconfirmed });
+        } else {
+            believed.push(row.clone());
+        }
+    }
+    let mut rest = diff(states, &Snapshot { observations: believed, set_aside, ..snapshot.clone() }, now);
+    // They were answered for: their turn is no late one when it is believed, but that of a token which had been away is.
+    rest.absent.retain(|token| !verdict.kept_back.contains(token));
+    let was_there = |token: &&TokenId| states.get(*token).is_some_and(|state| state.seen_at >= state.asked_at);
+    rest.seen.extend(verdict.kept_back.iter().filter(was_there));
+    (rest, verdict)
+}
+
 /// Looks at what a snapshot would tell, beside what waits for a second answer. `diff` is what the snapshot means beside the stored states.
 ///
 /// Corrections count like turns: a source that turns everything over does so to final rows too. What nobody is told of
 /// ([`Timing::History`]: a baseline, also that of a token that had lapsed) does not.
-pub fn confirm(diff: &Diff, snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now: Timestamp) -> Verdict {
+fn confirm(diff: &Diff, snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now: Timestamp) -> Verdict {
     let told = diff.changes.iter().filter(|change| change.timing != Timing::History);
     let turns: BTreeMap<_, _> = told.map(|change| (change.token, change.to)).collect();
     // Only a row that was understood answers: one that says nothing refutes nothing (`rules.md` 2.7).

@@ -1,12 +1,12 @@
 //! Stage 1: a snapshot meets the stored state; what differs becomes changes.
 
 use crate::{
-    domain::{Change, ChangeId, Observation, SetAside, SetAsideReason, Snapshot, Timestamp, TokenId},
+    domain::{Change, ChangeId, SetAside, SetAsideReason, Snapshot, Timestamp},
     engine::{
-        confirm::{Verdict, confirm},
-        diff::{Diff, diff},
+        confirm::{Verdict, believe},
+        diff::Diff,
     },
-    store::{Applied, KnownStates, PollResult, Store, StoreError, StoreResult},
+    store::{Applied, PollResult, Store, StoreError, StoreResult},
     telemetry::PollOutcome,
 };
 
@@ -31,10 +31,9 @@ pub struct Ingested {
 pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> StoreResult<Ingested> {
     for _ in 0..ATTEMPTS {
         let known = store.token_states(snapshot.source, snapshot.kind).await?;
-        let (diff, verdict) = believe(&known, snapshot, now);
+        let (diff, verdict) = believe(&known.states, known.unconfirmed.as_ref(), snapshot, now);
         let set_aside = diff.set_aside.iter().filter(|row| was_not_taken(row)).count();
-        let result = PollResult { unconfirmed: verdict.unconfirmed.as_ref(), ..poll_result(snapshot, &diff, set_aside) };
-        match store.store_poll(&result, known.version, now).await? {
+        match store.store_poll(&poll_result(snapshot, &diff, &verdict, set_aside), known.version, now).await? {
             Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside, verdict }),
             Applied::Conflict => {}
         }
@@ -42,26 +41,7 @@ pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> Store
     Err(StoreError::Contended)
 }
 
-/// What a snapshot means, without the rows of those tokens whose turn has to be shown a second time: for them nothing is known yet.
-fn believe(known: &KnownStates, snapshot: &Snapshot, now: Timestamp) -> (Diff, Verdict) {
-    let all = diff(&known.states, snapshot, now);
-    let verdict = confirm(&all, snapshot, known.unconfirmed.as_ref(), now);
-    if verdict.kept_back.is_empty() {
-        return (all, verdict);
-    }
-    let (kept_back, believed) = snapshot.observations.iter().cloned().partition(|row| verdict.kept_back.contains(&row.token));
-    let aside = |row: Observation| SetAside { token: Some(row.token), data_time: Some(row.data_time), reason: SetAsideReason::Unconfirmed };
-    let kept_back: Vec<Observation> = kept_back;
-    let set_aside = snapshot.set_aside.iter().cloned().chain(kept_back.into_iter().map(aside)).collect();
-    let mut rest = diff(&known.states, &Snapshot { observations: believed, set_aside, ..snapshot.clone() }, now);
-    // They were answered for: their turn is no late one when it is believed, but that of a token which had been away is.
-    rest.absent.retain(|token| !verdict.kept_back.contains(token));
-    let was_there = |token: &&TokenId| known.states.get(*token).is_some_and(|state| state.seen_at >= state.asked_at);
-    rest.seen.extend(verdict.kept_back.iter().filter(was_there));
-    (rest, verdict)
-}
-
-fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> PollResult<'a> {
+fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, verdict: &'a Verdict, set_aside: usize) -> PollResult<'a> {
     PollResult {
         source: snapshot.source,
         kind: snapshot.kind,
@@ -76,7 +56,7 @@ fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, set_aside: usize) -> Pol
         changes: &diff.changes,
         seen: &diff.seen,
         absent: &diff.absent,
-        unconfirmed: None,
+        unconfirmed: verdict.unconfirmed.as_ref(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! All SQL lives here, and no policy: it stores `release_at`, it does not compute it.
 //!
-//! A [`Store`] is one of two pools; every statement is written once as a `const` and runs on both through `on_db!`. What differs
-//! between SQLite and PostgreSQL stands in `dialect`. One method is one atomic act: transactions never leave this room.
+//! A [`Store`] is one of two databases; every statement is written once as a `const` and runs on both: what reads through `on_db!`, a
+//! single write through `write_db!`, several through `in_transaction!`. What differs between SQLite and PostgreSQL stands in `dialect`.
+//! One method is one atomic act: transactions never leave this room.
 //!
-//! The common subset of SQL: `$1` placeholders, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
+//! The common subset of SQL: arguments as `$1`, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).
 
 mod activity;

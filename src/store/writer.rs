@@ -30,8 +30,7 @@ pub(in crate::store) struct Writer {
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
-    /// Only one copies.
-    is_copied: AtomicBool,
+    is_being_copied: AtomicBool,
     copier: SqlitePool,
     tasks: TaskTracker,
 }
@@ -46,7 +45,7 @@ impl Writer {
     pub(super) fn of_file(connection: SqlitePool, file: PathBuf, copier: SqlitePool) -> Self {
         let mut path = file.into_os_string();
         path.push("-wal");
-        let log = Log { path: path.into(), is_copied: AtomicBool::new(false), copier, tasks: TaskTracker::new() };
+        let log = Log { path: path.into(), is_being_copied: AtomicBool::new(false), copier, tasks: TaskTracker::new() };
         Self { connection, log: Some(Arc::new(log)) }
     }
 
@@ -83,14 +82,14 @@ impl Writer {
 impl Log {
     fn copy_if_long(self: &Arc<Self>) {
         let is_long = std::fs::metadata(&self.path).is_ok_and(|log| log.len() > LONG);
-        if !is_long || self.is_copied.swap(true, Ordering::Relaxed) {
+        if !is_long || self.is_being_copied.swap(true, Ordering::Relaxed) {
             return;
         }
         let log = Arc::clone(self);
         self.tasks.spawn(async move {
             // What fails here fails where it is noticed: the log grows until a commit copies it itself.
             sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&log.copier).await.ok();
-            log.is_copied.store(false, Ordering::Relaxed);
+            log.is_being_copied.store(false, Ordering::Relaxed);
         });
     }
 }
