@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token, TokenId,
+        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token,
         wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SettingPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
     engine::{
@@ -17,7 +17,7 @@ use crate::{
     },
     store::{CurrentCall, SubscribeOrder, Subscribed},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Up to so many tokens have a line each in the answer; more are grouped by their call.
 const LINES: usize = 10;
@@ -74,14 +74,11 @@ impl Desk {
     /// How often what is polled once this is stored. What no cadence can carry within the budget is refused, with the number
     /// (`rules.md` 1.5).
     async fn plan_with(&self, order: &SubscribeOrder) -> Result<Plan, Stop> {
-        let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         let wish = |kind| self.settings.schedules.get(&kind).cloned().unwrap_or_default();
-        let budget = self.settings.calls_per_month;
-        let (kind, list_tokens) = (order.kind, self.store.count_tokens(SOURCE).await?);
+        let (kind, budget) = (order.kind, self.settings.calls_per_month);
         let mut before = Demand {
             calls_per_month: budget,
             all_tokens: self.settings.all_tokens,
-            list_pages: Demand::list_pages_of(list_tokens),
             daily: wish(Kind::Daily),
             hourly: wish(Kind::Hourly),
             ..Demand::default()
@@ -90,18 +87,14 @@ impl Desk {
             // Everything fits, whatever is there already; with very many subscriptions looking takes its time.
             return Ok(budget::plan(&before.with_tokens(kind, 1)));
         }
-        for other in Kind::AVAILABLE.iter().filter(|other| **other != kind) {
-            before = before.with_tokens(*other, count(self.store.wanted_tokens(SOURCE, *other).await?.len()));
+        if before.reads_full_list() {
+            before.list_pages = Demand::list_pages_of(self.store.count_tokens(SOURCE).await?);
         }
-        let mut wanted: BTreeSet<TokenId> = self.store.wanted_tokens(SOURCE, kind).await?.into_keys().collect();
-        before = before.with_tokens(kind, count(wanted.len()));
-        for target in &order.targets {
-            match target {
-                Target::All => wanted.extend(self.store.tokens_in_all(SOURCE).await?),
-                Target::Token(token) => wanted.extend([*token]),
-            }
+        let wanted = self.store.wanted_targets(SOURCE).await?;
+        for kind in Kind::AVAILABLE.iter().copied() {
+            before = before.with_tokens(kind, wanted.tokens(kind));
         }
-        let tokens = count(wanted.len());
+        let tokens = wanted.tokens_with(kind, &order.targets);
         budget::plan_for(&before, &before.with_tokens(kind, tokens), kind).map_err(|Obstacle { kind: lacking, needed }| {
             let phrase = if lacking == kind {
                 RefusalPhrase::NoCadence { kind, tokens, needed, budget }

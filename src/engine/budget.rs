@@ -70,6 +70,11 @@ impl Demand {
         tokens.div_ceil(PAGE_ROWS).max(LIKELY_LIST_PAGES)
     }
 
+    /// Whether the full list of tokens is read at all, so that its pages count.
+    pub fn reads_full_list(&self) -> bool {
+        self.calls_per_month == 0 || self.calls_per_month >= FULL_LIST_FROM
+    }
+
     /// The same with so many tokens of one kind.
     #[must_use]
     pub fn with_tokens(&self, kind: Kind, tokens: u32) -> Self {
@@ -179,7 +184,7 @@ fn hourly_month_every(tokens: u32, cadence: u64) -> u32 {
 pub fn plan(demand: &Demand) -> Plan {
     let unlimited = demand.calls_per_month == 0;
     let (ranks, ranks_cost) = ranks(demand);
-    let (directory, directory_cost) = if unlimited || demand.calls_per_month >= FULL_LIST_FROM {
+    let (directory, directory_cost) = if demand.reads_full_list() {
         (Cadence::Every(Duration::from_secs(7 * DAY)), demand.list_pages.saturating_mul(MONTH_DAYS.div_ceil(7)))
     } else {
         (Cadence::Off, 0)

@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult,
     dialect::{in_transaction, on_db, per_db, write_db},
 };
-use crate::domain::{SourceId, Timestamp, Token, TokenId};
+use crate::domain::{SourceId, Timestamp, Token};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -45,10 +45,9 @@ const REFRESH_ALL: &str = "UPDATE tokens SET
         in_all = CASE WHEN COALESCE(market_rank, $2 + 1) <= $2 THEN TRUE WHEN refreshes_out + 1 >= $3 THEN FALSE ELSE in_all END,
         refreshes_out = CASE WHEN COALESCE(market_rank, $2 + 1) <= $2 THEN 0 ELSE refreshes_out + 1 END
     WHERE source = $1 AND (in_all OR market_rank <= $2)";
-const IN_ALL: &str = "SELECT token_id FROM tokens WHERE source = $1 AND in_all";
 const COUNT: &str = "SELECT COUNT(*) FROM tokens WHERE source = $1";
 
-pub(super) const STATEMENTS: &[&str] = &[FORGET_RANKS, REFRESH_ALL, IN_ALL, COUNT];
+pub(super) const STATEMENTS: &[&str] = &[FORGET_RANKS, REFRESH_ALL, COUNT];
 pub(super) const PAIRS: &[(&str, &str)] = &[(UPSERT_SQLITE, UPSERT_POSTGRES), (LEARN_LINKS_SQLITE, LEARN_LINKS_POSTGRES)];
 
 #[derive(Serialize)]
@@ -122,15 +121,6 @@ impl Store {
         let sql = per_db!(self.db, sqlite: LEARN_LINKS_SQLITE, postgres: LEARN_LINKS_POSTGRES);
         write_db!(self.db, pool => sqlx::query(sql).bind(source.as_str()).bind(json(tokens)).execute(pool).await.map(drop))?;
         Ok(())
-    }
-
-    /// The tokens that `all` means now.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn tokens_in_all(&self, source: SourceId) -> StoreResult<Vec<TokenId>> {
-        let ids: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(IN_ALL).bind(source.as_str()).fetch_all(pool).await)?;
-        Ok(ids.into_iter().map(TokenId).collect())
     }
 
     /// How many tokens the directory holds.

@@ -2,10 +2,10 @@
 
 use super::{
     Store, StoreError, StoreResult,
-    dialect::{in_transaction, json_list, list, on_db, per_db, write_db},
+    dialect::{in_transaction, on_db, per_db, write_db},
 };
-use crate::domain::{Cadence, Feed, FeedStatus, Kind, SourceId, Timestamp, TokenId};
-use std::{collections::BTreeMap, time::Duration};
+use crate::domain::{Cadence, Feed, FeedStatus, SourceId, Timestamp};
+use std::time::Duration;
 
 const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
     FROM feeds WHERE source = $1 ORDER BY feed";
@@ -23,23 +23,12 @@ const SAVE: &str =
         problem = excluded.problem, stopped = excluded.stopped, empty_since = excluded.empty_since";
 const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
-const WANTED: (&str, &str) = json_list!(
-    "w.token_id, s.data_time",
-    "FROM (
-        SELECT CAST(target AS BIGINT) AS token_id FROM subscriptions WHERE source = $1 AND kind = $2 AND target <> 'all'
-        UNION
-        SELECT token_id FROM tokens WHERE source = $1 AND in_all
-            AND EXISTS (SELECT 1 FROM subscriptions WHERE source = $1 AND kind = $2 AND target = 'all')
-    ) w LEFT JOIN token_states s ON s.source = $1 AND s.kind = $2 AND s.token_id = w.token_id"
-);
-const NEWEST_SUBSCRIPTION: &str = "SELECT MAX(id) FROM subscriptions";
 /// Two processes (`serve` and `check`) count and write one after the other; SQLite does so by itself.
 const LOCK_LEDGER_SQLITE: &str = "SELECT 1";
 const LOCK_LEDGER_POSTGRES: &str = "LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, NEWEST_SUBSCRIPTION];
-pub(super) const PAIRS: &[(&str, &str)] = &[WANTED, (LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
+pub(super) const STATEMENTS: &[&str] = &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL];
+pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -186,26 +175,6 @@ impl Store {
     pub async fn settle_call(&self, call: i64, status: Option<u16>) -> StoreResult<()> {
         write_db!(self.db, pool => sqlx::query(SETTLE_CALL).bind(call).bind(status.map(i64::from)).execute(pool).await.map(drop))?;
         Ok(())
-    }
-
-    /// Every token that somebody subscribed to in this kind (`all`: those that it means at present), with its stored data time.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn wanted_tokens(&self, source: SourceId, kind: Kind) -> StoreResult<BTreeMap<TokenId, Option<Timestamp>>> {
-        let sql = self.words(WANTED);
-        let rows: String =
-            on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
-        let rows: Vec<(i64, Option<i64>)> = list(&rows)?;
-        Ok(rows.into_iter().map(|(id, at)| (TokenId(id), at.map(Timestamp::from_millis))).collect())
-    }
-
-    /// The number of the newest subscription, which says cheaply whether there may be one to a feed that nobody wanted.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn newest_subscription(&self) -> StoreResult<Option<i64>> {
-        Ok(on_db!(self.db, pool => sqlx::query_scalar(NEWEST_SUBSCRIPTION).fetch_one(pool).await)?)
     }
 
     /// Records a poll that brought nothing to ingest.

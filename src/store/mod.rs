@@ -39,6 +39,7 @@ mod subscriptions;
 mod token_search;
 mod trace;
 pub mod transfer;
+mod wanted;
 mod writer;
 
 pub use activity::{Activity, AlertCount};
@@ -63,6 +64,7 @@ pub use status::DeliveryStatus;
 pub use subscription_lists::{ListedPlace, ListedSubscription};
 pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
 pub use token_search::TokenField;
+pub use wanted::WantedTargets;
 
 use sqlx::{PgPool, SqlitePool};
 use writer::Writer;

@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    signals, status, subscription_lists, subscriptions, token_search, trace, transfer,
+    signals, status, subscription_lists, subscriptions, token_search, trace, transfer, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -39,6 +39,7 @@ const STATEMENTS: &[&[&str]] = &[
     subscriptions::STATEMENTS,
     token_search::STATEMENTS,
     trace::STATEMENTS,
+    wanted::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[
@@ -52,6 +53,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     reading::PAIRS,
     signals::PAIRS,
     token_search::PAIRS,
+    wanted::PAIRS,
 ];
 
 const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c

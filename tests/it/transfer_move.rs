@@ -61,8 +61,7 @@ async fn seen(app: &TestApp) -> (Vec<String>, Vec<String>, Vec<i64>, u32, String
     let outbox =
         outbox.iter().map(|entry| format!("{} {} {} {}", entry.id, entry.state.as_str(), entry.destination, entry.reason)).collect();
     let quarantine = rows(&app.db.url, "SELECT chat, quarantine_reason FROM destinations WHERE quarantine_reason IS NOT NULL").await;
-    let mut all: Vec<_> = store.tokens_in_all(SourceId::TokenMetrics).await.unwrap().into_iter().map(|token| token.0).collect();
-    all.sort_unstable();
+    let all = store.wanted_targets(SourceId::TokenMetrics).await.unwrap().in_all().iter().map(|token| token.0).collect();
     let calls = store.calls_since(SourceId::TokenMetrics, Timestamp::EPOCH).await.unwrap();
     (outbox, quarantine, all, calls, format!("{:?}", store.delivery_status().await.unwrap()))
 }

@@ -58,14 +58,14 @@ pub async fn demand(
     settings: &super::PollSettings,
     now: Timestamp,
 ) -> StoreResult<Demand> {
-    let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let wanted = store.wanted_targets(source).await?;
     let wish = |kind: Kind| settings.schedules.get(&kind).unwrap_or(&Schedule::Auto).wish(now);
     Ok(Demand {
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
         list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
-        daily_tokens: count(store.wanted_tokens(source, Kind::Daily).await?.len()),
-        hourly_tokens: count(store.wanted_tokens(source, Kind::Hourly).await?.len()),
+        daily_tokens: wanted.tokens(Kind::Daily),
+        hourly_tokens: wanted.tokens(Kind::Hourly),
         daily: wish(Kind::Daily),
         hourly: wish(Kind::Hourly),
     })

@@ -1,0 +1,105 @@
+//! What everybody subscribed to, taken together: what polls ask for, and what they will cost.
+
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{json_list, list, on_db},
+};
+use crate::domain::{Kind, SourceId, Target, Timestamp, TokenId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// From each target to the next by the index: one that a hundred thousand people share costs no more than one of a single person.
+const TARGETS: (&str, &str) = json_list!(
+    "w.target",
+    "FROM (
+        WITH RECURSIVE wanted (target) AS (
+            SELECT MIN(target) FROM subscriptions WHERE source = $1 AND kind = $2
+            UNION ALL
+            SELECT (SELECT MIN(s.target) FROM subscriptions s WHERE s.source = $1 AND s.kind = $2 AND s.target > wanted.target)
+            FROM wanted WHERE wanted.target IS NOT NULL
+        )
+        SELECT target FROM wanted WHERE target IS NOT NULL
+    ) w"
+);
+const IN_ALL: (&str, &str) = json_list!("token_id", "FROM tokens WHERE source = $1 AND in_all");
+const WITH_DATA_TIMES: (&str, &str) = json_list!(
+    "w.token_id, s.data_time",
+    "FROM (
+        SELECT CAST(target AS BIGINT) AS token_id FROM subscriptions WHERE source = $1 AND kind = $2 AND target <> 'all'
+        UNION
+        SELECT token_id FROM tokens WHERE source = $1 AND in_all
+            AND EXISTS (SELECT 1 FROM subscriptions WHERE source = $1 AND kind = $2 AND target = 'all')
+    ) w LEFT JOIN token_states s ON s.source = $1 AND s.kind = $2 AND s.token_id = w.token_id"
+);
+const NEWEST_SUBSCRIPTION: &str = "SELECT MAX(id) FROM subscriptions";
+
+pub(super) const STATEMENTS: &[&str] = &[NEWEST_SUBSCRIPTION];
+pub(super) const PAIRS: &[(&str, &str)] = &[TARGETS, IN_ALL, WITH_DATA_TIMES];
+
+/// What everybody together wants of each kind, to count what polling it takes.
+#[derive(Clone, Debug, Default)]
+pub struct WantedTargets {
+    targets: BTreeMap<Kind, BTreeSet<Target>>,
+    in_all: BTreeSet<TokenId>,
+}
+
+impl WantedTargets {
+    /// The tokens that `all` means now.
+    pub fn in_all(&self) -> &BTreeSet<TokenId> {
+        &self.in_all
+    }
+
+    /// How many tokens a poll of this kind asks for.
+    pub fn tokens(&self, kind: Kind) -> u32 {
+        self.tokens_with(kind, &[])
+    }
+
+    /// How many it would ask for if these were subscribed to as well.
+    pub fn tokens_with(&self, kind: Kind, more: &[Target]) -> u32 {
+        let wanted: BTreeSet<Target> = self.targets.get(&kind).into_iter().flatten().chain(more).copied().collect();
+        let by_all = if wanted.contains(&Target::All) { self.in_all.len() } else { 0 };
+        let beside = |target: &&Target| matches!(target, Target::Token(token) if by_all == 0 || !self.in_all.contains(token));
+        u32::try_from(by_all + wanted.iter().filter(beside).count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Store {
+    /// What everybody wants of each kind that can be subscribed to.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn wanted_targets(&self, source: SourceId) -> StoreResult<WantedTargets> {
+        let sql = self.words(IN_ALL);
+        let ids: String = on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).fetch_one(pool).await)?;
+        let ids: Vec<(i64,)> = list(&ids)?;
+        let mut wanted = WantedTargets { in_all: ids.into_iter().map(|(id,)| TokenId(id)).collect(), ..WantedTargets::default() };
+        let sql = self.words(TARGETS);
+        for kind in Kind::AVAILABLE.iter().copied() {
+            let rows: String =
+                on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
+            let rows: Vec<(String,)> = list(&rows)?;
+            let target = |(target,): (String,)| Target::parse(&target).ok_or_else(|| StoreError::corrupt("a target", &target));
+            wanted.targets.insert(kind, rows.into_iter().map(target).collect::<StoreResult<_>>()?);
+        }
+        Ok(wanted)
+    }
+
+    /// Every token that somebody subscribed to in this kind (`all`: those that it means at present), with its stored data time.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn wanted_tokens(&self, source: SourceId, kind: Kind) -> StoreResult<BTreeMap<TokenId, Option<Timestamp>>> {
+        let sql = self.words(WITH_DATA_TIMES);
+        let rows: String =
+            on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
+        let rows: Vec<(i64, Option<i64>)> = list(&rows)?;
+        Ok(rows.into_iter().map(|(id, at)| (TokenId(id), at.map(Timestamp::from_millis))).collect())
+    }
+
+    /// The number of the newest subscription, which says cheaply whether there may be one to a feed that nobody wanted.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn newest_subscription(&self) -> StoreResult<Option<i64>> {
+        Ok(on_db!(self.db, pool => sqlx::query_scalar(NEWEST_SUBSCRIPTION).fetch_one(pool).await)?)
+    }
+}
