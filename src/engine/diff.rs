@@ -41,23 +41,24 @@ pub struct Diff {
 ///   move it, except in that very row.
 pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Timestamp) -> Diff {
     let mut out = Diff { set_aside: snapshot.set_aside.clone(), ..Diff::default() };
-    let by_token = sort_out(snapshot, now, &mut out.set_aside);
-    for (&token, rows) in &by_token {
-        out.taken += rows.len();
-        let before = states.get(&token).filter(|state| !has_lapsed(state, snapshot.kind, now));
+    let rows = sort_out(snapshot, now, &mut out.set_aside);
+    out.taken = rows.len();
+    for rows in rows.chunk_by(|a, b| a.token() == b.token()) {
+        let token = rows[0].token();
+        let stored = states.get(&token);
+        let before = stored.filter(|state| !has_lapsed(state, snapshot.kind, now));
         let mut fold = Fold::new(snapshot, token, before, now);
         for row in rows {
             if let Some(reason) = fold.take(row) {
                 out.set_aside.push(row.set_aside(reason));
             }
-            if !is_stored(states.get(&token), row) {
+            if !is_stored(stored, row) {
                 out.observations.push((row.observation.clone(), row.word));
             }
         }
         let (state, changes) = fold.finish();
         out.changes.extend(changes);
         if let Some(state) = state {
-            let stored = states.get(&token);
             if stored.is_some() {
                 out.seen.push(token);
             }
@@ -66,7 +67,7 @@ pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Ti
             }
         }
     }
-    out.absent = absent(states, snapshot, &by_token, now);
+    out.absent = absent(states, snapshot, &rows, now);
     out.changes.sort_by_key(|change| (change.data_time, change.token));
     out
 }
@@ -87,14 +88,9 @@ fn has_lapsed(state: &TokenState, kind: Kind, now: Timestamp) -> bool {
 ///
 /// One that had lapsed stays lapsed until it is seen: else its return would be compared with a state that is too old. Where a page is
 /// missing, absence is no fact about the token: it is remembered only before the state would lapse, so that nothing is lost either.
-fn absent(
-    states: &BTreeMap<TokenId, TokenState>,
-    snapshot: &Snapshot,
-    rows: &BTreeMap<TokenId, Vec<Row<'_>>>,
-    now: Timestamp,
-) -> Vec<TokenId> {
+fn absent(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, rows: &[Row<'_>], now: Timestamp) -> Vec<TokenId> {
     let is_absent = |token: &&TokenId| {
-        !rows.contains_key(*token)
+        rows.binary_search_by_key(*token, Row::token).is_err()
             && states.get(*token).is_some_and(|state| {
                 !has_lapsed(state, snapshot.kind, now) && (snapshot.complete || now.since(state.asked_at) > lapse(snapshot.kind) / 2)
             })
@@ -110,30 +106,30 @@ fn differs(stored: &TokenState, state: &TokenState) -> bool {
     TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..*stored } != *state
 }
 
-/// The rows that can be compared, by token in order of time, one for each time; the others are set aside.
-fn sort_out<'a>(snapshot: &'a Snapshot, now: Timestamp, set_aside: &mut Vec<SetAside>) -> BTreeMap<TokenId, Vec<Row<'a>>> {
-    let mut by_time: BTreeMap<(TokenId, Timestamp), Vec<Row<'a>>> = BTreeMap::new();
+/// The rows that can be compared, in order of token and time, one for each time; the others are set aside.
+fn sort_out<'a>(snapshot: &'a Snapshot, now: Timestamp, set_aside: &mut Vec<SetAside>) -> Vec<Row<'a>> {
+    let mut rows = Vec::with_capacity(snapshot.observations.len());
     for observation in &snapshot.observations {
         match judge(snapshot, observation, now) {
-            Ok(row) => by_time.entry((observation.token, observation.data_time)).or_default().push(row),
+            Ok(row) => rows.push(row),
             Err(reason) => set_aside.push(row::set_aside(observation, reason)),
         }
     }
-    let mut by_token: BTreeMap<TokenId, Vec<Row<'a>>> = BTreeMap::new();
-    for ((token, _), mut rows) in by_time {
-        let Some(first) = rows.first() else { continue };
-        if rows.iter().any(|row| !row.agrees_with(first)) {
-            set_aside.extend(rows.iter().map(|row| row.set_aside(SetAsideReason::Conflict)));
+    rows.sort_by_key(Row::token_and_time);
+    let mut kept = Vec::with_capacity(rows.len());
+    for same in rows.chunk_by_mut(|a, b| a.token_and_time() == b.token_and_time()) {
+        if same.iter().any(|row| !row.agrees_with(&same[0])) {
+            set_aside.extend(same.iter().map(|row| row.set_aside(SetAsideReason::Conflict)));
             continue;
         }
         // Rows that differ in nothing but a grade or a price (a row read twice while it was still growing): the same one is kept
         // whatever their order.
-        rows.sort_by_key(Row::values_key);
-        let kept = rows.pop();
-        set_aside.extend(rows.iter().map(|row| row.set_aside(SetAsideReason::Duplicate)));
-        by_token.entry(token).or_default().extend(kept);
+        same.sort_by_key(Row::values_key);
+        let Some((last, others)) = same.split_last() else { continue };
+        set_aside.extend(others.iter().map(|row| row.set_aside(SetAsideReason::Duplicate)));
+        kept.push(*last);
     }
-    by_token
+    kept
 }
 
 fn judge<'a>(snapshot: &Snapshot, observation: &'a Observation, now: Timestamp) -> Result<Row<'a>, SetAsideReason> {

@@ -5,9 +5,9 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 /// Any JSON value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,13 +61,26 @@ impl Value<'_> {
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
+        deserializer.deserialize_any(AnyValue { members: &Cell::new(0) })
     }
 }
 
-struct AnyValue;
+/// Reads whatever comes. The objects of a list are mostly alike: each is given as much room as the one before it had members, so that all of
+/// them together never get more than twice what they fill, whoever wrote them.
+#[derive(Clone, Copy)]
+struct AnyValue<'a> {
+    members: &'a Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Value<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,24 +117,26 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
+        let members = Cell::new(0);
+        while let Some(item) = items.next_element_seed(AnyValue { members: &members })? {
             list.push(item);
         }
         Ok(Value::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
-        let mut object = Vec::new();
+        let mut object = Vec::with_capacity(self.members.get());
         while let Some(member) = members.next_entry()? {
             object.push(member);
         }
+        self.members.set(object.len());
         Ok(Value::Object(object))
     }
 }
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_str(AnyValue)? {
+        match deserializer.deserialize_str(AnyValue { members: &Cell::new(0) })? {
             Value::Text(text) => Ok(Self(text)),
             _ => Err(D::Error::custom("the name of a member is no text")),
         }
@@ -142,8 +157,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_kept() {
-        let text = r#"[null, true, -1, 1.5, 18446744073709551615, "B\u0054C", [], {"a": {"b": 2}}]"#;
+        let text = r#"[null, true, -1, 1.5, 18446744073709551615, "B\u0054C", [], {"a": {"b": 2}}, {}, {"a": null, "\u0062": ""}]"#;
         let object = Value::Object(vec![(key("a"), Value::Object(vec![(key("b"), Value::Integer(2))]))]);
+        let last = Value::Object(vec![(key("a"), Value::Null), (key("b"), Value::Text("".into()))]);
         let expected = [
             Value::Null,
             Value::Flag(true),
@@ -153,6 +169,8 @@ mod tests {
             Value::Text("BTC".into()),
             Value::List(Vec::new()),
             object,
+            Value::Object(Vec::new()),
+            last,
         ];
         assert_eq!(read(text), Value::List(expected.to_vec()));
     }

@@ -1,6 +1,6 @@
 //! What a single row says, whatever was known before.
 
-use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Stance};
+use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Stance, Timestamp, TokenId};
 
 /// A row whose numbers could be understood.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,14 @@ impl<'a> Row<'a> {
             return Err(SetAsideReason::Empty);
         }
         Ok(Self { observation, word: signal.or(trend), by_signal: signal.is_some(), first: None })
+    }
+
+    pub(super) fn token(&self) -> TokenId {
+        self.observation.token
+    }
+
+    pub(super) fn token_and_time(&self) -> (TokenId, Timestamp) {
+        (self.observation.token, self.observation.data_time)
     }
 
     /// Whether two rows of one time say the same.

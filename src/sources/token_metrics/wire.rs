@@ -41,10 +41,13 @@ pub fn read_body(bytes: &[u8]) -> Result<Body<'_>, String> {
 /// # Errors
 /// Where it is none, in words.
 pub(super) fn read_json(bytes: &[u8]) -> Result<Value<'_>, String> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let not_json = |error: String| {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_ascii_lowercase();
         if start.starts_with('<') { "it is an HTML page, not JSON".to_owned() } else { format!("it is not JSON: {error}") }
-    })
+    };
+    // Looked through once as a whole, its texts need not be one by one.
+    let text = std::str::from_utf8(bytes).map_err(|error| not_json(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| not_json(error.to_string()))
 }
 
 /// Unpacks an answer.
@@ -284,6 +287,7 @@ mod tests {
         let message = |text: &str| read_body(text.as_bytes()).unwrap_err();
         assert_eq!(message("<!DOCTYPE html><html>"), "it is an HTML page, not JSON");
         assert!(message("{\"success\": true, \"da").starts_with("it is not JSON"));
+        assert!(read_body(b"{\"data\": [\"\xff\"]}").unwrap_err().starts_with("it is not JSON: invalid utf-8"));
         assert_eq!(message("[1]"), "it is JSON, but not an object");
         assert_eq!(message("{\"success\": true}"), "it has no list of rows under \"data\"");
         let refused = read_body(br#"{"success": false, "message": "no"}"#).unwrap();
