@@ -10,7 +10,7 @@ use super::{
     time_axis,
 };
 use crate::domain::{
-    Kind, Stance, Timestamp,
+    Kind, Stance, Timestamp, Way,
     wording::{ChartPhrase, Phrase, ReplyPhrase, Seen},
 };
 use chrono::TimeZone;
@@ -80,17 +80,17 @@ impl Colours {
     }
 
     fn strong(&self, stance: Option<Stance>) -> &'static str {
-        match stance {
-            Some(Stance::Bullish) => self.bullish,
-            Some(Stance::Bearish) => self.bearish,
+        match stance.and_then(Stance::outlook) {
+            Some(Way::Up) => self.bullish,
+            Some(Way::Down) => self.bearish,
             None => self.muted,
         }
     }
 
     fn band(&self, stance: Option<Stance>) -> &'static str {
-        match stance {
-            Some(Stance::Bullish) => self.bullish_band,
-            Some(Stance::Bearish) => self.bearish_band,
+        match stance.and_then(Stance::outlook) {
+            Some(Way::Up) => self.bullish_band,
+            Some(Way::Down) => self.bearish_band,
             None => self.unknown,
         }
     }
@@ -256,7 +256,7 @@ impl Picture<'_> {
                 self.name_band(area, *span, until);
             } else if let Some(stance) = span.stance.filter(|_| area.width >= STRIP) {
                 let middle = (area.x + area.width / 2.0, BOTTOM + STRIP / 2.0);
-                self.canvas.shape(&triangle(middle, stance, 11.0), self.colours.background);
+                self.sign(middle, stance, 11.0, self.colours.background);
             }
         }
     }
@@ -312,7 +312,17 @@ impl Picture<'_> {
     }
 
     fn mark(&mut self, place: (f64, f64), stance: Stance, size: f64) {
-        self.canvas.shape(&triangle(place, stance, size), self.colours.strong(Some(stance)));
+        self.sign(place, stance, size, self.colours.strong(Some(stance)));
+    }
+
+    /// It points where the stance does, so that colour is not all that tells it.
+    fn sign(&mut self, (x, y): (f64, f64), stance: Stance, size: f64, colour: &'static str) {
+        let side = match stance.outlook() {
+            Some(Way::Up) => size,
+            Some(Way::Down) => -size,
+            None => return self.canvas.shape(&[(x - size, y), (x, y - size), (x + size, y), (x, y + size)], colour),
+        };
+        self.canvas.shape(&[(x, y - side * 0.8), (x - size, y + side * 0.7), (x + size, y + side * 0.7)], colour);
     }
 
     fn times<Z: TimeZone>(&mut self, zone: &Z)
@@ -348,15 +358,6 @@ impl Picture<'_> {
         };
         self.canvas.text((RIGHT, SMALL_PRINT), Anchor::End, style, &zone);
     }
-}
-
-/// It points where the call does, so that colour is not all that tells it.
-fn triangle((x, y): (f64, f64), stance: Stance, size: f64) -> [(f64, f64); 3] {
-    let (tip, base) = match stance {
-        Stance::Bullish => (y - size * 0.8, y + size * 0.7),
-        Stance::Bearish => (y + size * 0.8, y - size * 0.7),
-    };
-    [(x, tip), (x - size, base), (x + size, base)]
 }
 
 pub(super) fn describe<Z: TimeZone>(chart: &Chart, zone: &Z) -> Option<Phrase>

@@ -27,7 +27,7 @@ impl Desk {
         };
         match call {
             Some(call) => {
-                card.lines.extend(call.trader_grade.map(|grade| Phrase::Call(CallPhrase::TraderGrade { grade })));
+                card.lines.extend(call.trader_grade.map(|grade| Phrase::Call(CallPhrase::grade(kind, grade))));
                 card.lines.push(ReportPhrase::AsOf { kind, data_time: call.data_time, seen_at: call.seen_at }.into());
             }
             None => {
@@ -85,12 +85,10 @@ pub(super) fn is_followed(call: &CurrentCall, kind: Kind, now: Timestamp) -> boo
 /// A card whose title is the call as it is known.
 pub(super) fn call_card(token: TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Card {
     let stance = call.and_then(|call| call.stance);
-    let tone = match stance {
-        Some(Stance::Bullish) => Tone::Bullish,
-        Some(Stance::Bearish) => Tone::Bearish,
-        None => Tone::Neutral,
-    };
-    Card::new(tone, ReportPhrase::Latest { token, kind, stance, since: call.and_then(|call| call.since) }.into())
+    Card::new(
+        Tone::of(stance.and_then(Stance::outlook)),
+        ReportPhrase::Latest { token, kind, stance, since: call.and_then(|call| call.since) }.into(),
+    )
 }
 
 /// How to be told of this token's calls.

@@ -31,13 +31,13 @@ impl Desk {
             card.lines.push(if call.is_some() { WhyPhrase::NothingChanged.into() } else { follow_it });
             return Ok(card);
         };
-        let (to, place_label) = (trace.change.to, place.label.as_deref().map(Box::from));
+        let (to, way, place_label) = (trace.change.to, trace.change.way(), place.label.as_deref().map(Box::from));
         let title = match trace.change.nature {
-            Nature::Turned => WhyPhrase::Turned { token: label, kind, to, label: place_label },
+            Nature::Turned => WhyPhrase::Turned { token: label, kind, to, way, label: place_label },
             Nature::Correction { .. } => WhyPhrase::Corrected { token: label, kind, to, label: place_label },
         };
         let mut card = Card::new(Tone::Neutral, title.into());
-        card.lines = way(&trace, self.settings.all_tokens).into_iter().map(Phrase::from).collect();
+        card.lines = stages(&trace, self.settings.all_tokens).into_iter().map(Phrase::from).collect();
         if trace.subscriptions.is_empty() {
             card.lines.push(follow_it);
         }
@@ -47,7 +47,7 @@ impl Desk {
 }
 
 /// The way, stage by stage.
-fn way(trace: &Trace, all_tokens: u32) -> Vec<WhyPhrase> {
+fn stages(trace: &Trace, all_tokens: u32) -> Vec<WhyPhrase> {
     let change = &trace.change;
     let (kind, data_time, from, to) = (change.kind, change.data_time, change.from, change.to);
     let mut lines = vec![

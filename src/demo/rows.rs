@@ -31,10 +31,7 @@ pub(super) struct TradingSignal {
 
 impl From<&DailyRow> for TradingSignal {
     fn from(row: &DailyRow) -> Self {
-        let trend = match row.stance {
-            Stance::Bullish => 1,
-            Stance::Bearish => -1,
-        };
+        let trend = if row.stance == Stance::Bullish { 1 } else { -1 };
         Self {
             token_id: row.listing.id,
             token_name: row.listing.name,
@@ -67,10 +64,7 @@ pub(super) struct HourlySignal {
 
 impl From<&HourlyRow> for HourlySignal {
     fn from(row: &HourlyRow) -> Self {
-        let (turn, position) = match row.stance {
-            Stance::Bullish => ("1", "1"),
-            Stance::Bearish => ("-1", "0"),
-        };
+        let (turn, position) = if row.stance == Stance::Bullish { ("1", "1") } else { ("-1", "0") };
         Self {
             timestamp: millis(row.hour),
             token_id: row.listing.id,

@@ -149,10 +149,7 @@ impl Walk {
     }
 
     fn side(&self) -> f64 {
-        match self.daily.stance {
-            Stance::Bullish => 1.0,
-            Stance::Bearish => -1.0,
-        }
+        if self.daily.stance == Stance::Bullish { 1.0 } else { -1.0 }
     }
 }
 

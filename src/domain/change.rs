@@ -1,6 +1,6 @@
 //! A difference between what was known and what was seen.
 
-use super::{Kind, SourceId, Stance, Timestamp, TokenId};
+use super::{Kind, SourceId, Stance, Timestamp, TokenId, Way};
 use serde::{Deserialize, Serialize};
 
 /// One turn of one token's call.
@@ -30,6 +30,13 @@ pub struct Change {
     pub after_gap: bool,
     /// The trader grade of the same row, 0 to 100.
     pub trader_grade: Option<f64>,
+}
+
+impl Change {
+    /// Which way it goes (3.8).
+    pub fn way(&self) -> Option<Way> {
+        self.to.way_from(self.from)
+    }
 }
 
 /// Since when a stance holds.

@@ -1,5 +1,6 @@
 //! The words of a subscription: which signal, which way, how delivered (`contract.md` sections 4 and 5).
 
+use super::Way;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -51,16 +52,6 @@ words! {
 }
 
 words! {
-    /// What the source thinks of a token.
-    Stance {
-        /// It expects the price to rise.
-        Bullish = "bullish",
-        /// It expects the price to fall.
-        Bearish = "bearish",
-    }
-}
-
-words! {
     /// Which turns a subscriber wants to hear of.
     Direction {
         /// Both.
@@ -99,23 +90,13 @@ impl Kind {
     }
 }
 
-impl Stance {
-    /// The other one.
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Bullish => Self::Bearish,
-            Self::Bearish => Self::Bullish,
-        }
-    }
-}
-
 impl Direction {
-    /// Whether a turn to `stance` is wanted (`rules.md` 3.8).
-    pub fn admits(self, stance: Stance) -> bool {
+    /// Whether a change that goes this way is wanted (`rules.md` 3.8). What goes neither way is not what anybody left out.
+    pub fn admits(self, way: Option<Way>) -> bool {
         match self {
             Self::Any => true,
-            Self::Bullish => stance == Stance::Bullish,
-            Self::Bearish => stance == Stance::Bearish,
+            Self::Bullish => way != Some(Way::Down),
+            Self::Bearish => way != Some(Way::Up),
         }
     }
 }
@@ -128,13 +109,13 @@ mod tests {
     fn words_are_read_whatever_their_case() {
         assert_eq!(Kind::parse("HOURLY"), Some(Kind::Hourly));
         assert_eq!(Delivery::parse("digest-Daily"), Some(Delivery::DigestDaily));
-        assert_eq!(Stance::parse("flat"), None);
     }
 
     #[test]
     fn a_direction_never_admits_the_other_side() {
-        assert!(Direction::Any.admits(Stance::Bearish));
-        assert!(!Direction::Bullish.admits(Stance::Bearish));
-        assert!(!Direction::Bearish.admits(Stance::Bullish));
+        assert!(Direction::Any.admits(Some(Way::Down)));
+        assert!(!Direction::Bullish.admits(Some(Way::Down)));
+        assert!(!Direction::Bearish.admits(Some(Way::Up)));
+        assert!(Direction::Bearish.admits(None));
     }
 }

@@ -1,10 +1,11 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    Delivery, Kind, Since, Stance, Timestamp, TokenId,
+    Delivery, Kind, Since, Stance, Timestamp, TokenId, Way,
     wording::{CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,7 +155,7 @@ impl Call {
     pub fn title(&self) -> Phrase {
         let symbol = self.symbol.clone();
         Phrase::Call(match self.outcome {
-            Outcome::Turned => CallPhrase::Turned { symbol, to: self.to },
+            Outcome::Turned => CallPhrase::Turned { symbol, to: self.to, way: self.way() },
             Outcome::Corrected => CallPhrase::Corrected { symbol, to: self.to },
             Outcome::FlippedBack => CallPhrase::FlippedBack { symbol, to: self.to },
         })
@@ -171,17 +172,27 @@ impl Call {
             card.lines.push(Phrase::Call(CallPhrase::AfterGap));
         }
         if let Some(grade) = self.trader_grade {
-            card.lines.push(Phrase::Call(CallPhrase::TraderGrade { grade }));
+            card.lines.push(Phrase::Call(CallPhrase::grade(self.kind, grade)));
         }
         card.link = self.link.clone();
         card
     }
 
-    fn tone(&self) -> Tone {
-        match self.to {
-            Stance::Bullish => Tone::Bullish,
-            Stance::Bearish => Tone::Bearish,
+    /// Which way it goes for the reader: from what was told last, or where it still points after it went there and back.
+    pub fn way(&self) -> Option<Way> {
+        match self.outcome {
+            Outcome::FlippedBack => self.to.outlook(),
+            Outcome::Turned | Outcome::Corrected => self.to.way_from(self.from),
         }
+    }
+
+    /// What it has in common with those that stand under the same heading.
+    pub fn heading(&self) -> (Outcome, Option<Way>, Stance) {
+        (self.outcome, self.way(), self.to)
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::of(self.way())
     }
 
     fn when(&self) -> Phrase {
@@ -201,19 +212,12 @@ impl Call {
 fn summary_card(cause: SummaryCause, total: usize, calls: &[Call], compact: bool) -> Card {
     let mut card = Card::new(Tone::Neutral, Phrase::Call(CallPhrase::SummaryTitle { cause, total }));
     if compact {
-        for (to, outcome) in [
-            (Stance::Bullish, Outcome::Turned),
-            (Stance::Bearish, Outcome::Turned),
-            (Stance::Bullish, Outcome::Corrected),
-            (Stance::Bearish, Outcome::Corrected),
-            (Stance::Bullish, Outcome::FlippedBack),
-            (Stance::Bearish, Outcome::FlippedBack),
-        ] {
-            let symbols: Vec<_> = calls.iter().filter(|c| c.to == to && c.outcome == outcome).map(|c| (c.symbol.clone(), c.kind)).collect();
-            if !symbols.is_empty() {
-                card.lines.push(Phrase::Call(CallPhrase::Symbols { to, outcome, symbols }));
-            }
+        let mut groups: BTreeMap<_, Vec<(String, Kind)>> = BTreeMap::new();
+        for call in calls {
+            groups.entry(call.heading()).or_default().push((call.symbol.clone(), call.kind));
         }
+        let lines = groups.into_iter().map(|((outcome, way, to), symbols)| CallPhrase::Symbols { to, way, outcome, symbols });
+        card.lines.extend(lines.map(Phrase::Call));
     } else {
         card.lines.extend(calls.iter().map(Call::line));
     }
@@ -222,15 +226,16 @@ fn summary_card(cause: SummaryCause, total: usize, calls: &[Call], compact: bool
 
 fn digest_card(delivery: Delivery, total: usize, form: DigestForm, calls: &[Call]) -> Card {
     let mut card = Card::new(Tone::Neutral, Phrase::Call(CallPhrase::DigestTitle { delivery, total }));
-    for group in calls.chunk_by(|one, next| (one.outcome, one.to, one.kind) == (next.outcome, next.to, next.kind)) {
-        let Some(Call { to, outcome, kind, .. }) = group.first() else { continue };
+    for group in calls.chunk_by(|one, next| (one.heading(), one.kind) == (next.heading(), next.kind)) {
+        let Some(call) = group.first() else { continue };
+        let ((outcome, way, to), kind) = (call.heading(), call.kind);
         let link = |call: &Call| call.link.clone().filter(|_| form == DigestForm::Links);
         let symbols = match form {
             DigestForm::Lines => Vec::new(),
             DigestForm::Links | DigestForm::Symbols => group.iter().map(|call| (call.symbol.clone(), link(call))).collect(),
         };
         let count = group.len();
-        card.lines.push(Phrase::Call(CallPhrase::DigestGroup { to: *to, outcome: *outcome, kind: *kind, count, symbols }));
+        card.lines.push(Phrase::Call(CallPhrase::DigestGroup { to, way, outcome, kind, count, symbols }));
         if form == DigestForm::Lines {
             card.lines.extend(group.iter().map(Call::digest_line));
         }

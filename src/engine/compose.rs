@@ -136,12 +136,15 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
     let (first, _) = group.first()?;
     let (last, wish) = group.last()?;
     let alerts = || group.iter().map(|(due, _)| due.alert);
-    if !wish.direction.admits(last.change.to) {
+    let told = situation.told.get(&key).copied();
+    // What was told to an earlier subscription is not known to this one.
+    let known = told.filter(|told| told.known_at >= wish.created_at).map(|told| told.stance);
+    let base = known.or(first.change.from);
+    if !wish.direction.admits(last.change.to.way_from(base)) {
         composition.skips.extend(alerts().map(|alert| (alert, Reason::Direction)));
         composition.passed_over.push((key.0, key.1, last.change.to, last.change.data_time));
         return None;
     }
-    let told = situation.told.get(&key).copied();
     // What a later row says is no correction, whatever was corrected before it.
     let is_correction = matches!(last.change.nature, Nature::Correction { .. });
     let cools = wish.delivery == Delivery::Instant && !is_correction;
@@ -149,9 +152,6 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
         return None;
     }
-    // What was told to an earlier subscription is not known to this one.
-    let known = told.filter(|told| told.known_at >= wish.created_at).map(|told| told.stance);
-    let base = known.or(first.change.from);
     let outcome = match (base == Some(last.change.to), is_correction) {
         (true, _) => Outcome::FlippedBack,
         (false, true) => Outcome::Corrected,

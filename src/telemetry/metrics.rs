@@ -1,6 +1,6 @@
 //! Every metric by the name of the contract (section 3), as typed methods, so that nobody spells a label twice.
 
-use crate::domain::{Feed, Kind, Lane, Platform, Reason, Stance};
+use crate::domain::{Feed, Kind, Lane, Platform, Reason, Way};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -194,8 +194,8 @@ impl Metrics {
     }
 
     /// A change was found.
-    pub fn change(&self, kind: Kind, to: Stance) {
-        let labels = ChangeLabels { kind: kind.as_str().to_owned(), direction: to.as_str().to_owned() };
+    pub fn change(&self, kind: Kind, way: Option<Way>) {
+        let labels = ChangeLabels { kind: kind.as_str().to_owned(), direction: way.map_or("none", Way::as_str).to_owned() };
         self.changes.get_or_create(&labels).inc();
     }
 
@@ -253,7 +253,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.poll(Feed::Signals(Kind::Daily), PollOutcome::Complete);
         metrics.source_call("trading-signals", Some(200), Duration::from_millis(20));
-        metrics.change(Kind::Daily, Stance::Bullish);
+        metrics.change(Kind::Daily, Some(Way::Up));
         metrics.alerts("send", Reason::Instant, 2);
         metrics.delivery(Platform::Discord, "sent");
         metrics.latency(Stage::Total, Duration::from_secs(1));

@@ -2,7 +2,7 @@
 
 use super::paint::{Paint, harmless};
 use crate::domain::{
-    Address, MessageBody, Stance, Timestamp,
+    Address, MessageBody, Timestamp,
     wording::{CallPhrase, Card, Phrase, Tone},
 };
 
@@ -54,26 +54,19 @@ fn below(card: &Card, paint: Paint) -> Vec<String> {
 
 /// A line about a call carries its sign and colour, any other is plain.
 fn signed(line: &Phrase, paint: Paint) -> String {
-    match direction(line) {
+    match tone(line) {
         None => words(line),
-        Some(stance) => {
-            let tone = match stance {
-                Stance::Bullish => Tone::Bullish,
-                Stance::Bearish => Tone::Bearish,
-            };
-            paint.strong(tone, sign(tone)) + " " + &words(line)
-        }
+        Some(tone) => paint.strong(tone, sign(tone)) + " " + &words(line),
     }
 }
 
-fn direction(line: &Phrase) -> Option<Stance> {
+/// That of the call which the line is about.
+fn tone(line: &Phrase) -> Option<Tone> {
     let Phrase::Call(call) = line else { return None };
     match call {
-        CallPhrase::Line { title, .. } => direction(title),
-        CallPhrase::Turned { to, .. }
-        | CallPhrase::Corrected { to, .. }
-        | CallPhrase::FlippedBack { to, .. }
-        | CallPhrase::Symbols { to, .. } => Some(*to),
+        CallPhrase::Line { title, .. } => tone(title),
+        CallPhrase::Turned { way, .. } | CallPhrase::Symbols { way, .. } => Some(Tone::of(*way)),
+        CallPhrase::Corrected { to, .. } | CallPhrase::FlippedBack { to, .. } => Some(Tone::of(to.outlook())),
         _ => None,
     }
 }

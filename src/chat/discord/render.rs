@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn wild(text: &str) -> Phrase {
-        Phrase::Call(crate::domain::wording::CallPhrase::Turned { symbol: text.to_owned(), to: crate::domain::Stance::Bullish })
+        Phrase::Call(crate::domain::wording::CallPhrase::Turned { symbol: text.to_owned(), to: crate::domain::Stance::Bullish, way: None })
     }
 
     #[test]

@@ -2,15 +2,15 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Phrase, Spans, TimeStyle};
-use crate::domain::{Delivery, Kind, Outcome, Since, Stance, SummaryCause, Timestamp};
+use crate::domain::{Delivery, Kind, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallPhrase {
-    /// `SOL turned bullish`.
-    Turned { symbol: String, to: Stance },
+    /// `SOL turned bullish`, `SOL upgraded to Buy`.
+    Turned { symbol: String, to: Stance, way: Option<Way> },
     /// `SOL correction: bearish`.
     Corrected { symbol: String, to: Stance },
     /// `SOL flipped and back, still bullish`.
@@ -25,31 +25,44 @@ pub enum CallPhrase {
     AfterGap,
     /// The trader grade of the same row.
     TraderGrade { grade: f64 },
+    /// The number beside the label of a grade.
+    TmGrade { grade: f64 },
     /// One line of a summary.
     Line { title: Box<Phrase>, kind: Kind, data_time: Timestamp, flips: u32 },
     /// The head of a summary.
     SummaryTitle { cause: SummaryCause, total: usize },
     /// Symbols that share a direction.
-    Symbols { to: Stance, outcome: Outcome, symbols: Vec<(String, Kind)> },
+    Symbols { to: Stance, way: Option<Way>, outcome: Outcome, symbols: Vec<(String, Kind)> },
     /// The head of a digest.
     DigestTitle { delivery: Delivery, total: usize },
     /// The heading of calls that share direction and kind, with their symbols where they have no lines of their own.
-    DigestGroup { to: Stance, outcome: Outcome, kind: Kind, count: usize, symbols: Vec<(String, Option<String>)> },
+    DigestGroup { to: Stance, way: Option<Way>, outcome: Outcome, kind: Kind, count: usize, symbols: Vec<(String, Option<String>)> },
     /// One line of a digest, under its heading.
     DigestLine { title: Box<Phrase>, link: Option<String>, kind: Kind, data_time: Timestamp, flips: u32 },
 }
 
 impl CallPhrase {
+    /// The grade that the row of such a call carries.
+    pub const fn grade(kind: Kind, grade: f64) -> Self {
+        match kind {
+            Kind::Grade => Self::TmGrade { grade },
+            _ => Self::TraderGrade { grade },
+        }
+    }
+
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::Turned { symbol, to } => {
-                out.text(format!("{symbol} turned {to}"));
+            Self::Turned { symbol, to, way } => {
+                out.text(format!("{symbol} {}", turned_words(*to, *way)));
             }
             Self::Corrected { symbol, to } => {
                 out.text(format!("{symbol} correction: the call is {to}"));
             }
             Self::FlippedBack { symbol, to } => {
                 out.text(format!("{symbol} flipped and back, still {to}"));
+            }
+            Self::When { kind: Kind::Grade, data_time, .. } => {
+                out.text("Grade as of ").time(*data_time, TimeStyle::DateTime);
             }
             Self::When { kind, data_time, seen_at } => {
                 out.text(format!("{} call of ", capital(kind.as_str())));
@@ -78,6 +91,9 @@ impl CallPhrase {
             Self::TraderGrade { grade } => {
                 out.text(format!("Trader grade {}", short_number(*grade)));
             }
+            Self::TmGrade { grade } => {
+                out.text(format!("TM grade {}", short_number(*grade)));
+            }
             Self::Line { title, kind, data_time, flips } => {
                 out.strong(title.plain()).text(format!(" ({kind}, "));
                 data_time_words(out, *kind, *data_time);
@@ -92,14 +108,15 @@ impl CallPhrase {
                 };
                 out.text(format!("{often}{}", calls_words(*total)));
             }
-            Self::DigestGroup { to, outcome, kind, count, symbols } => {
-                let badge = match (outcome, to) {
+            Self::DigestGroup { to, way, outcome, kind, count, symbols } => {
+                let badge = match (outcome, way) {
                     (Outcome::FlippedBack, _) => "↔",
-                    (_, Stance::Bullish) => "▲",
-                    (_, Stance::Bearish) => "▼",
+                    (_, Some(Way::Up)) => "▲",
+                    (_, Some(Way::Down)) => "▼",
+                    (_, None) => "•",
                 };
                 out.strong(match outcome {
-                    Outcome::Turned => format!("{badge} Turned {to}, {kind} ({count})"),
+                    Outcome::Turned => format!("{badge} {}, {kind} ({count})", capital(&turned_words(*to, *way))),
                     Outcome::Corrected => format!("{badge} Correction, the call is {to}, {kind} ({count})"),
                     Outcome::FlippedBack => format!("{badge} Flipped and back, still {to}, {kind} ({count})"),
                 });
@@ -129,15 +146,25 @@ impl CallPhrase {
                     SummaryCause::WhileAway => format!("While I was away: {calls}"),
                 });
             }
-            Self::Symbols { to, outcome, symbols } => {
+            Self::Symbols { to, way, outcome, symbols } => {
                 out.strong(match outcome {
-                    Outcome::Turned => format!("Turned {to} ({}):", symbols.len()),
+                    Outcome::Turned => format!("{} ({}):", capital(&turned_words(*to, *way)), symbols.len()),
                     Outcome::Corrected => format!("Correction, the call is {to} ({}):", symbols.len()),
                     Outcome::FlippedBack => format!("Flipped and back, still {to} ({}):", symbols.len()),
                 });
                 out.text(format!(" {}", symbol_list(symbols)));
             }
         }
+    }
+}
+
+/// What a change of a stance is called: `turned bullish`, `upgraded to Buy`.
+pub(super) fn turned_words(to: Stance, way: Option<Way>) -> String {
+    match (to, way) {
+        (Stance::Bullish | Stance::Bearish, _) => format!("turned {to}"),
+        (Stance::Grade(_), Some(Way::Up)) => format!("upgraded to {to}"),
+        (Stance::Grade(_), Some(Way::Down)) => format!("downgraded to {to}"),
+        (Stance::Grade(_), None) => format!("graded {to}"),
     }
 }
 
@@ -159,11 +186,12 @@ fn symbol_list(symbols: &[(String, Kind)]) -> String {
     words.join(", ")
 }
 
-/// Daily calls name the day in words, because a midnight timestamp shows yesterday in America; hourly ones the hour (3.10).
+/// Daily calls name the day in words, because a midnight timestamp shows yesterday in America; hourly ones the hour (3.10), and what has no
+/// time of its own when it was asked for.
 pub(super) fn data_time_words(out: &mut Spans, kind: Kind, at: Timestamp) {
     match kind {
-        Kind::Hourly => out.time(at, TimeStyle::DateTime),
-        _ => out.text(at.day().in_words()),
+        Kind::Daily => out.text(at.day().in_words()),
+        Kind::Hourly | Kind::Grade | Kind::Fundamental | Kind::Levels => out.time(at, TimeStyle::DateTime),
     };
 }
 

@@ -35,7 +35,7 @@ pub use subscribing::SubscribingPhrase;
 pub use trouble::Trouble;
 pub use why::WhyPhrase;
 
-use super::Timestamp;
+use super::{Timestamp, Way};
 use serde::{Deserialize, Serialize};
 
 /// A sentence as key and arguments.
@@ -213,4 +213,15 @@ pub enum Tone {
     Success,
     /// Refused, or something is wrong.
     Problem,
+}
+
+impl Tone {
+    /// That of what goes or points this way.
+    pub const fn of(way: Option<Way>) -> Self {
+        match way {
+            Some(Way::Up) => Self::Bullish,
+            Some(Way::Down) => Self::Bearish,
+            None => Self::Neutral,
+        }
+    }
 }

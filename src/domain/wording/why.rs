@@ -1,8 +1,12 @@
 //! What `/why` says: the way of an alert, or what stood in it.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Spans, TimeStyle, TokenLabel, call::data_time_words, reply::counted};
-use crate::domain::{Kind, Reason, Stance, Timestamp};
+use super::{
+    Spans, TimeStyle, TokenLabel,
+    call::{data_time_words, turned_words},
+    reply::counted,
+};
+use crate::domain::{Kind, Reason, Stance, Timestamp, Way};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about the way of an alert.
@@ -14,6 +18,7 @@ pub enum WhyPhrase {
         token: TokenLabel,
         kind: Kind,
         to: Stance,
+        way: Option<Way>,
         label: Option<Box<str>>,
     },
     Corrected {
@@ -92,14 +97,14 @@ pub enum WhyPhrase {
 impl WhyPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::Turned { token, kind, to, label } => {
-                out.text(format!("Why: {} turned {to} ({kind}){}", token.short(), told_where(label.as_deref())));
+            Self::Turned { token, kind, to, way, label } => {
+                out.text(format!("Why: {} {} ({kind}){}", token.short(), turned_words(*to, *way), told_where(label.as_deref())));
             }
             Self::Corrected { token, kind, to, label } => {
                 out.text(format!("Why: {} was corrected to {to} ({kind}){}", token.short(), told_where(label.as_deref())));
             }
             Self::Row { kind, data_time, from, to } => {
-                out.text("The call of ");
+                out.text(if *kind == Kind::Grade { "The grade of " } else { "The call of " });
                 data_time_words(out, *kind, *data_time);
                 out.text(format!(" is {to}; {}.", before(*from)));
             }

@@ -27,7 +27,7 @@ pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>) -> Vec<Part> {
 /// A digest: what turned to bullish, what turned to bearish, and so on, by kind, the best rank first. Each token leads to its page, unless there are so many
 /// that this alone would make it several messages.
 pub(super) fn digest(delivery: Delivery, mut entries: Vec<Entry>) -> Vec<Part> {
-    entries.sort_by_key(|entry| (entry.call.outcome, entry.call.to, entry.call.kind, entry.ranked()));
+    entries.sort_by_key(|entry| (entry.call.heading(), entry.call.kind, entry.ranked()));
     let total = entries.len();
     let link_size = |call: &Call| call.link.as_ref().map_or(0, String::len);
     let symbol = |call: &Call| symbol_size(call) + 2;

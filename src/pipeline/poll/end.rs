@@ -113,7 +113,7 @@ impl Poller {
     /// Counts what was ingested, and wakes whoever tells of it.
     fn hand_over(&self, snapshot: &Snapshot, ingested: &Ingested) -> (PollOutcome, usize) {
         for (_, change) in &ingested.changes {
-            self.metrics.change(change.kind, change.to);
+            self.metrics.change(change.kind, change.way());
         }
         let (kind, rows, changes) = (snapshot.kind, snapshot.observations.len(), ingested.changes.len());
         let set_aside = ingested.set_aside;
