@@ -3,9 +3,9 @@
 //! The clock is the data's own: a body is read as if it had been asked for just after its newest row began. What was recorded is
 //! taken as asked for without a break, so that no token gets a new baseline (`rules.md` 2.6) for the time between two bodies.
 
-mod follower;
+mod subscriber;
 
-use self::follower::Follower;
+use self::subscriber::Subscriber;
 use super::{CommandResult, Failure, recorded};
 use crate::{
     commands::ImaginedSubscriber,
@@ -100,8 +100,8 @@ pub enum ReplayError {
 /// # Errors
 /// At the first file or body that cannot be read, with its place: [`ReplayError`].
 pub fn replay(paths: &[PathBuf], options: ReplayOptions, out: &mut dyn Write) -> Result<(), ReplayError> {
-    let follower = options.subscriber.clone().map(Follower::new);
-    let mut replay = Replay { options, states: BTreeMap::new(), symbols: BTreeMap::new(), follower };
+    let subscriber = options.subscriber.clone().map(Subscriber::new);
+    let mut replay = Replay { options, states: BTreeMap::new(), symbols: BTreeMap::new(), subscriber };
     for path in paths {
         let text = std::fs::read_to_string(path).map_err(|error| ReplayError::File { path: path.clone(), error })?;
         for (line, body) in Bodies::of(path, &text) {
@@ -145,7 +145,7 @@ struct Replay {
     options: ReplayOptions,
     states: BTreeMap<Kind, BTreeMap<TokenId, TokenState>>,
     symbols: BTreeMap<TokenId, String>,
-    follower: Option<Follower>,
+    subscriber: Option<Subscriber>,
 }
 
 /// One printed line; its field names are those of the contract.
@@ -175,7 +175,7 @@ impl Replay {
         let (observations, set_aside) = read_rows(version, kind, rows);
         let newest = observations.iter().map(|row| row.data_time).max().unwrap_or_default();
         let now = newest + Duration::from_secs(1);
-        let held = self.follower.as_mut().map(|follower| follower.release_before(now));
+        let held = self.subscriber.as_mut().map(|subscriber| subscriber.release_before(now));
         print_all(held.iter().flatten(), out)?;
         let diff = self.compare(kind, observations, set_aside, now);
         print_all(diff.changes.iter().map(|change| self.change_line(change)), out)?;
@@ -183,16 +183,16 @@ impl Replay {
             print_all(diff.set_aside.iter().map(|row| self.ignored_line(kind, row)), out)?;
         }
         let symbols = &self.symbols;
-        let heard = self.follower.as_mut().map(|follower| follower.hear(&diff.changes, |token| symbol_of(symbols, token), now));
+        let heard = self.subscriber.as_mut().map(|subscriber| subscriber.hear(&diff.changes, |token| symbol_of(symbols, token), now));
         print_all(heard.iter().flatten(), out)
     }
 
     /// What is still held comes out at its time, and what was asked for in vain is said.
     fn end(mut self, out: &mut dyn Write) -> Result<(), ReplayError> {
-        let Some(follower) = &mut self.follower else { return Ok(()) };
-        print_all(follower.release_before(Timestamp::NEVER), out)?;
+        let Some(subscriber) = &mut self.subscriber else { return Ok(()) };
+        print_all(subscriber.release_before(Timestamp::NEVER), out)?;
         let known = self.symbols.values().map(|symbol| symbol.to_uppercase()).collect();
-        let unknown = follower.unknown_symbols(&known);
+        let unknown = subscriber.unknown_symbols(&known);
         if !unknown.is_empty() {
             tracing::warn!(?unknown, "no recording holds these tokens: nothing is decided about them");
         }

@@ -9,5 +9,6 @@ pub mod confirm;
 pub mod decide;
 pub mod diff;
 pub mod digest;
+pub mod follower;
 pub mod quiet;
 pub mod retry;
