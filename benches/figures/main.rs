@@ -14,9 +14,13 @@ mod fanout;
 mod idle;
 mod load;
 mod market;
+mod noise;
 mod pacing;
 mod polls;
 mod process;
+#[path = "../../tests/it/simulation/mod.rs"]
+#[expect(dead_code, reason = "the tests' own simulation; figures need a part of it")]
+mod simulation;
 mod size;
 #[path = "../../tests/it/support/mod.rs"]
 #[expect(dead_code, unused_macros, unused_imports, unreachable_pub, reason = "the tests' own support; figures need a part of it")]
@@ -56,6 +60,12 @@ fn main() {
         }
         if wanted("chart") {
             chart::measure(&mut table);
+        }
+        if wanted("noise") {
+            noise::noise(&mut table);
+        }
+        if wanted("simulation") {
+            noise::year(&mut table).await;
         }
         if wanted("size") {
             size::measure(&mut table);

@@ -55,7 +55,7 @@ pub enum Step {
         /// Why: the reason of what came last.
         reason: Reason,
         /// Which.
-        draft: Draft,
+        draft: Box<Draft>,
     },
 }
 
@@ -235,7 +235,7 @@ impl Follower {
             for call in draft.body.calls() {
                 self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now) });
             }
-            steps.push(Step::Sent { at: now, reason, draft });
+            steps.push(Step::Sent { at: now, reason, draft: draft.into() });
         }
         for (alert, until, reason) in composition.holds {
             if let Some(one) = self.pending.get_mut(&alert) {

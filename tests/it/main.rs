@@ -52,6 +52,7 @@ mod journey;
 mod migrations;
 mod quiet_hours;
 mod replay;
+mod simulation;
 mod source_client;
 mod source_lookup;
 mod source_poll;
