@@ -69,6 +69,7 @@ pub enum OptionKind {
 const KINDS: &[&str] = &["daily", "hourly"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant", "digest-hourly", "digest-daily", "digest-weekly"];
+const YES: &[&str] = &["yes"];
 const ACTIONS: &[&str] = &["export", "forget"];
 const MUTE_LENGTHS: &[&str] = &["1h", "8h", "24h", "7d", "off"];
 
@@ -88,6 +89,8 @@ const DIRECTION: OptionSpec =
     option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
 const DELIVERY: OptionSpec =
     option("delivery", "When: instant (if you choose none), or together in a digest", OptionKind::Choice(DELIVERIES));
+const PREVIEW: OptionSpec =
+    option("preview", "yes shows what this would have sent in the last 30 days; nothing is saved", OptionKind::Choice(YES));
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
 const PRIVACY: OptionSpec =
@@ -119,7 +122,7 @@ const fn of_channel(name: &'static str, description: &'static str, options: &'st
 
 /// Every command that works.
 pub const CATALOG: &[CommandSpec] = &[
-    everywhere("subscribe", "Get alerts when the call of a token turns", &[TOKENS, KIND, DIRECTION, DELIVERY], Command::Subscribe),
+    everywhere("subscribe", "Get alerts when the call of a token turns", &[TOKENS, KIND, DIRECTION, DELIVERY, PREVIEW], Command::Subscribe),
     everywhere("unsubscribe", "End alerts for tokens, or for all", &[TOKENS, KIND_OR_EVERY], Command::Unsubscribe),
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
@@ -149,7 +152,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel(
         "subscribe",
         "Post alerts in a channel when the call of a token turns",
-        &[TOKENS, KIND, DIRECTION, DELIVERY, CHANNEL, MENTION],
+        &[TOKENS, KIND, DIRECTION, DELIVERY, CHANNEL, MENTION, PREVIEW],
         Command::ChannelSubscribe,
     ),
     of_channel(

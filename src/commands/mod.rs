@@ -19,6 +19,7 @@ mod options;
 mod pictures;
 mod place;
 mod presence;
+mod preview;
 mod privacy;
 mod request;
 mod resolve;

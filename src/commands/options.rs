@@ -3,7 +3,7 @@
 use super::{
     Request, catalog,
     desk::{Stop, not_available},
-    tokens::{self, Words, once},
+    tokens::{self, PREVIEW, TokenWord, Words, once},
 };
 use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, wording::RefusalPhrase};
 
@@ -32,6 +32,19 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
     match words.kind {
         Some(kind) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),
         _ => Ok(words),
+    }
+}
+
+/// Whether it is only asked what would be sent: by the option, or by the word among the tokens, which is taken out. (A token of that name is
+/// written by its number.)
+pub(super) fn preview(request: &Request, words: &mut Words, example: &str) -> Result<bool, Stop> {
+    let asked = |word: &TokenWord| matches!(word, TokenWord::Symbol(symbol) if symbol.eq_ignore_ascii_case(PREVIEW));
+    let by_word = words.tokens.iter().any(asked);
+    words.tokens.retain(|word| !asked(word));
+    match request.invocation.options.get(PREVIEW).map(String::as_str) {
+        None => Ok(by_word),
+        Some("yes") => Ok(true),
+        Some(word) => Err(Stop::with_example(bad_word(PREVIEW, word, &["yes"], |yes| yes), example)),
     }
 }
 

@@ -27,13 +27,23 @@ impl Desk {
         self.require(request, Action::ManageOwn)?;
         let place = place::own(request, "subscribe");
         let (destination, card) = self.subscribe(request, &place, None).await?;
-        Ok(Reply { card, follow_up: self.direct_messages(destination, request).await? })
+        let follow_up = match destination {
+            Some(destination) => self.direct_messages(destination, request).await?,
+            None => None,
+        };
+        Ok(Reply { card, follow_up })
     }
 
-    /// Subscribes a place and says what it will be told of.
-    pub(super) async fn subscribe(&self, request: &Request, place: &Place, mention: Option<String>) -> Result<(DestinationId, Card), Stop> {
+    /// Subscribes a place and says what it will be told of. A preview says what it would have been told of, and names no destination.
+    pub(super) async fn subscribe(
+        &self,
+        request: &Request,
+        place: &Place,
+        mention: Option<String>,
+    ) -> Result<(Option<DestinationId>, Card), Stop> {
         let example = &options::example(request, "SOL,ETH");
-        let words = options::words(request, "tokens", example)?;
+        let mut words = options::words(request, "tokens", example)?;
+        let preview = options::preview(request, &mut words, example)?;
         let kind = words.kind.unwrap_or(Kind::Daily);
         if self.settings.off.contains(&kind) {
             return Err(RefusalPhrase::KindOff { kind }.into());
@@ -57,6 +67,9 @@ impl Desk {
             audit: place.audit.clone(),
             request: request.id(),
         };
+        if preview {
+            return Ok((None, self.preview(request, &order, &tokens).await?));
+        }
         let plan = self.plan_with(&order).await?;
         match self.store.subscribe(&order, self.now()).await? {
             Subscribed::OverLimit { present, wanted } => {
@@ -66,7 +79,7 @@ impl Desk {
                 let mut card = self.subscribed_card(&order, place, &tokens, destination, &replaced).await?;
                 card.lines.extend(self.plan_lines(kind, plan.of(kind)).await?);
                 card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
-                Ok((destination, card))
+                Ok((Some(destination), card))
             }
         }
     }

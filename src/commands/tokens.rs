@@ -41,6 +41,9 @@ pub(super) struct Words {
     pub(super) delivery: Option<Delivery>,
 }
 
+/// The word that asks what a subscription would send.
+pub(super) const PREVIEW: &str = "preview";
+
 /// Reads a list. Commas and spaces separate; case and a leading `$` are ignored; keywords win over symbols; every other word is a token.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! Changes as they are stored, with what the directory says of their token.
 
-use super::{Store, StoreError, StoreResult, dialect::on_db};
-use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Timestamp, Timing, TokenId};
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{on_db, over_rows},
+};
+use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Target, Timestamp, Timing, TokenId};
 
 macro_rules! change_columns {
     () => {
@@ -16,8 +19,19 @@ const CHANGE: &str = concat!(
     change_columns!(),
     " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id WHERE c.id = $1"
 );
+const SINCE: (&str, &str) = over_rows!(
+    concat!(
+        "SELECT ",
+        change_columns!(),
+        " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
+         WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4
+            AND ((CAST($5 AS BOOLEAN) AND t.in_all) OR c.token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
+    ),
+    ")) ORDER BY c.data_time DESC, c.id DESC LIMIT $6"
+);
 
 pub(super) const STATEMENTS: &[&str] = &[CHANGE];
+pub(super) const PAIRS: &[(&str, &str)] = &[SINCE];
 
 /// A change with what is needed to tell of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,5 +132,30 @@ impl Store {
     pub async fn change(&self, id: ChangeId) -> StoreResult<Option<StoredChange>> {
         let row: Option<ChangeRow> = on_db!(self.db, pool => sqlx::query_as(CHANGE).bind(id.0).fetch_optional(pool).await)?;
         row.map(StoredChange::try_from).transpose()
+    }
+
+    /// The newest changes of what these targets mean at present, the oldest of them first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn changes_since(
+        &self,
+        source: SourceId,
+        kind: Kind,
+        targets: &[Target],
+        since: Timestamp,
+        most: u32,
+    ) -> StoreResult<Vec<StoredChange>> {
+        let tokens = targets.iter().filter_map(|target| if let Target::Token(token) = target { Some(token.0) } else { None });
+        let (tokens, sql) = (serde_json::Value::from(tokens.collect::<Vec<_>>()).to_string(), self.words(SINCE));
+        let rows: Vec<ChangeRow> = on_db!(self.db, pool => sqlx::query_as(sql)
+            .bind(&tokens)
+            .bind(source.as_str())
+            .bind(kind.as_str())
+            .bind(since.as_millis())
+            .bind(targets.contains(&Target::All))
+            .bind(i64::from(most))
+            .fetch_all(pool).await)?;
+        rows.into_iter().rev().map(StoredChange::try_from).collect()
     }
 }

@@ -15,8 +15,9 @@ const CHANGES: &str = concat!(
 );
 const ROWS: &str = "SELECT data_time, stance, row_values FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3
     ORDER BY data_time DESC LIMIT $4";
+const OLDEST: &str = "SELECT MIN(data_time) FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3";
 
-pub(super) const STATEMENTS: &[&str] = &[CHANGES, ROWS];
+pub(super) const STATEMENTS: &[&str] = &[CHANGES, ROWS, OLDEST];
 
 impl Store {
     /// The last changes of a token's call, the newest first.
@@ -44,5 +45,19 @@ impl Store {
             })
         };
         rows.into_iter().map(row).collect()
+    }
+
+    /// The time of the oldest row that is known of any of these tokens.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn oldest_row(&self, source: SourceId, kind: Kind, tokens: &[TokenId]) -> StoreResult<Option<Timestamp>> {
+        let mut oldest: Option<i64> = None;
+        for token in tokens {
+            let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(OLDEST)
+                .bind(source.as_str()).bind(kind.as_str()).bind(token.0).fetch_one(pool).await)?;
+            oldest = [oldest, at].into_iter().flatten().min();
+        }
+        Ok(oldest.map(Timestamp::from_millis))
     }
 }

@@ -43,6 +43,7 @@ const STATEMENTS: &[&[&str]] = &[
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[
+    changes::PAIRS,
     composing::PAIRS,
     delivering::PAIRS,
     directory::PAIRS,

@@ -20,6 +20,7 @@ mod commands_discord;
 mod commands_gateway;
 mod commands_history;
 mod commands_mute;
+mod commands_preview;
 mod commands_privacy;
 mod commands_settings;
 mod commands_subscribe;

@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{
-    ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, SettingPhrase, Spans, SubscribingPhrase,
-    WhyPhrase,
+    ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, SettingPhrase, Spans,
+    SubscribingPhrase, WhyPhrase,
 };
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,7 @@ pub enum ReplyPhrase {
     /// About a picture.
     Chart(ChartPhrase),
     Why(WhyPhrase),
+    Preview(PreviewPhrase),
     /// A link button.
     ReadMore,
     /// A command or a button that this version does not know or cannot read.
@@ -71,6 +72,7 @@ impl ReplyPhrase {
             Self::History(phrase) => phrase.english(out),
             Self::Chart(phrase) => phrase.english(out),
             Self::Why(phrase) => phrase.english(out),
+            Self::Preview(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
             }
@@ -132,6 +134,12 @@ impl From<PrivacyPhrase> for Phrase {
 impl From<ReportPhrase> for Phrase {
     fn from(phrase: ReportPhrase) -> Self {
         Self::Reply(ReplyPhrase::Report(phrase))
+    }
+}
+
+impl From<PreviewPhrase> for Phrase {
+    fn from(phrase: PreviewPhrase) -> Self {
+        Self::Reply(ReplyPhrase::Preview(phrase))
     }
 }
 

@@ -1,0 +1,132 @@
+//! `/subscribe … preview`: what such a subscription would have sent in the last weeks, by the rules that would send it. Nothing is saved.
+
+use super::{
+    Request,
+    desk::{Desk, SOURCE, Stop},
+    options,
+};
+use crate::{
+    domain::{
+        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
+        wording::{Card, PreviewPhrase, Tone},
+    },
+    engine::follower::{Follower, News, Step},
+    store::{StoredChange, SubscribeOrder},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// So far back is looked.
+const DAYS: u32 = 30;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The most messages that are shown one by one, the newest ones.
+const SHOWN: usize = 5;
+/// The most changes that are gone through: more than a busy market makes in the time.
+const MOST_CHANGES: u32 = 20_000;
+/// The most tokens whose oldest row is looked for.
+const MOST_LOOKED_AT: usize = 50;
+
+/// A message that would have been sent.
+struct Imagined {
+    at: Timestamp,
+    title: String,
+    changes: usize,
+}
+
+impl Desk {
+    pub(super) async fn preview(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<Card, Stop> {
+        let now = self.now();
+        let begin = now - DAY * DAYS;
+        let mut card = Card::new(Tone::Neutral, PreviewPhrase::Title.into());
+        let have_it = PreviewPhrase::Subscribe { example: example(request, order, tokens) }.into();
+        let Some(known_since) = self.known_since(order).await? else {
+            card.lines = vec![PreviewPhrase::NothingKnown.into(), have_it];
+            return Ok(card);
+        };
+        let settings = self.store.destination_at(&order.destination.address).await?.map(|known| known.settings).unwrap_or_default();
+        let changes = self.store.changes_since(SOURCE, order.kind, &order.targets, begin, MOST_CHANGES).await?;
+        let (messages, waiting) = imagine(&settings, order, changes, now);
+        let whole_days = u32::try_from(now.since(known_since).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX);
+        let days = whole_days.clamp(1, DAYS);
+        card.lines.push(if messages.is_empty() {
+            PreviewPhrase::Nothing { days, waiting: waiting > 0 }.into()
+        } else {
+            let changes = messages.iter().map(|message| message.changes).sum();
+            PreviewPhrase::WouldHaveSent { days, messages: messages.len(), changes, busiest: busiest(&messages, settings.timezone) }.into()
+        });
+        card.lines.extend(messages.iter().rev().take(SHOWN).map(|message| {
+            let day = settings.timezone.shown(message.at).date();
+            PreviewPhrase::Message { day, title: message.title.clone() }.into()
+        }));
+        card.lines.extend((waiting > 0).then(|| PreviewPhrase::Waiting { changes: waiting }.into()));
+        card.lines.push(have_it);
+        Ok(card)
+    }
+
+    /// Since when anything is known of what is to be followed; nothing where nobody followed it yet.
+    async fn known_since(&self, order: &SubscribeOrder) -> Result<Option<Timestamp>, Stop> {
+        let all = if order.targets.contains(&Target::All) { self.store.wanted_targets(SOURCE).await?.in_all().clone() } else { [].into() };
+        let own = order.targets.iter().filter_map(|target| match target {
+            Target::All => None,
+            Target::Token(token) => Some(*token),
+        });
+        let tokens: Vec<TokenId> = own.chain(all).take(MOST_LOOKED_AT).collect();
+        Ok(self.store.oldest_row(SOURCE, order.kind, &tokens).await?)
+    }
+}
+
+/// The messages of somebody who had subscribed before all of it, and how many changes would be waiting now.
+fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChange>, now: Timestamp) -> (Vec<Imagined>, usize) {
+    let mut follower = Follower::new(settings.clone());
+    for target in order.targets.iter().copied() {
+        let (direction, delivery) = (order.direction, order.delivery);
+        follower.subscribe(order.kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH });
+    }
+    let mut by_time: BTreeMap<Timestamp, Vec<News>> = BTreeMap::new();
+    for StoredChange { change, symbol, rank, link, .. } in changes {
+        let seen_at = seen_at(&change).min(now);
+        // What was history when it was read would have been news to somebody who was there.
+        let timing = if change.timing == Timing::History { Timing::Fresh } else { change.timing };
+        by_time.entry(seen_at).or_default().push(News { change: Change { timing, ..change }, symbol, rank, link });
+    }
+    let mut steps = Vec::new();
+    for (at, news) in by_time {
+        steps.extend(follower.release_before(at));
+        steps.extend(follower.hear(&news, at));
+    }
+    steps.extend(follower.release_before(now));
+    let sent = |step| match step {
+        Step::Sent { at, draft, .. } => Some(Imagined { at, title: draft.body.to_card().title.plain(), changes: draft.body.calls().len() }),
+        Step::Held { .. } | Step::Skipped { .. } => None,
+    };
+    let waiting = follower.waiting().filter(|due| due.reason != Reason::NetZero).count();
+    (steps.into_iter().filter_map(sent).collect(), waiting)
+}
+
+/// When it was seen; of what was read as history, when its day or hour was over.
+fn seen_at(change: &Change) -> Timestamp {
+    match change.timing {
+        Timing::History => change.data_time + change.kind.period(),
+        Timing::Fresh | Timing::Late => change.detected_at,
+    }
+}
+
+/// How many messages came on the day with the most of them, by the reader's clock.
+fn busiest(messages: &[Imagined], zone: Zone) -> usize {
+    let mut by_day: BTreeMap<_, usize> = BTreeMap::new();
+    for message in messages {
+        *by_day.entry(zone.shown(message.at).date()).or_default() += 1;
+    }
+    by_day.into_values().max().unwrap_or_default()
+}
+
+/// What to type to have it.
+fn example(request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> String {
+    let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
+    let list: Vec<_> = all.into_iter().chain(tokens.iter().map(|token| token.symbol.clone())).collect();
+    let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
+    words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
+    words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
+    let named = request.platform() == Platform::Discord;
+    let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
+    options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" "))
+}
