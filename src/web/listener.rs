@@ -39,11 +39,12 @@ impl Connected<IncomingStream<'_, PatientListener>> for Peer {
 pub(super) struct PatientListener {
     inner: TcpListener,
     room: Arc<Semaphore>,
+    idle: Duration,
 }
 
 impl PatientListener {
     pub(super) fn new(inner: TcpListener) -> Self {
-        Self { inner, room: Arc::new(Semaphore::new(CONNECTIONS)) }
+        Self { inner, room: Arc::new(Semaphore::new(CONNECTIONS)), idle: IDLE }
     }
 }
 
@@ -56,7 +57,8 @@ impl Listener for PatientListener {
         let place = Arc::clone(&self.room).acquire_owned().await.ok();
         // The inner listener's own way, which waits where the system runs out of descriptors.
         let (stream, peer) = Listener::accept(&mut self.inner).await;
-        (Connection { stream, silence: Box::pin(tokio::time::sleep(IDLE)), _place: place }, peer)
+        let silence = Box::pin(tokio::time::sleep(self.idle));
+        (Connection { stream, idle: self.idle, heard_at: Instant::now(), silence, _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -64,9 +66,12 @@ impl Listener for PatientListener {
     }
 }
 
-/// A connection that is closed after [`IDLE`] without a byte from the other end.
+/// A connection that is closed after so long without a byte from the other end.
 pub(super) struct Connection {
     stream: TcpStream,
+    idle: Duration,
+    heard_at: Instant,
+    /// Runs from an earlier byte than the last: to set it anew with each one would cost more than the reading.
     silence: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -74,11 +79,17 @@ pub(super) struct Connection {
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) {
-            self.silence.as_mut().reset(Instant::now() + IDLE);
+            self.heard_at = Instant::now();
             return Poll::Ready(read);
         }
-        ready!(self.silence.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        loop {
+            ready!(self.silence.as_mut().poll(context));
+            let end = self.heard_at + self.idle;
+            if end <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.silence.as_mut().reset(end);
+        }
     }
 }
 
@@ -101,5 +112,26 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn silence_is_counted_from_the_last_byte() {
+        let idle = Duration::from_millis(20);
+        let mut listener = PatientListener { idle, ..PatientListener::new(TcpListener::bind("127.0.0.1:0").await.unwrap()) };
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut connection, _) = listener.accept().await;
+        let mut read = [0; 1];
+        client.write_all(b"a").await.unwrap();
+        let asked_at = Instant::now();
+        connection.read_exact(&mut read).await.unwrap();
+        let error = connection.read_exact(&mut read).await.unwrap_err();
+        assert_eq!((read, error.kind()), (*b"a", io::ErrorKind::TimedOut));
+        assert!(asked_at.elapsed() >= idle, "the time before the byte does not count");
     }
 }
