@@ -8,10 +8,10 @@ mod market;
 mod people;
 mod worlds;
 
-use bellwether::domain::{Delivery, Kind, Snapshot, Stance, Timestamp, TokenId};
+use bellwether::domain::{Delivery, Kind, MessageBody, Snapshot, Stance, Timestamp, TokenId};
 use fastrand::Rng;
 use judge::{Judge, Reader};
-use market::Market;
+use market::{Market, opposite};
 use people::{Mix, Person};
 use std::{collections::BTreeMap, io::Write, time::Duration};
 use worlds::{Database, Memory, Message};
@@ -209,4 +209,38 @@ fn people_are_told_less_than_by_a_bot_that_tells_every_difference() {
     let (at_once, all) = noise(60);
     assert!(at_once.told * 100 <= at_once.raw * 65, "{at_once:?}");
     assert!(all.told * 100 <= all.raw * 50, "{all:?}");
+}
+
+/// Whoever judges must see what is wrong: the first alert of a life is false, or told twice.
+#[test]
+fn the_judge_is_not_blind() {
+    let heard = |bodies: &dyn Fn(&MessageBody) -> Vec<MessageBody>| {
+        let mut life = Life::new(3, PEOPLE, Mix { usual_limits: true, quiet: 0, ..MIX });
+        let mut world = Memory::new(&life.people, life.start);
+        let mut first = None;
+        for (at, kind) in life.polls(2) {
+            let answer = life.answer(kind, at);
+            life.readers.get_mut(&kind).unwrap().read(&answer, at);
+            let told = world.poll(&answer, at);
+            first = told.into_iter().find(|(_, _, body)| matches!(body, MessageBody::Alert { .. }));
+            if first.is_some() {
+                break;
+            }
+        }
+        let (person, at, body) = first.unwrap();
+        let bodies = bodies(&body);
+        let mut judge = Judge::new(life.people[person].clone());
+        let reader = &life.readers[&life.people[person].kind];
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge.hear_all(reader, at, &bodies))).is_ok()
+    };
+    let turned_over = |body: &MessageBody| match body.clone() {
+        MessageBody::Alert { mut call } => {
+            call.to = opposite(call.to);
+            MessageBody::Alert { call }
+        }
+        other => other,
+    };
+    assert!(heard(&|body| vec![body.clone()]), "as it is");
+    assert!(!heard(&|body| vec![turned_over(body)]), "it is false");
+    assert!(!heard(&|body| vec![body.clone(), body.clone()]), "it is told twice");
 }
