@@ -12,7 +12,8 @@
 //! - [`transfer`]: what leaves as one document and comes back: its format, its limits, how it differs from what is there.
 //! - [`web`]: health, metrics and the routes that platforms call.
 //! - [`app`]: wires all of it; [`cli`]: the shell commands; [`demo`]: the simulated market.
-//! - [`config`], [`clock`], [`http`], [`telemetry`]: the environment, the time, the one outgoing client, what an operator sees.
+//! - [`config`], [`clock`], [`random`], [`http`], [`telemetry`]: the environment, the time, randomness, the one outgoing client, what an
+//!   operator sees.
 //!
 //! `ARCHITECTURE.md` says why it is so, and what each room must never know.
 
@@ -28,6 +29,7 @@ pub mod domain;
 pub mod engine;
 pub mod http;
 pub mod pipeline;
+pub mod random;
 pub mod sources;
 pub mod store;
 pub mod telemetry;

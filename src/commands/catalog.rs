@@ -168,7 +168,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
         &[PER_HOUR, COOLDOWN, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHANNEL],
         Command::ChannelSettings,
     ),
-    of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, CHANNEL], Command::ChannelMute),
+    of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, MUTE_TOKEN, CHANNEL], Command::ChannelMute),
     of_channel(
         "why",
         "Show why the last change of a token was told in a channel, or was not",

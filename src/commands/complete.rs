@@ -57,7 +57,7 @@ impl Desk {
         let (mut found, offers_all) = match completion.command {
             Command::Subscribe | Command::ChannelSubscribe => (self.beginning(&typed.item).await?, true),
             Command::Signal | Command::History | Command::Why | Command::ChannelWhy => (self.beginning(&typed.item).await?, false),
-            Command::Mute => match subscriber(completion) {
+            Command::Mute | Command::ChannelMute => match subscriber(completion) {
                 Some((address, tenant)) => (self.subscribed(address, tenant, &typed.item).await?, false),
                 None => return Ok(Vec::new()),
             },
@@ -138,11 +138,11 @@ fn zones(typed: &str, now: Timestamp) -> Vec<Choice> {
 /// Whose subscriptions are completed, and of which server that channel must be; nobody's where the actor may not see them.
 fn subscriber(completion: &Completion) -> Option<(&Address, Option<&str>)> {
     match (&completion.venue, completion.command) {
-        (Venue::Server { bot_present: true, tenant, .. }, Command::ChannelUnsubscribe) => {
+        (Venue::Server { bot_present: true, tenant, .. }, Command::ChannelUnsubscribe | Command::ChannelMute) => {
             let channel = completion.channel.as_ref().filter(|_| completion.actor.standing == Standing::Admin);
             channel.map(|address| (address, Some(tenant.as_str())))
         }
-        (_, Command::ChannelUnsubscribe) => None,
+        (_, Command::ChannelUnsubscribe | Command::ChannelMute) => None,
         (Venue::Private { address }, _) => Some((address, None)),
         (Venue::Server { direct, .. } | Venue::Elsewhere { direct }, _) => Some((direct, None)),
         (Venue::Group { address, .. }, _) => (completion.actor.standing == Standing::Admin).then_some((address, None)),

@@ -4,6 +4,7 @@
 use super::{Inbox, InboxError};
 use crate::{
     domain::{Platform, Timestamp, UserId},
+    random,
     store::{DeepLink, TakenUp},
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -22,11 +23,7 @@ impl Inbox {
     /// # Errors
     /// Where the database fails.
     pub async fn keep_for(&self, author: &UserId, name: &str, words: &str, now: Timestamp) -> Result<Option<String>, InboxError> {
-        let mut random = [0; RANDOM];
-        if rustls::crypto::ring::default_provider().secure_random.fill(&mut random).is_err() {
-            tracing::error!("the system gives no random bytes, so that nobody gets a link");
-            return Ok(None);
-        }
+        let Some(random) = random::bytes::<RANDOM>() else { return Ok(None) };
         let payload = BASE64URL_NOPAD.encode(&random);
         let link = DeepLink { code: code_of(&payload), person: person(author), command: name.to_owned(), words: words.to_owned() };
         self.store.keep_deep_link(&link, now, now + DEEP_LINK_VALID).await?;

@@ -122,11 +122,7 @@ impl Desk {
             Ok(reply) => reply,
             Err(Stop::Refused(card)) => Reply::from(*card),
             Err(Stop::Repeated) => Card::new(Tone::Neutral, ReplyPhrase::AlreadyDone.into()).into(),
-            Err(Stop::Failed(error)) => {
-                let reference = format!("{:08x}", fastrand::u32(..));
-                tracing::error!(%error, reference, command = ?request.invocation.command, "a command failed");
-                Card::new(Tone::Problem, ReplyPhrase::Apology { reference }.into()).into()
-            }
+            Err(Stop::Failed(error)) => failed(&error, &format!("{:?}", request.invocation.command)).into(),
         }
     }
 
@@ -183,6 +179,13 @@ impl Desk {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// Logs a failure and apologises for it; the log has the reference.
+pub(super) fn failed(error: &StoreError, command: &str) -> Card {
+    let reference = format!("{:08x}", fastrand::u32(..));
+    tracing::error!(%error, reference, command, "a command failed");
+    Card::new(Tone::Problem, ReplyPhrase::Apology { reference }.into())
 }
 
 /// The refusal of a word of a later version.

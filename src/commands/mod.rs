@@ -4,6 +4,7 @@
 //! an administrator, what the bot may do in a channel), and renders the reply. What may be done is decided here, each time.
 
 mod authorize;
+mod buttons;
 mod catalog;
 mod channel;
 mod complete;

@@ -1,7 +1,7 @@
 //! `/mute` and `/channel mute`: quiet for a while, for everything or one token (`rules.md` 3.6). A mute holds, it never drops.
 
 use super::{
-    Action, Command, Request,
+    Action, Request,
     desk::{Desk, Outcome, SOURCE, Stop},
     options,
     place::{self, Place},
@@ -34,7 +34,7 @@ impl Desk {
             if words.tokens.is_empty() {
                 return self.present_mutes(destination, place, examples).await;
             }
-            return Err(Stop::with_example(RefusalPhrase::NoMuteLength, examples.token.as_deref().unwrap_or(&examples.all)));
+            return Err(Stop::with_example(RefusalPhrase::NoMuteLength, &examples.token));
         };
         let present = self.mutes_of(destination).await?;
         let token = self.muted_token(&words, destination, length, &present).await?;
@@ -148,7 +148,7 @@ impl Desk {
 
 /// One token or none; `all` says the same as none. A mute is of every kind.
 fn token_words(request: &Request, examples: &Examples) -> Result<Words, Stop> {
-    let example = examples.token.as_deref().unwrap_or(&examples.all);
+    let example = &examples.token;
     let words = options::words(request, "token", example)?;
     if words.kind.is_some() || words.direction.is_some() || words.delivery.is_some() {
         return Err(Stop::with_example(RefusalPhrase::MutesEveryKind, example));
@@ -162,8 +162,7 @@ fn token_words(request: &Request, examples: &Examples) -> Result<Words, Stop> {
 /// How it is typed where the request comes from.
 struct Examples {
     all: String,
-    /// Nothing where tokens cannot be muted one by one.
-    token: Option<String>,
+    token: String,
     off: String,
 }
 
@@ -174,7 +173,6 @@ impl Examples {
             Platform::Discord | Platform::Console => ("for:8h", "for:8h token:SOL", "for:off"),
         };
         let example = |words| options::example(request, words);
-        let of_channel = request.invocation.command == Command::ChannelMute;
-        Self { all: example(all), token: (!of_channel).then(|| example(token)), off: example(off) }
+        Self { all: example(all), token: example(token), off: example(off) }
     }
 }

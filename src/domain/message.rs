@@ -1,8 +1,8 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    Delivery, Kind, Since, Stance, Timestamp, TokenId, Way,
-    wording::{CallPhrase, Card, Phrase, Tone},
+    ButtonSubject, ButtonsId, Delivery, Kind, Since, Stance, Timestamp, TokenId, Way,
+    wording::{Button, CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +15,9 @@ pub enum MessageBody {
     Alert {
         /// Which.
         call: Call,
+        /// What can be pressed beneath it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        buttons: Option<ButtonsId>,
     },
     /// Several at once, a line each (`rules.md` 3.3).
     Summary {
@@ -123,7 +126,7 @@ impl MessageBody {
     /// The message as a card: title, lines, fields, link. Every platform renders the same card in its own markup.
     pub fn to_card(&self) -> Card {
         match self {
-            Self::Alert { call } => call.to_card(),
+            Self::Alert { call, buttons } => Card { buttons: buttons.iter().flat_map(Button::of_alert).collect(), ..call.to_card() },
             Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
             Self::Digest { delivery, total, form, calls } => digest_card(*delivery, *total, *form, calls),
             Self::Card { card } => card.clone(),
@@ -133,7 +136,7 @@ impl MessageBody {
     /// The calls that it tells.
     pub fn calls(&self) -> &[Call] {
         match self {
-            Self::Alert { call } => std::slice::from_ref(call),
+            Self::Alert { call, .. } => std::slice::from_ref(call),
             Self::Summary { calls, .. } | Self::Digest { calls, .. } => calls,
             Self::Card { .. } => &[],
         }
@@ -141,6 +144,14 @@ impl MessageBody {
 }
 
 impl MessageBody {
+    /// The buttons beneath it, and what they are about.
+    pub fn buttons(&self) -> Option<(&ButtonsId, ButtonSubject)> {
+        match self {
+            Self::Alert { call, buttons: Some(id) } => Some((id, ButtonSubject { token: call.token, kind: call.kind })),
+            _ => None,
+        }
+    }
+
     /// The same without the file that goes with it; nothing where there is none.
     pub fn without_file(&self) -> Option<Self> {
         match self {

@@ -5,6 +5,7 @@
 
 mod address;
 mod alert;
+mod button;
 mod change;
 mod ids;
 mod kind;
@@ -25,6 +26,7 @@ pub mod wording;
 
 pub use address::{Address, Place, Platform, UserId};
 pub use alert::{AlertState, Decision, Lane, Reason};
+pub use button::{ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId};
 pub use change::{Change, Nature, Since, Timing};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
 pub use kind::{Delivery, Direction, Kind};

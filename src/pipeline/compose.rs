@@ -2,8 +2,9 @@
 
 use crate::{
     clock::SharedClock,
-    domain::Reason,
+    domain::{ButtonsId, Composition, MessageBody, Reason},
     engine::compose::compose,
+    random,
     store::{DueBatch, DueCursor, Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
@@ -23,7 +24,8 @@ pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) 
     loop {
         let now = clock.now();
         let Some(DueBatch { situations, upto }) = store.due_situations(now, after, BATCH).await? else { return Ok(written) };
-        let compositions: Vec<_> = situations.iter().map(|(destination, situation)| (*destination, compose(situation, now))).collect();
+        let compositions: Vec<_> =
+            situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
         match store.write_compositions(&compositions, now).await {
             Ok(()) => after = upto,
             Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {
@@ -42,4 +44,14 @@ pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) 
             metrics.alerts(decision, reason, count);
         }
     }
+}
+
+/// An alert of a single token has buttons beneath it; without randomness it goes without.
+fn with_buttons(mut composition: Composition) -> Composition {
+    for draft in &mut composition.messages {
+        if let MessageBody::Alert { buttons, .. } = &mut draft.body {
+            *buttons = random::bytes().map(ButtonsId::from_random);
+        }
+    }
+    composition
 }

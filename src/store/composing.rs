@@ -1,7 +1,7 @@
 //! Composing: everything that decides what a few destinations are told now, and what came of it.
 
 use super::{
-    Store, StoreError, StoreResult,
+    Store, StoreError, StoreResult, buttons,
     changes::{ChangeRow, StoredChange, change_columns, kind, stance},
     destinations::{DestinationRow, columns},
     dialect::{in_transaction, on_db, over_rows},
@@ -9,7 +9,7 @@ use super::{
     mutes::TOKENS_OF_MANY,
 };
 use crate::domain::{
-    AlertId, Composition, Destination, DestinationId, Digests, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told,
+    AlertId, ButtonsId, Composition, Destination, DestinationId, Digests, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -302,7 +302,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] where an alert was no longer pending: nothing was written, compose again.
     pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
-        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER].map(|pair| self.words(pair));
+        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER, buttons::INSERT].map(|pair| self.words(pair));
         let rows = DecisionRows::of(compositions);
         in_transaction!(self.db, tx => {
             if let Some(json) = &rows.messages {
@@ -314,6 +314,10 @@ impl Store {
                     return Err(StoreError::Conflict);
                 }
                 sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?;
+            }
+            if let Some(json) = &rows.buttons {
+                let expires_at = ButtonsId::expires_at(now).as_millis();
+                sqlx::query(words[6]).bind(json).bind(buttons::OF_ALERT).bind(expires_at).execute(&mut *tx).await?;
             }
             for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips)] {
                 if let Some(json) = json {
@@ -337,6 +341,7 @@ fn links(compositions: &[(DestinationId, Composition)], mut ids: Vec<i64>) -> Ve
 /// What several compositions decided, as JSON rows.
 struct DecisionRows {
     messages: Option<String>,
+    buttons: Option<String>,
     holds: Option<String>,
     skips: Option<String>,
     passed_over: Option<String>,
@@ -345,11 +350,18 @@ struct DecisionRows {
 impl DecisionRows {
     fn of(compositions: &[(DestinationId, Composition)]) -> Self {
         let (mut messages, mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut buttons = Vec::new();
         for (destination, composition) in compositions {
             for draft in &composition.messages {
                 let body = serde_json::to_string(&draft.body).unwrap_or_default();
                 let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
                 messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted));
+                buttons.extend(
+                    draft
+                        .body
+                        .buttons()
+                        .map(|(id, subject)| (id.as_str(), destination.0, serde_json::to_string(&subject).unwrap_or_default())),
+                );
             }
             holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
             skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
@@ -357,7 +369,14 @@ impl DecisionRows {
                 (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.as_str(), data_time.as_millis())
             }));
         }
-        Self { messages: json_rows(&messages), holds: json_rows(&holds), skips: json_rows(&skips), passed_over: json_rows(&passed_over) }
+        let buttons = json_rows(&buttons);
+        Self {
+            messages: json_rows(&messages),
+            buttons,
+            holds: json_rows(&holds),
+            skips: json_rows(&skips),
+            passed_over: json_rows(&passed_over),
+        }
     }
 }
 

@@ -141,7 +141,6 @@ impl TryFrom<DestinationRow> for Destination {
     type Error = StoreError;
 
     fn try_from(row: DestinationRow) -> Result<Self, StoreError> {
-        let platform = Platform::parse(&row.platform).ok_or_else(|| StoreError::corrupt("a platform", &row.platform))?;
         let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         let quarantine = match row.quarantine_reason {
             None => None,
@@ -154,7 +153,7 @@ impl TryFrom<DestinationRow> for Destination {
         };
         Ok(Self {
             id: DestinationId(row.id),
-            address: Address { platform, chat: row.chat, topic: (!row.topic.is_empty()).then_some(row.topic) },
+            address: address_of(&row.platform, row.chat, row.topic)?,
             place: Place::parse(&row.place).ok_or_else(|| StoreError::corrupt("a place", &row.place))?,
             tenant: row.tenant,
             route: row.route,
@@ -164,6 +163,12 @@ impl TryFrom<DestinationRow> for Destination {
             quarantine,
         })
     }
+}
+
+/// An address of its three columns.
+pub(super) fn address_of(platform: &str, chat: String, topic: String) -> StoreResult<Address> {
+    let platform = Platform::parse(platform).ok_or_else(|| StoreError::corrupt("a platform", platform))?;
+    Ok(Address { platform, chat, topic: (!topic.is_empty()).then_some(topic) })
 }
 
 /// The topic as it is stored: empty without one.

@@ -9,6 +9,7 @@
 
 mod activity;
 mod audit;
+mod buttons;
 mod changes;
 mod composing;
 mod dead_letters;

@@ -1,7 +1,7 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, changes, composing, dead_letters, deep_links, delivering, destinations,
+    Store, StoreResult, activity, audit, buttons, changes, composing, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
     signals, status, subscription_lists, subscriptions, token_search, trace, transfer, wanted,
@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 const STATEMENTS: &[&[&str]] = &[
     activity::STATEMENTS,
     audit::STATEMENTS,
+    buttons::STATEMENTS,
     changes::STATEMENTS,
     composing::STATEMENTS,
     dead_letters::STATEMENTS,
@@ -43,6 +44,7 @@ const STATEMENTS: &[&[&str]] = &[
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[
+    buttons::PAIRS,
     changes::PAIRS,
     composing::PAIRS,
     delivering::PAIRS,

@@ -252,7 +252,7 @@ on_both!(every_way_to_type_it_wrong_is_told_with_a_right_one, |db| async move {
     ");
     assert_snapshot!(office.types(&channel()).await, @"
     #alerts is not muted
-    For quiet, type for example /channel mute for:8h; to end it /channel mute for:off. Lengths: 1h, 8h, 24h, 7d. Alerts are held, never dropped.
+    For quiet, type for example /channel mute for:8h; for one token alone /channel mute for:8h token:SOL; to end it /channel mute for:off. Lengths: 1h, 8h, 24h, 7d. Alerts are held, never dropped.
     ");
     assert_snapshot!(office.types(&private(Command::Mute).with("for", "8h").with("token", "eth")).await, @"
     ETH is muted

@@ -220,7 +220,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
     /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
-    /channel @name mute 8h: Hold a channel's alerts for a while
+    /channel @name mute 8h SOL: Hold a channel's alerts for a while
     /channel @name why SOL: Show why the last change of a token was told in a channel, or was not
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
@@ -254,7 +254,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /channel @name unsubscribe SOL,ETH: End alerts in a channel for tokens, or for all
     /channel @name list: List what channels are subscribed to
     /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
-    /channel @name mute 8h: Hold a channel's alerts for a while
+    /channel @name mute 8h SOL: Hold a channel's alerts for a while
     /channel @name why SOL: Show why the last change of a token was told in a channel, or was not
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.

@@ -43,6 +43,7 @@ fn alert(symbol: &str) -> MessageBody {
             trader_grade: Some(81.5),
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         },
+        buttons: None,
     }
 }
 

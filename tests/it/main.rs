@@ -13,6 +13,7 @@ mod binary_serve;
 mod binary_starts;
 mod binary_tools;
 mod binary_webhook;
+mod buttons;
 mod chart;
 mod cli;
 mod commands_channel;

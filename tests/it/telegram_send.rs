@@ -33,7 +33,7 @@ fn alert() -> MessageBody {
         trader_grade: None,
         link: Some("https://app.tokenmetrics.com/en/solana?a=\"1\"&b".to_owned()),
     };
-    MessageBody::Alert { call }
+    MessageBody::Alert { call, buttons: None }
 }
 
 fn to(address: &str) -> Outgoing {

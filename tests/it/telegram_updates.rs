@@ -299,7 +299,7 @@ async fn a_webhook_is_removed_only_if_one_is_set() {
     assert_eq!(bench.fake.calls("deleteWebhook"), [json!({ "drop_pending_updates": false })]);
     assert_eq!(bench.places().await, ["7"]);
     for call in bench.fake.calls("getUpdates") {
-        assert_eq!(call["allowed_updates"], json!(["message", "my_chat_member"]));
+        assert_eq!(call["allowed_updates"], json!(["message", "callback_query", "my_chat_member"]));
     }
 }
 

@@ -110,7 +110,7 @@ on_both!(what_telegram_delivers_is_stored_confirmed_and_carried_out_once, |db| a
     let bench = Bench::open(db).await;
     bench.fake.set_webhook("https://other.example.org/hook");
     bench.updates.step().await.unwrap();
-    let set = json!({ "url": bench.url, "secret_token": SECRET, "allowed_updates": ["message", "my_chat_member"] });
+    let set = json!({ "url": bench.url, "secret_token": SECRET, "allowed_updates": ["message", "callback_query", "my_chat_member"] });
     assert_eq!(bench.fake.calls("setWebhook"), [set]);
     let first = bench.fake.with(|world| world.say(PERSON, PERSON, "/help"));
     bench.fake.with(|world| world.say(GROUP, PERSON, "/status"));

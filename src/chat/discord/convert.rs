@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     commands::{Actor, Command, Completion, Invocation, Standing, Venue, command_named},
-    domain::{Address, Platform, UserId},
+    domain::{Address, ButtonPress, Platform, UserId},
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(super) enum Unreadable {
     NoChannel,
     #[error("no option is being typed")]
     NoFocus,
+    #[error("it is no button of ours")]
+    UnknownButton,
 }
 
 /// A command as it was typed, still without the facts.
@@ -79,6 +81,35 @@ pub(super) fn typed(interaction: &Interaction) -> Result<Typed, Unreadable> {
         }
     }
     Ok(typed)
+}
+
+/// A button that was pressed, still without what it stands for.
+#[derive(Debug)]
+pub(super) struct Pressed {
+    pub(super) press: ButtonPress,
+    /// Where its message stands.
+    pub(super) at: Address,
+    actor: Actor,
+    venue: Venue,
+}
+
+impl Pressed {
+    /// The command that it stands for, typed by whoever pressed it.
+    pub(super) fn stands_for(self, invocation: Invocation) -> Typed {
+        Typed { actor: self.actor, venue: self.venue, invocation, focused: None, channel: None, role: None }
+    }
+}
+
+/// Reads a press; what was pressed is from outside like everything else.
+pub(super) fn pressed(custom_id: &str, interaction: &Interaction) -> Result<Pressed, Unreadable> {
+    super::client::snowflake(&interaction.id).ok_or(Unreadable::NoId)?;
+    let press = ButtonPress::parse(custom_id).ok_or(Unreadable::UnknownButton)?;
+    let venue = venue(interaction)?;
+    let at = match &venue {
+        Venue::Server { channel, .. } => Address::new(Platform::Discord, channel.clone()),
+        Venue::Private { address } | Venue::Group { address, .. } | Venue::Elsewhere { direct: address } => address.clone(),
+    };
+    Ok(Pressed { press, at, actor: Actor { user: invoker(interaction)?, standing: standing(interaction) }, venue })
 }
 
 /// Reads a half-typed option.

@@ -1,13 +1,19 @@
 //! Carries out one interaction that certainly comes from Discord, whichever way it came (`rules.md` 6.1): when the answer is given, and
 //! what is said where there is nothing to carry out.
 
-use super::{answer, client::Discord, convert, facts, payload::Interaction};
+use super::{
+    answer,
+    client::Discord,
+    convert, facts,
+    payload::{Interaction, PressData},
+};
 use crate::{
     commands::Desk,
     domain::{Timestamp, wording::Card},
     http::quoted,
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
@@ -59,9 +65,10 @@ impl Interactions {
         match received.kind {
             1 => answer::pong(),
             2 => self.command(received).await,
+            3 => self.press(received).await,
             4 => self.complete(received).await,
-            // No message of ours carries a component and no answer opens a modal yet.
-            _ => unreadable(&received.id, received.kind, "no button or form of ours"),
+            // No answer of ours opens a form.
+            _ => unreadable(&received.id, received.kind, "no form of ours"),
         }
     }
 
@@ -77,23 +84,47 @@ impl Interactions {
         answer::choices(&choices)
     }
 
-    /// Carries out a command in a task of its own, so that a client that hangs up stops nothing; waits a little for its answer.
     async fn command(&self, Received { id, object, at, .. }: Received) -> Value {
         let read = interaction(object).and_then(|i| convert::typed(&i).map(|typed| (i, typed)).map_err(|why| why.to_string()));
         let (interaction, typed) = match read {
             Ok(read) => read,
             Err(why) => return unreadable(&id, 2, &why),
         };
+        self.carry_out(interaction, at, |discord, desk, interaction| ask(discord, desk, interaction, typed).boxed()).await
+    }
+
+    /// A button stands for a command, and is authorised like one each time.
+    async fn press(&self, Received { id, object, at, .. }: Received) -> Value {
+        let read = interaction::<PressData>(object).and_then(|i| {
+            let (custom_id, interaction) = i.pressed();
+            convert::pressed(&custom_id, &interaction).map(|pressed| (interaction, pressed)).map_err(|why| why.to_string())
+        });
+        let (interaction, pressed) = match read {
+            Ok(read) => read,
+            Err(why) => return unreadable(&id, 3, &why),
+        };
+        self.carry_out(interaction, at, |discord, desk, interaction| {
+            let work = async move {
+                match desk.pressed(&pressed.press, &pressed.at).await {
+                    Ok(invocation) => ask(discord, desk, interaction, pressed.stands_for(invocation)).await,
+                    Err(reply) => reply.card,
+                }
+            };
+            work.boxed()
+        })
+        .await
+    }
+
+    /// Carries something out in a task of its own, so that a client that hangs up stops nothing; waits a little for its answer.
+    async fn carry_out<W>(&self, interaction: Interaction, at: Timestamp, work: W) -> Value
+    where
+        W: for<'a> FnOnce(&'a Discord, &'a Desk, &'a Interaction) -> BoxFuture<'a, Card> + Send + 'static,
+    {
         let (give, mut take) = oneshot::channel::<Card>();
         let Self { discord, desk, .. } = self.clone();
         self.tasks.spawn(async move {
-            let work = async {
-                let request = facts::request(&discord, &interaction, typed).await;
-                let reply = desk.answer(&request).await;
-                answer::follow_up(&discord, &desk, reply).await
-            };
             // Whoever asked would see "thinking…" for ever.
-            let card = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+            let card = AssertUnwindSafe(work(&discord, &desk, &interaction)).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(interaction = %quoted(&interaction.id), "an interaction broke its handler");
                 answer::apology(&interaction.id)
             });
@@ -120,7 +151,14 @@ impl Interactions {
     }
 }
 
-fn interaction(object: Map<String, Value>) -> Result<Interaction, String> {
+/// What is typed goes to the desk with its facts; what the answer asks of us is done.
+async fn ask(discord: &Discord, desk: &Desk, interaction: &Interaction, typed: convert::Typed) -> Card {
+    let request = facts::request(discord, interaction, typed).await;
+    let reply = desk.answer(&request).await;
+    answer::follow_up(discord, desk, reply).await
+}
+
+fn interaction<D: DeserializeOwned>(object: Map<String, Value>) -> Result<Interaction<D>, String> {
     serde_json::from_value(Value::Object(object)).map_err(|error| error.to_string())
 }
 

@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A command or a half-typed option (types 2 and 4).
+/// A command or a half-typed option (types 2 and 4); with [`PressData`] a button that was pressed (3).
 #[derive(Deserialize)]
-pub(super) struct Interaction {
+pub(super) struct Interaction<D = CommandData> {
     pub(super) id: String,
     #[serde(deserialize_with = "secret")]
     pub(super) token: SecretString,
-    pub(super) data: CommandData,
+    pub(super) data: D,
     #[serde(default)]
     pub(super) guild_id: Option<String>,
     #[serde(default)]
@@ -35,7 +35,7 @@ pub(super) struct Interaction {
 }
 
 /// The command that was typed.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct CommandData {
     pub(super) name: String,
     /// 1 for a slash command.
@@ -45,6 +45,12 @@ pub(super) struct CommandData {
     pub(super) options: Vec<CommandOption>,
     #[serde(default)]
     pub(super) resolved: Resolved,
+}
+
+/// The button that was pressed.
+#[derive(Deserialize)]
+pub(super) struct PressData {
+    pub(super) custom_id: String,
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
@@ -111,6 +117,28 @@ pub(super) struct Member {
 #[derive(Clone, Deserialize)]
 pub(super) struct User {
     pub(super) id: String,
+}
+
+impl Interaction<PressData> {
+    /// What was pressed, and the rest as if a command without options had been typed there.
+    pub(super) fn pressed(self) -> (String, Interaction) {
+        let Self { id, token, data, guild_id, channel_id, channel, member, user, app_permissions, authorizing_integration_owners, context } =
+            self;
+        let rest = Interaction {
+            id,
+            token,
+            data: CommandData::default(),
+            guild_id,
+            channel_id,
+            channel,
+            member,
+            user,
+            app_permissions,
+            authorizing_integration_owners,
+            context,
+        };
+        (data.custom_id, rest)
+    }
 }
 
 impl Interaction {

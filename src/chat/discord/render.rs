@@ -6,7 +6,7 @@ use crate::domain::{
 };
 use serenity::{
     builder::{CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter},
-    model::id::RoleId,
+    model::{application::ButtonStyle, id::RoleId},
 };
 
 /// [Discord, embed limits](https://discord.com/developers/docs/resources/message#embed-object-embed-limits), in code points.
@@ -23,6 +23,9 @@ const ALT: usize = 1024;
 const ROLES: usize = 50;
 /// A link button's longest URL.
 const BUTTON_URL: usize = 512;
+/// A button's longest label, and the most buttons of a row.
+const BUTTON_LABEL: usize = 80;
+const ROW: usize = 5;
 
 /// The card as an embed. The title is always there; what does not fit is cut from the end, at a line.
 pub(super) fn embed(card: &Card) -> CreateEmbed {
@@ -63,11 +66,17 @@ pub(super) fn description(picture: &Picture) -> String {
     clip(&picture.alt.plain(), ALT)
 }
 
-/// The card's link as a button beneath it.
+/// The card's buttons beneath it, and its link as one of them.
 pub(super) fn components(card: &Card) -> Vec<CreateActionRow> {
     let usable = |url: &&String| is_web(url) && count(url) <= BUTTON_URL && !url.contains(char::is_whitespace);
-    let button = |url: &String| CreateButton::new_link(url).label(clip(&Phrase::Reply(ReplyPhrase::ReadMore).plain(), 80));
-    card.link.iter().filter(usable).map(|url| CreateActionRow::Buttons(vec![button(url)])).collect()
+    let label = |phrase: &Phrase| clip(&phrase.plain(), BUTTON_LABEL);
+    let links = card.link.iter().filter(usable).map(|url| CreateButton::new_link(url).label(label(&ReplyPhrase::ReadMore.into())));
+    let buttons = card
+        .buttons
+        .iter()
+        .map(|button| CreateButton::new(button.press.to_string()).label(label(&button.label)).style(ButtonStyle::Secondary));
+    let row: Vec<_> = buttons.chain(links).take(ROW).collect();
+    if row.is_empty() { Vec::new() } else { vec![CreateActionRow::Buttons(row)] }
 }
 
 /// The content, which holds nothing but the mentions of these roles, and who may be pinged: they alone (`rules.md` 6.5).

@@ -1,9 +1,9 @@
 //! From an update to what it asks of us: pure, platform rules alone (`rules.md` 5.9).
 
-use super::wire::{Chat, Member, MemberChange, Message, Update};
+use super::wire::{CallbackQuery, Chat, Member, MemberChange, Message, Update};
 use crate::{
     commands::{Command, Presence, Venue, command_named},
-    domain::{Address, Platform, QuarantineReason, Timestamp, UserId, clean_name},
+    domain::{Address, ButtonPress, Platform, QuarantineReason, Timestamp, UserId, clean_name},
 };
 
 /// "GroupAnonymousBot": an administrator who writes as the group.
@@ -18,10 +18,40 @@ pub(super) enum Intake {
     Command(Said),
     /// Something else that was written to the bot in private.
     Talk(Said),
+    /// A button was pressed.
+    Press(Pressed),
     /// News of the bot's own place.
     Presence { news: Presence, chat: i64, at: Timestamp, promotion: Option<Promotion> },
     /// Nothing.
     Nothing,
+}
+
+/// A button that was pressed. Whatever becomes of it, the press is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pressed {
+    /// The press, as Telegram numbers it.
+    pub(super) query: String,
+    /// Who: under their own name, also where they administer a group without it.
+    pub(super) user: i64,
+    /// What was pressed and where; nothing where that is no button of ours.
+    pub(super) button: Option<(ButtonPress, Spot)>,
+}
+
+/// Where the message of a button stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Spot {
+    /// In a private chat or a group: what is answered is read there.
+    Chat { chat: i64, venue: Venue },
+    /// In a channel: nobody but the bot's own alerts speaks there.
+    Channel { chat: i64 },
+}
+
+impl Spot {
+    pub(super) const fn chat(&self) -> i64 {
+        match self {
+            Self::Chat { chat, .. } | Self::Channel { chat } => *chat,
+        }
+    }
 }
 
 /// Somebody let the bot post in a channel.
@@ -91,16 +121,18 @@ impl Said {
 
 /// Reads an update for the bot of this name (without `@`).
 pub(super) fn intake(update: &Update, bot: &str) -> Intake {
-    match (&update.message, &update.my_chat_member) {
-        (Some(message), _) => from_message(message, bot),
-        (None, Some(change)) => from_member_change(change),
-        (None, None) => Intake::Nothing,
+    match (&update.message, &update.callback_query, &update.my_chat_member) {
+        (Some(message), ..) => from_message(message, bot),
+        (None, Some(query), _) => Intake::Press(from_callback(query)),
+        (None, None, Some(change)) => from_member_change(change),
+        (None, None, None) => Intake::Nothing,
     }
 }
 
 /// The chat whose order must be kept; 0 where there is none.
 pub(super) fn chat_of(update: &Update) -> i64 {
-    let chat = update.message.as_ref().map(|message| &message.chat);
+    let of_press = || update.callback_query.as_ref()?.message.as_ref();
+    let chat = update.message.as_ref().or_else(of_press).map(|message| &message.chat);
     chat.or(update.my_chat_member.as_ref().map(|change| &change.chat)).map_or(0, |chat| chat.id)
 }
 
@@ -128,6 +160,18 @@ fn from_message(message: &Message, bot: &str) -> Intake {
         None if is_private => Intake::Talk(said("", text)),
         None => Intake::Nothing,
     }
+}
+
+fn from_callback(query: &CallbackQuery) -> Pressed {
+    let press = query.data.as_deref().and_then(ButtonPress::parse);
+    let spot = query.message.as_ref().and_then(|message| {
+        let chat = message.chat.id;
+        match venue_of(message) {
+            Some(venue) => Some(Spot::Chat { chat, venue }),
+            None => (message.chat.kind == "channel").then_some(Spot::Channel { chat }),
+        }
+    });
+    Pressed { query: query.id.clone(), user: query.from.id, button: press.zip(spot) }
 }
 
 /// A group became a supergroup: told in both chats, in the old one and in the new one.

@@ -25,6 +25,7 @@ impl Updates {
         let answer = match convert::intake(update, &me.username) {
             Intake::Command(said) => self.command(id, &said, me).await?.map(|card| answer(said, card)),
             Intake::Talk(said) => self.talk(&said).map(|card| answer(said, card)),
+            Intake::Press(pressed) => self.press(id, pressed, me).await?,
             Intake::Presence { news, chat, at, promotion } => {
                 if self.is_news(chat, at, true) {
                     self.desk.presence(&news).await;
@@ -65,14 +66,14 @@ impl Updates {
 
     /// Text in private that is no command: a hint.
     fn talk(&self, said: &Said) -> Option<Card> {
-        match self.take(said) {
+        match self.take(&said.user(), said.at) {
             Verdict::Welcome => Some(hint(Tone::Neutral, HintPhrase::Talk)),
             Verdict::Refuse | Verdict::Silence => None,
         }
     }
 
-    fn take(&self, said: &Said) -> Verdict {
-        self.flood.lock().unwrap_or_else(PoisonError::into_inner).take(&said.user(), said.at)
+    pub(super) fn take(&self, user: &UserId, at: Timestamp) -> Verdict {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner).take(user, at)
     }
 
     async fn command(&self, id: i64, said: &Said, me: &Me) -> Result<Option<Card>, UpdatesError> {
@@ -80,7 +81,7 @@ impl Updates {
         if is_group && said.word() == Word::Unknown {
             return Ok(None);
         }
-        match self.take(said) {
+        match self.take(&said.user(), said.at) {
             Verdict::Welcome => {}
             Verdict::Refuse => {
                 let seconds = flood::WINDOW.as_secs();
@@ -187,7 +188,7 @@ impl Updates {
 }
 
 /// After a crash between the effect and the answer the update is carried out again: what was done is not done twice.
-fn key(id: i64) -> String {
+pub(super) fn key(id: i64) -> String {
     format!("update:{id}")
 }
 
@@ -212,12 +213,17 @@ fn hint(tone: Tone, phrase: HintPhrase) -> Card {
 
 fn answer(said: Said, card: Card) -> Answer {
     let asked_by = said.user();
-    match said.venue {
+    answer_in(said.chat, said.venue, asked_by, card)
+}
+
+/// An answer for where it was asked.
+pub(super) fn answer_in(chat: i64, venue: Venue, asked_by: UserId, card: Card) -> Answer {
+    match venue {
         Venue::Group { address, label } => {
-            Answer { to: address, place: Place::Group, tenant: Some(said.chat.to_string()), label: Some(label), asked_by, card }
+            Answer { to: address, place: Place::Group, tenant: Some(chat.to_string()), label: Some(label), asked_by, card }
         }
         _ => {
-            let to = Address::new(Platform::Telegram, said.chat.to_string());
+            let to = Address::new(Platform::Telegram, chat.to_string());
             Answer { to, place: Place::Person, tenant: None, label: None, asked_by, card }
         }
     }

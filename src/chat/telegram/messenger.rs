@@ -12,7 +12,7 @@ use crate::{
     clock::SharedClock,
     domain::{
         Address, Platform, QuarantineReason, Timestamp,
-        wording::{Card, CardFile},
+        wording::{Button, Card, CardFile},
     },
 };
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ use std::{
 };
 use teloxide::{
     payloads::{SendMessage, SendMessageSetters},
-    types::{ChatId, LinkPreviewOptions, MessageId, ParseMode, ThreadId},
+    types::{ChatId, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageId, ParseMode, ReplyMarkup, ThreadId},
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -149,13 +149,13 @@ impl Telegram {
         };
         let topic = topic(to);
         match &card.file {
-            None => self.0.api.call("sendMessage", &message(chat, topic, text, markup), timeout).await,
+            None => self.0.api.call("sendMessage", &message(chat, topic, text, markup, keyboard(card)), timeout).await,
             Some(file) => {
                 let method = match file {
                     CardFile::Picture(_) => "sendPhoto",
                     CardFile::Text { .. } => "sendDocument",
                 };
-                self.0.api.upload(method, form(chat, topic, text, markup, file), timeout).await
+                self.0.api.upload(method, form(chat, topic, text, markup, card, file), timeout).await
             }
         }
     }
@@ -210,7 +210,7 @@ fn topic(to: &Address) -> Option<i32> {
 }
 
 /// The request as teloxide builds it; it goes out through our own transport, which keeps code, parameters and body of the answer.
-fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup) -> SendMessage {
+fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup, keyboard: Option<InlineKeyboardMarkup>) -> SendMessage {
     let mut message = SendMessage::new(ChatId(chat), text).link_preview_options(LinkPreviewOptions {
         is_disabled: true,
         url: None,
@@ -220,17 +220,27 @@ fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup) -> SendM
     });
     message.parse_mode = (markup == Markup::Html).then_some(ParseMode::Html);
     message.message_thread_id = topic.map(|topic| ThreadId(MessageId(topic)));
+    message.reply_markup = keyboard.map(ReplyMarkup::InlineKeyboard);
     message
 }
 
+/// The buttons beneath a card, in one row.
+fn keyboard(card: &Card) -> Option<InlineKeyboardMarkup> {
+    let button = |button: &Button| InlineKeyboardButton::callback(button.label.plain(), button.press.to_string());
+    (!card.buttons.is_empty()).then(|| InlineKeyboardMarkup::new([card.buttons.iter().map(button)]))
+}
+
 /// A file with the text as its caption. Built by hand: teloxide's own sends it through its own transport.
-fn form(chat: i64, topic: Option<i32>, caption: String, markup: Markup, file: &CardFile) -> Form {
+fn form(chat: i64, topic: Option<i32>, caption: String, markup: Markup, card: &Card, file: &CardFile) -> Form {
     let mut form = Form::new().text("chat_id", chat.to_string()).text("caption", caption);
     if markup == Markup::Html {
         form = form.text("parse_mode", "HTML");
     }
     if let Some(topic) = topic {
         form = form.text("message_thread_id", topic.to_string());
+    }
+    if let Some(keyboard) = keyboard(card) {
+        form = form.text("reply_markup", serde_json::to_string(&keyboard).expect("a keyboard is plain data"));
     }
     match file {
         CardFile::Text { name, content } => form.part("document", Part::text(content.clone()).file_name(name.clone())),

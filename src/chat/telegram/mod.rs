@@ -16,6 +16,7 @@ mod invite;
 mod limits;
 mod messenger;
 mod poll;
+mod press;
 mod register;
 mod render;
 mod updates;

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_alert_reads_at_a_glance() {
-        let text = html(&MessageBody::Alert { call: call("SOL") }.to_card());
+        let text = html(&MessageBody::Alert { call: call("SOL"), buttons: None }.to_card());
         assert_eq!(
             text,
             "<b>🟢 SOL turned bullish</b>\n\
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_escaped_everywhere() {
-        let mut card = MessageBody::Alert { call: call("<b>&X") }.to_card();
+        let mut card = MessageBody::Alert { call: call("<b>&X"), buttons: None }.to_card();
         card.lines.push(Phrase::Notice(NoticePhrase::Restored { destination: "<script>".to_owned() }));
         card.footer = Some(Phrase::Reply(ReplyPhrase::NotAdvice));
         let text = html(&card);
@@ -254,7 +254,7 @@ mod tests {
         for kept in ["SOL turned bullish", "Trader grade 71.5", "and/or, 21 Nov 2026 22:00 UTC.", "1.", "a. B", "#3375 @ 5"] {
             assert_eq!(unlinked(kept), kept);
         }
-        let card = MessageBody::Alert { call: call("@all.io") }.to_card();
+        let card = MessageBody::Alert { call: call("@all.io"), buttons: None }.to_card();
         for text in [html(&card), plain(&card)] {
             assert!(text.contains("@\u{2060}all.\u{2060}io turned bullish"), "{text}");
             assert!(text.contains("https://app.tokenmetrics.com/en/sol?"), "{text}");

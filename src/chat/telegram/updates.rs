@@ -26,7 +26,7 @@ use tokio::{sync::watch, time};
 use tokio_util::sync::CancellationToken;
 
 /// What is asked for. Always named: left out, Telegram keeps what another program asked for last.
-pub(super) const ALLOWED_UPDATES: &[&str] = &["message", "my_chat_member"];
+pub(super) const ALLOWED_UPDATES: &[&str] = &["message", "callback_query", "my_chat_member"];
 /// How long Telegram holds a poll open, in seconds (it clamps at 50).
 const LONG_POLL: u64 = 25;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

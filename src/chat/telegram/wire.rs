@@ -6,7 +6,19 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(super) struct Update {
     pub(super) message: Option<Message>,
+    pub(super) callback_query: Option<CallbackQuery>,
     pub(super) my_chat_member: Option<MemberChange>,
+}
+
+/// A button was pressed.
+#[derive(Debug, Deserialize)]
+pub(super) struct CallbackQuery {
+    pub(super) id: String,
+    pub(super) from: User,
+    /// The message of the button: of an old one little more than its chat.
+    pub(super) message: Option<Message>,
+    /// What the button sends. From outside: clients may send what they like.
+    pub(super) data: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -115,7 +115,7 @@ mod tests {
         let now = Timestamp::from_secs(1_000_000);
         let set = WebhookInfo {
             url: webhook.url.clone(),
-            allowed_updates: vec!["message".to_owned(), "my_chat_member".to_owned()],
+            allowed_updates: vec!["message".to_owned(), "callback_query".to_owned(), "my_chat_member".to_owned()],
             ..WebhookInfo::default()
         };
         let failing = |words: &str| WebhookInfo {

@@ -3,6 +3,7 @@
 //! A phrase becomes [`Span`]s, which an adapter renders in its platform's markup. All text in a span is plain and is escaped by the
 //! adapter, whether it came from outside or not. A second language is a second function beside `english`.
 
+mod button;
 mod call;
 mod chart;
 mod file;
@@ -20,6 +21,7 @@ mod subscribing;
 mod trouble;
 mod why;
 
+pub use button::{Button, ButtonPhrase};
 pub use call::CallPhrase;
 pub use chart::{ChartPhrase, Seen};
 pub use file::{CardFile, Picture};
@@ -166,12 +168,15 @@ pub struct Card {
     /// What goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<CardFile>,
+    /// What can be pressed beneath it, a few at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
 }
 
 impl Card {
     /// A card with a title alone.
     pub fn new(tone: Tone, title: Phrase) -> Self {
-        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None }
+        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None, buttons: Vec::new() }
     }
 
     /// The same without a picture: what is said is in the card. A text that was asked for stays.

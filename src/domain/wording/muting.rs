@@ -53,7 +53,7 @@ pub enum MutingPhrase {
     /// How it is done.
     HowTo {
         all: String,
-        token: Option<String>,
+        token: String,
         off: String,
     },
 }
@@ -89,13 +89,14 @@ impl MutingPhrase {
                 out.text(format!("{}: what has changed on balance comes at once, within your other limits.", waits(*waiting)))
             }
             Self::NotSubscribed { token } => out.text(format!("There is no subscription to {} here at present.", token.short())),
-            Self::HowTo { all, token, off } => {
-                out.text("For quiet, type for example ").code(all);
-                if let Some(token) = token {
-                    out.text("; for one token alone ").code(token);
-                }
-                out.text("; to end it ").code(off).text(". Lengths: 1h, 8h, 24h, 7d. Alerts are held, never dropped.")
-            }
+            Self::HowTo { all, token, off } => out
+                .text("For quiet, type for example ")
+                .code(all)
+                .text("; for one token alone ")
+                .code(token)
+                .text("; to end it ")
+                .code(off)
+                .text(". Lengths: 1h, 8h, 24h, 7d. Alerts are held, never dropped."),
         };
     }
 }

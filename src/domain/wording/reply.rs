@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{
-    ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase, SettingPhrase, Spans,
-    SubscribingPhrase, WhyPhrase,
+    ButtonPhrase, ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase,
+    SettingPhrase, Spans, SubscribingPhrase, WhyPhrase,
 };
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub enum ReplyPhrase {
     Chart(ChartPhrase),
     Why(WhyPhrase),
     Preview(PreviewPhrase),
+    /// On or about a button.
+    Button(ButtonPhrase),
     /// A link button.
     ReadMore,
     /// A command or a button that this version does not know or cannot read.
@@ -73,6 +75,7 @@ impl ReplyPhrase {
             Self::Chart(phrase) => phrase.english(out),
             Self::Why(phrase) => phrase.english(out),
             Self::Preview(phrase) => phrase.english(out),
+            Self::Button(phrase) => phrase.english(out),
             Self::ReadMore => {
                 out.text("Read more");
             }

@@ -13,7 +13,7 @@ pub(super) type Part = (MessageBody, Vec<AlertId>);
 
 /// A message each.
 pub(super) fn singles(entries: Vec<Entry>) -> Vec<Part> {
-    entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call }, entry.alerts)).collect()
+    entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call, buttons: None }, entry.alerts)).collect()
 }
 
 /// A summary counts once, whatever its parts.

@@ -87,7 +87,7 @@ impl Shared {
     async fn sent(&self, claimed: &Claimed, receipt: Receipt, now: Timestamp) -> StoreResult<()> {
         self.parts.metrics.delivery(self.platform, "sent");
         self.parts.metrics.latency(Stage::Send, now.since(claimed.created_at));
-        if let MessageBody::Alert { call } = &claimed.body {
+        if let MessageBody::Alert { call, .. } = &claimed.body {
             self.parts.metrics.latency(Stage::Total, now.since(call.seen_at));
         }
         let Receipt { platform_id, rest_until, route } = receipt;

@@ -116,6 +116,12 @@ impl FakeTelegram {
         unread
     }
 
+    /// What the client of whoever pressed last was told: words over the chat, or where to go on; nothing where it was told no more than that.
+    pub(crate) fn told_presser(&self) -> Option<String> {
+        let answer = self.with(|world| world.presses.last().unwrap().answer.clone()).expect("the press was answered");
+        ["text", "url"].iter().find_map(|part| Some(answer[part].as_str()?.to_owned()))
+    }
+
     /// How many calls were refused for going too fast.
     pub(crate) fn refused_for_speed(&self) -> usize {
         self.shared.world().limits.refused
@@ -161,6 +167,8 @@ impl Drop for FakeTelegram {
         if !std::thread::panicking() {
             let unread = self.unread();
             assert!(unread.is_empty(), "messages that no test looked at: {unread:#?}");
+            let unanswered = self.with(|world| world.presses.iter().filter(|press| press.answer.is_none()).count());
+            assert_eq!(unanswered, 0, "pressed, and the client still waits");
             let problems = self.take_problems();
             assert!(problems.is_empty(), "Telegram would refuse: {problems:#?}");
         }

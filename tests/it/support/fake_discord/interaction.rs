@@ -65,6 +65,18 @@ pub(crate) fn in_private(id: u64, data: Value) -> Value {
     interaction
 }
 
+/// The button that says so beneath a message, pressed where and by whom this interaction says.
+pub(crate) fn pressed(mut interaction: Value, message: &Value, label: &str) -> Value {
+    let rows = message["components"].as_array().into_iter().flatten();
+    let mut buttons = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
+    let button = buttons.find(|button| button["label"] == label).unwrap_or_else(|| panic!("no {label} beneath {message}"));
+    interaction["type"] = json!(3);
+    interaction["data"] = json!({"component_type": 2, "custom_id": button["custom_id"], "id": 2});
+    interaction["message"] =
+        json!({"id": "1402330117453516999", "type": 0, "channel_id": interaction["channel_id"], "embeds": message["embeds"]});
+    interaction
+}
+
 /// `/name` with text options.
 pub(crate) fn slash(name: &str, options: &[(&str, &str)]) -> Value {
     let options: Vec<Value> = options.iter().map(|(name, value)| json!({"name": name, "type": 3, "value": value})).collect();

@@ -114,9 +114,17 @@ fn message(body: &Value, found: &mut Vec<String>) {
     if total > 6000 {
         found.push(format!("{total} characters in embeds"));
     }
-    for url in body["components"].as_array().into_iter().flatten().filter_map(|row| row["components"][0]["url"].as_str()) {
-        if !url.starts_with("http") || url.len() > 512 {
-            found.push("a button's URL".into());
+    let rows = body["components"].as_array().into_iter().flatten();
+    let buttons: Vec<&Value> = rows.flat_map(|row| row["components"].as_array().into_iter().flatten()).collect();
+    let mut ids = Vec::new();
+    for button in buttons {
+        match (button["url"].as_str(), button["custom_id"].as_str()) {
+            (Some(url), None) if url.starts_with("http") && url.len() <= 512 && button["style"] == 5 => {}
+            (None, Some(id)) if (1..=100).contains(&id.chars().count()) && button["style"] != 5 && !ids.contains(&id) => ids.push(id),
+            _ => found.push(format!("a button: {button}")),
+        }
+        if !(1..=80).contains(&length(&button["label"])) {
+            found.push(format!("a button's label: {button}"));
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
             }
             send(shared, &mut world, parameters, "caption", 1024)
         }
+        "answercallbackquery" => answer_press(&mut world, parameters),
         "getwebhookinfo" => Ok(webhook::info(&world)),
         "setwebhook" => {
             let set = webhook::set(&mut world, parameters, shared.clock.now());
@@ -149,11 +150,61 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
     if text.encode_utf16().count() > most {
         return Err(Refusal::new(400, format!("Bad Request: message {field} is too long")));
     }
+    let buttons = buttons(parameters)?;
     world.limits.take(chat, now)?;
     let id = i64::try_from(world.sent.len()).unwrap() + 100;
     let date = now.as_secs();
-    world.sent.push(Sent { id, chat, topic, raw, text: text.clone(), file, at: now, arrived: std::time::Instant::now(), read: false });
+    world.sent.push(Sent {
+        id,
+        chat,
+        topic,
+        raw,
+        text: text.clone(),
+        file,
+        buttons,
+        at: now,
+        arrived: std::time::Instant::now(),
+        read: false,
+    });
     Ok(json!({ "message_id": id, "date": date, "chat": world.describe(chat), "text": text }))
+}
+
+/// The buttons of a keyboard, as Telegram would take them.
+fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, Refusal> {
+    let markup = match parameters.get("reply_markup") {
+        // As it stands in a form.
+        Some(Value::String(text)) => {
+            serde_json::from_str(text).map_err(|_| Refusal::new(400, "Bad Request: can't parse reply keyboard markup JSON object"))?
+        }
+        Some(markup) => markup.clone(),
+        None => return Ok(Vec::new()),
+    };
+    let rows = markup["inline_keyboard"].as_array().cloned().unwrap_or_default();
+    let one = |button: &Value| {
+        let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
+        match (text("text"), text("callback_data")) {
+            (label, _) if label.trim().is_empty() => Err(Refusal::new(400, "Bad Request: inline keyboard button text is empty")),
+            (_, data) if data.is_empty() || data.len() > 64 => Err(Refusal::new(400, "Bad Request: BUTTON_DATA_INVALID")),
+            (label, data) => Ok((label, data)),
+        }
+    };
+    rows.iter().flat_map(|row| row.as_array().cloned().unwrap_or_default()).map(|button| one(&button)).collect()
+}
+
+fn answer_press(world: &mut World, parameters: &Value) -> Outcome {
+    let query = parameters["callback_query_id"].as_str().unwrap_or_default();
+    let Some(press) = world.presses.iter_mut().find(|press| press.query == query && press.answer.is_none()) else {
+        return Err(Refusal::new(400, "Bad Request: query is too old and response timeout expired or query ID is invalid"));
+    };
+    if parameters["text"].as_str().is_some_and(|text| text.encode_utf16().count() > 200) {
+        return Err(Refusal::new(400, "Bad Request: MESSAGE_TOO_LONG"));
+    }
+    let own = format!("https://t.me/{BOT_NAME}?start=");
+    if parameters["url"].as_str().is_some_and(|url| !url.starts_with(&own)) {
+        return Err(Refusal::new(400, "Bad Request: URL_INVALID"));
+    }
+    press.answer = Some(parameters.clone());
+    Ok(Value::Bool(true))
 }
 
 async fn get_updates(shared: &Arc<Shared>, parameters: &Value) -> Outcome {

@@ -109,7 +109,11 @@ struct Delivery {
 /// A chat's messages go in order; news of the bot's own place has a queue of its own.
 fn queue_of(update: &Value) -> String {
     let chat = |kind: &str| update[kind]["chat"]["id"].to_string();
-    if update.get("my_chat_member").is_some() { format!("place of {}", chat("my_chat_member")) } else { chat("message") }
+    match update["callback_query"]["id"].as_str() {
+        Some(press) => format!("press {press}"),
+        None if update.get("my_chat_member").is_some() => format!("place of {}", chat("my_chat_member")),
+        None => chat("message"),
+    }
 }
 
 impl World {

@@ -38,10 +38,20 @@ pub(crate) struct Sent {
     pub(crate) text: String,
     /// The file that it brought.
     pub(crate) file: Option<File>,
+    /// The buttons beneath it: what each says and sends.
+    pub(crate) buttons: Vec<(String, String)>,
     pub(crate) at: Timestamp,
     /// When it arrived, for measuring.
     pub(crate) arrived: std::time::Instant,
     pub(crate) read: bool,
+}
+
+/// A button that somebody pressed.
+#[derive(Clone, Debug)]
+pub(crate) struct Press {
+    pub(crate) query: String,
+    /// What the presser's client was told.
+    pub(crate) answer: Option<Value>,
 }
 
 /// Everything.
@@ -53,6 +63,7 @@ pub(crate) struct World {
     /// Every update that ever was.
     pub(crate) told: Vec<Value>,
     pub(crate) sent: Vec<Sent>,
+    pub(crate) presses: Vec<Press>,
     pub(crate) webhook: Webhook,
     pub(crate) commands: HashMap<String, Value>,
     /// Counts `getUpdates`: a later one ends an earlier one.
@@ -123,6 +134,26 @@ impl World {
     /// Someone writes in a chat.
     pub(crate) fn say(&mut self, chat: i64, user: i64, text: &str) -> i64 {
         self.say_with(chat, user, text, &json!({}))
+    }
+
+    /// Someone presses the button that says so beneath a message.
+    pub(crate) fn press(&mut self, user: i64, message: &Sent, label: &str) -> i64 {
+        let (_, data) = message.buttons.iter().find(|(says, _)| says == label).unwrap_or_else(|| panic!("no {label} beneath {message:?}"));
+        self.press_with(user, message.chat, message.topic, &json!(data))
+    }
+
+    /// Someone's client claims that a button with this data was pressed.
+    pub(crate) fn press_with(&mut self, user: i64, chat: i64, topic: Option<i64>, data: &Value) -> i64 {
+        let query = format!("{}", 4_000_000_000_000_000_000_u64 + self.presses.len() as u64);
+        let mut message = json!({ "message_id": 7, "date": self.date, "chat": self.describe(chat), "text": "an alert" });
+        if let Some(topic) = topic {
+            message["is_topic_message"] = true.into();
+            message["message_thread_id"] = topic.into();
+        }
+        let from = json!({ "id": user, "is_bot": false, "first_name": format!("User {user}") });
+        let pressed = json!({ "id": query, "from": from, "message": message, "chat_instance": "1", "data": data });
+        self.presses.push(Press { query, answer: None });
+        self.push(json!({ "callback_query": pressed }))
     }
 
     /// Someone writes in a topic.

@@ -1,0 +1,129 @@
+//! A button that was pressed: the command that it stands for is carried out as if its message's reader had typed it there, and the press is
+//! answered whatever comes of it, because the reader's client waits for that.
+
+use super::{
+    Me, Updates, UpdatesError,
+    api::CALL_TIMEOUT,
+    channel,
+    convert::{Pressed, Spot},
+    flood::{self, Verdict},
+    handle::{answer_in, key},
+};
+use crate::{
+    commands::{Actor, Answer, Command, Invocation, Request, Standing, Venue},
+    domain::{
+        Address, ButtonPress, Platform, UserId,
+        wording::{ButtonPhrase, Card, HintPhrase, Phrase, Tone},
+    },
+};
+use serde_json::json;
+
+/// The most characters that a client shows over the chat.
+const POPUP: usize = 200;
+
+/// What the presser's client shows.
+#[derive(Debug)]
+enum Shown {
+    /// No more than that the press arrived: the answer is a message.
+    Nothing,
+    /// These words over the chat, for the presser alone.
+    Popup(String),
+    /// The private chat, where it goes on.
+    Link(String),
+}
+
+impl Updates {
+    /// Carries out what was pressed. Gives the answer that is a message.
+    pub(super) async fn press(&self, id: i64, pressed: Pressed, me: &Me) -> Result<Option<Answer>, UpdatesError> {
+        let Pressed { query, user, button } = pressed;
+        let (shown, answer) = match button {
+            Some((press, spot)) => self.pressed(id, &press, spot, user, me).await?,
+            None => (Shown::Popup(Phrase::from(ButtonPhrase::Expired).plain()), None),
+        };
+        self.show(&query, shown).await;
+        Ok(answer)
+    }
+
+    async fn pressed(&self, id: i64, press: &ButtonPress, spot: Spot, user: i64, me: &Me) -> Result<(Shown, Option<Answer>), UpdatesError> {
+        let presser = UserId(user.to_string());
+        match self.take(&presser, self.clock.now()) {
+            Verdict::Welcome => {}
+            Verdict::Refuse => {
+                let seconds = flood::WINDOW.as_secs();
+                let phrase = Phrase::Hint(HintPhrase::SlowDown { commands: flood::COMMANDS, seconds });
+                return Ok((Shown::Popup(phrase.plain()), None));
+            }
+            Verdict::Silence => return Ok((Shown::Nothing, None)),
+        }
+        let at = Address::new(Platform::Telegram, spot.chat().to_string());
+        let invocation = match self.desk.pressed(press, &at).await {
+            Ok(invocation) => invocation,
+            Err(reply) => return Ok((popup(&reply.card), None)),
+        };
+        match spot {
+            Spot::Chat { chat, venue } => Ok(self.pressed_in_chat(id, chat, venue, user, invocation).await),
+            Spot::Channel { chat } => Ok((self.pressed_in_channel(id, chat, user, invocation, me).await?, None)),
+        }
+    }
+
+    /// The answer is a message, as if the command had been typed; a refusal in a group is for the presser's eyes alone.
+    async fn pressed_in_chat(&self, id: i64, chat: i64, venue: Venue, user: i64, invocation: Invocation) -> (Shown, Option<Answer>) {
+        let is_group = matches!(venue, Venue::Group { .. });
+        let standing = match invocation.command {
+            Command::Mute | Command::Unsubscribe if is_group => self.admins.standing(&self.telegram, chat, user, false).await,
+            _ => Standing::Member,
+        };
+        let actor = Actor { user: UserId(user.to_string()), standing };
+        let request = Request { key: Some(key(id)), actor, venue, invocation, channel: None, role: None };
+        let card = self.desk.answer(&request).await.card;
+        if is_group && card.tone == Tone::Problem {
+            return (popup(&card), None);
+        }
+        (Shown::Nothing, Some(answer_in(chat, request.venue, request.actor.user, card)))
+    }
+
+    /// Nobody but the bot's alerts speaks in a channel: what is long goes on in private, what was done is shown to the presser.
+    async fn pressed_in_channel(&self, id: i64, chat: i64, user: i64, invocation: Invocation, me: &Me) -> Result<Shown, UpdatesError> {
+        let presser = UserId(user.to_string());
+        if invocation.command == Command::History {
+            let bot = format!("https://t.me/{}", me.username);
+            let words: Vec<_> = invocation.options.into_values().collect();
+            let payload = self.arrivals.inbox.keep_for(&presser, "history", &words.join(" "), self.clock.now()).await?;
+            return Ok(Shown::Link(payload.map_or_else(|| bot.clone(), |payload| format!("{bot}?start={payload}"))));
+        }
+        let (standing, facts) = channel::facts(&self.telegram, me, &chat.to_string(), user).await;
+        let venue = Venue::Private { address: Address::new(Platform::Telegram, user.to_string()) };
+        let actor = Actor { user: presser, standing };
+        let request = Request { key: Some(key(id)), actor, venue, invocation, channel: Some(facts), role: None };
+        Ok(popup(&self.desk.answer(&request).await.card))
+    }
+
+    /// What was pressed is done by now: where this fails, only a client waits a little longer.
+    async fn show(&self, query: &str, shown: Shown) {
+        let mut parameters = json!({ "callback_query_id": query });
+        match shown {
+            Shown::Nothing => {}
+            Shown::Popup(text) => {
+                parameters["text"] = text.into();
+                parameters["show_alert"] = true.into();
+            }
+            Shown::Link(url) => parameters["url"] = url.into(),
+        }
+        if let Err(error) = self.telegram.api().call("answerCallbackQuery", &parameters, CALL_TIMEOUT).await {
+            tracing::warn!(why = error.explain(), "the press of a button could not be answered; what was asked is done");
+        }
+    }
+}
+
+fn popup(card: &Card) -> Shown {
+    Shown::Popup(clipped(&card.plain(), POPUP))
+}
+
+fn clipped(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most - 1).collect();
+    short.push('…');
+    short
+}
