@@ -32,6 +32,13 @@ pub trait Messenger: Send + Sync {
     /// # Errors
     /// Classified by what to do next: [`SendError`].
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError>;
+
+    /// Makes one attempt to put a message in the place of one that was sent before, whose name on the platform is `platform_id`. Twice is the same as
+    /// once.
+    ///
+    /// # Errors
+    /// [`EditError::Refused`] where that cannot be done: nothing was changed.
+    async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError>;
 }
 
 /// One attempt.
@@ -47,6 +54,8 @@ pub struct Outgoing {
     pub body: MessageBody,
     /// Whom to mention; everything else never pings.
     pub mention: Mention,
+    /// The earlier message that it replies to, by its name on the platform.
+    pub replies_to: Option<String>,
     /// Whether this is an answer to a command (Telegram counts those apart, 4.4).
     pub is_reply: bool,
     /// Whether nothing was tried before: a picture goes with the first attempt alone, because it may be what made it fail.
@@ -102,6 +111,30 @@ pub enum SendError {
         /// In words for the operator.
         why: String,
     },
+}
+
+/// The message of before is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// It is gone, or may not be edited: what there is to say is a reply.
+    #[error("the message of before cannot be edited: {why}")]
+    Refused {
+        /// In words for the operator.
+        why: String,
+    },
+    /// As with sending.
+    #[error(transparent)]
+    Failed(#[from] SendError),
+}
+
+impl EditError {
+    /// Whatever is not allowed or refused as such, where writing anew may still work.
+    fn of(error: SendError) -> Self {
+        match error {
+            SendError::Rejected { why } | SendError::Gone { reason: QuarantineReason::Forbidden, why } => Self::Refused { why },
+            other => Self::Failed(other),
+        }
+    }
 }
 
 /// Who has to wait.

@@ -18,6 +18,9 @@ pub enum MessageBody {
         /// What can be pressed beneath it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         buttons: Option<ButtonsId>,
+        /// What was said instead, where this corrects it (C2).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead_of: Option<Box<Call>>,
     },
     /// Several at once, a line each (`rules.md` 3.3).
     Summary {
@@ -117,6 +120,24 @@ pub enum Outcome {
     FlippedBack,
 }
 
+/// What a message does about an earlier one of the same chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follows {
+    /// What the platform calls the earlier one.
+    pub platform_id: String,
+    /// How.
+    pub how: FollowsHow,
+}
+
+/// How a message goes with an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowsHow {
+    /// It takes its place; where the platform refuses that, it becomes a reply.
+    Edits,
+    /// It stands beneath it, or by itself where that is gone.
+    Replies,
+}
+
 /// The roles that a message mentions (Discord), by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -126,7 +147,11 @@ impl MessageBody {
     /// The message as a card: title, lines, fields, link. Every platform renders the same card in its own markup.
     pub fn to_card(&self) -> Card {
         match self {
-            Self::Alert { call, buttons } => Card { buttons: buttons.iter().flat_map(Button::of_alert).collect(), ..call.to_card() },
+            Self::Alert { call, buttons, instead_of } => Card {
+                struck: instead_of.as_ref().map(|was| was.line()),
+                buttons: buttons.iter().flat_map(Button::of_alert).collect(),
+                ..call.to_card()
+            },
             Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
             Self::Digest { delivery, total, form, calls } => digest_card(*delivery, *total, *form, calls),
             Self::Card { card } => card.clone(),
@@ -147,7 +172,7 @@ impl MessageBody {
     /// The buttons beneath it, and what they are about.
     pub fn buttons(&self) -> Option<(&ButtonsId, ButtonSubject)> {
         match self {
-            Self::Alert { call, buttons: Some(id) } => Some((id, ButtonSubject { token: call.token, kind: call.kind })),
+            Self::Alert { call, buttons: Some(id), .. } => Some((id, ButtonSubject { token: call.token, kind: call.kind })),
             _ => None,
         }
     }

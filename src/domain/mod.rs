@@ -30,7 +30,7 @@ pub use button::{ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId};
 pub use change::{Change, Nature, Since, Timing};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
 pub use kind::{Delivery, Direction, Kind};
-pub use message::{Call, DigestForm, Mention, MessageBody, Outcome, SummaryCause};
+pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SummaryCause};
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
 pub use settings::{DigestTime, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError};
@@ -38,7 +38,7 @@ pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unc
 pub use stance::{Grade, Stance, Way};
 pub use state::TokenState;
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
-pub use telling::{Candidate, Composition, Digests, Draft, Due, Situation, Told, Wish};
+pub use telling::{Candidate, Composition, Digests, Draft, Due, Situation, Told, ToldIn, Wish};
 pub use time::{Day, Timestamp};
 pub use token::{MAX_NAME, Token, clean_name};
 pub use trace::{Fate, Trace, TracedAlert, TracedMessage};

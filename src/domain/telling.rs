@@ -1,6 +1,9 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
-use super::{AlertId, Change, Delivery, Direction, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp, TokenId};
+use super::{
+    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp,
+    TokenId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A destination with some wish about the token of a change.
@@ -95,6 +98,19 @@ pub struct Due {
     pub rank: Option<u32>,
     /// Where to read more.
     pub link: Option<String>,
+    /// A correction: where the call was told that it corrects.
+    pub told_in: Option<ToldIn>,
+}
+
+/// The message in which a call was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToldIn {
+    /// What the platform calls it.
+    pub platform_id: String,
+    /// It tells nothing else.
+    pub alone: bool,
+    /// As it was told.
+    pub call: Call,
 }
 
 /// What to do: every due alert is in exactly one of the first three.
@@ -123,4 +139,6 @@ pub struct Draft {
     pub mention: Vec<String>,
     /// The alerts it tells.
     pub alerts: Vec<AlertId>,
+    /// The earlier message that it corrects.
+    pub follows: Option<Follows>,
 }

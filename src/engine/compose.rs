@@ -11,8 +11,8 @@ use super::{
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Kind, Lane, Nature, Outcome, Reason, Situation, SummaryCause, Target, Timestamp,
-    Timing, TokenId, Wish,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Nature, Outcome, Reason, Situation, SummaryCause,
+    Target, Timestamp, Timing, TokenId, ToldIn, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,12 +35,20 @@ struct Entry {
     roles: BTreeSet<String>,
     delivery: Delivery,
     rank: Option<u32>,
+    /// Where the call was told that this corrects.
+    corrects: Option<ToldIn>,
 }
 
 impl Entry {
     /// Its place among others: the best rank first.
     fn ranked(&self) -> (u32, TokenId, Kind) {
         (self.rank.unwrap_or(u32::MAX), self.call.token, self.call.kind)
+    }
+
+    /// A correction takes the place of what was wrong where that stands alone, else it is a reply to it (C1, C3).
+    fn follows(&self) -> Option<Follows> {
+        let ToldIn { platform_id, alone, .. } = self.corrects.as_ref()?;
+        Some(Follows { platform_id: platform_id.clone(), how: if *alone { FollowsHow::Edits } else { FollowsHow::Replies } })
     }
 }
 
@@ -179,6 +187,7 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         roles: wishes_about(situation, key).filter_map(|wish| wish.mention.clone()).collect(),
         delivery: wish.delivery,
         rank: last.rank,
+        corrects: last.told_in.clone().filter(|told_in| outcome == Outcome::Corrected && told_in.call.data_time == last.change.data_time),
     })
 }
 
@@ -318,7 +327,10 @@ impl Throttle {
     fn draft(&mut self, unit: Unit, composition: &mut Composition) {
         let counted = unit.counts();
         let roles: BTreeSet<_> = unit.entries.iter().flat_map(|entry| entry.roles.iter().cloned()).collect();
-        let mention = if self.may_mention { roles.into_iter().collect() } else { Vec::new() };
+        let follows = if unit.form == Form::Single { unit.entries.first().and_then(Entry::follows) } else { None };
+        // An edit reaches nobody who is not looking.
+        let is_edit = follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
+        let mention = if self.may_mention && !is_edit { roles.into_iter().collect() } else { Vec::new() };
         self.may_mention &= mention.is_empty();
         let lane = unit.lane;
         let parts = match unit.form {
@@ -329,7 +341,7 @@ impl Throttle {
         for (index, (body, alerts)) in parts.into_iter().enumerate() {
             let first = index == 0;
             let mention = if first { mention.clone() } else { Vec::new() };
-            composition.messages.push(Draft { lane, body, counted: counted && first, mention, alerts });
+            composition.messages.push(Draft { lane, body, counted: counted && first, mention, alerts, follows: follows.clone() });
         }
     }
 }

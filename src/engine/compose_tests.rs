@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
 use super::{parts::TEXT_BUDGET, *};
-use crate::domain::{Change, Digests, Direction, Mutes, QuietHours, Settings, SourceId, Stance, Told};
+use crate::domain::{Change, Digests, Direction, MessageBody, Mutes, QuietHours, Settings, SourceId, Stance, Told};
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_secs(1_795_000_000 + minutes * 60)
@@ -32,6 +32,7 @@ fn due(alert: i64, reason: Reason, change: Change) -> Due {
         symbol: format!("T{}", change.token),
         rank: None,
         link: None,
+        told_in: None,
         change,
     }
 }
@@ -60,6 +61,36 @@ fn turns(count: i64) -> Vec<Due> {
 
 fn titles(composition: &Composition) -> Vec<String> {
     composition.messages.iter().map(|draft| draft.body.to_card().title.plain()).collect()
+}
+
+fn told_in(call: Call, alone: bool) -> ToldIn {
+    ToldIn { platform_id: "77".to_owned(), alone, call }
+}
+
+/// What a chat is told of a correction to bearish, by the message in which it was told the wrong call.
+fn corrected(told_in: Option<ToldIn>) -> Draft {
+    let correction = Change { nature: Nature::Correction { stored_at: at(-100) }, ..change(1, Stance::Bearish) };
+    let mut situation = situation(vec![Due { told_in, ..due(2, Reason::Correction, correction) }]);
+    situation.told.insert((Kind::Daily, TokenId(1)), Told { stance: Stance::Bullish, known_at: at(-90), told_at: Some(at(-90)) });
+    let mut composed = compose(&situation, at(1));
+    assert_eq!(composed.messages.len(), 1);
+    composed.messages.remove(0)
+}
+
+#[test]
+fn c1_c3_a_correction_edits_what_stands_alone_and_replies_to_what_does_not() {
+    let wrong = match corrected(None).body {
+        MessageBody::Alert { call, instead_of: None, .. } => Call { to: Stance::Bullish, ..call },
+        other => panic!("{other:?}"),
+    };
+    for (alone, how) in [(true, FollowsHow::Edits), (false, FollowsHow::Replies)] {
+        let draft = corrected(Some(told_in(wrong.clone(), alone)));
+        assert_eq!(draft.follows, Some(Follows { platform_id: "77".to_owned(), how }));
+        assert!(!draft.counted);
+        assert!(matches!(draft.body, MessageBody::Alert { instead_of: Some(was), .. } if *was == wrong));
+    }
+    let other_day = Call { data_time: wrong.data_time - HOUR, ..wrong };
+    assert_eq!(corrected(Some(told_in(other_day, true))).follows, None, "that message tells another row");
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl Follower {
         self.alerts += 1;
         let alert = AlertId(self.alerts);
         let News { change, symbol, rank, link } = news.clone();
-        let due = Due { alert, created_at: self.now, reason: decision.reason(), change, symbol, rank, link };
+        let due = Due { alert, created_at: self.now, reason: decision.reason(), change, symbol, rank, link, told_in: None };
         if self.supersede(&due.change, steps) {
             return steps.push(Step::Skipped { due: due.into(), reason: Reason::Superseded });
         }

@@ -9,7 +9,8 @@ use super::{
     mutes::TOKENS_OF_MANY,
 };
 use crate::domain::{
-    AlertId, ButtonsId, Composition, Destination, DestinationId, Digests, Due, Mutes, Reason, Situation, SourceId, Timestamp, TokenId, Told,
+    AlertId, ButtonsId, Call, Composition, Destination, DestinationId, Digests, Due, FollowsHow, MessageBody, Mutes, Nature, Reason,
+    Situation, SourceId, Timestamp, TokenId, Told, ToldIn,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,12 +85,22 @@ const DIGESTS: (&str, &str) = over_rows!(
     ")"
 );
 
+/// The message that told what a due correction corrects: what was sent last of it.
+const TOLD_IN: (&str, &str) = over_rows!(
+    "SELECT n.id, m.platform_id, m.body FROM alerts n JOIN changes c ON c.id = n.change_id
+     JOIN alerts w ON w.change_id = c.supersedes AND w.destination_id = n.destination_id AND w.state = 'told'
+     JOIN message_alerts ma ON ma.alert_id = w.id JOIN messages m ON m.id = ma.message_id AND m.state = 'sent'
+     WHERE m.platform_id IS NOT NULL AND n.id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ") ORDER BY m.id"
+);
+
 /// In the order of the rows: the ids, which come back in none, ascend with them.
 const INSERT_MESSAGES: (&str, &str) = over_rows!(
     "INSERT INTO messages
-        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
-     SELECT d.id, d.platform, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, CAST(r.value ->> 5 AS BOOLEAN), 'queued',
-        CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT) FROM",
+        (destination_id, platform, lane, body, mention, counted, follows, edits, state, next_attempt_at, attempts, unknown_ends, lease_fence,
+         created_at)
+     SELECT d.id, d.platform, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, CAST(r.value ->> 5 AS BOOLEAN), r.value ->> 6,
+        CAST(r.value ->> 7 AS BOOLEAN), 'queued', CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT) FROM",
     "JOIN destinations d ON d.id = CAST(r.value ->> 1 AS BIGINT) ORDER BY CAST(r.value ->> 0 AS BIGINT) RETURNING id"
 );
 const LINK_ALERTS: (&str, &str) = over_rows!(
@@ -118,7 +129,7 @@ const PASS_OVER: (&str, &str) = over_rows!(
 
 pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS];
 pub(super) const PAIRS: &[(&str, &str)] =
-    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, TOLD_IN, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -185,6 +196,7 @@ impl Store {
         let list = serde_json::to_string(&ids).unwrap_or_default();
         let mut situations = self.destinations_of(&list).await?;
         self.add_pending(&list, now, &mut situations).await?;
+        self.add_told_in(&mut situations).await?;
         self.add_wishes(&list, &mut situations).await?;
         self.add_told(&list, &mut situations).await?;
         self.add_token_mutes(&list, &mut situations).await?;
@@ -236,8 +248,30 @@ impl Store {
                     symbol: stored.symbol,
                     rank: stored.rank,
                     link: stored.link,
+                    told_in: None,
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Corrections are rare: nothing is asked where there is none.
+    async fn add_told_in(&self, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let is_correction = |due: &&mut Due| matches!(due.change.nature, Nature::Correction { .. });
+        let mut due: BTreeMap<i64, &mut Due> =
+            situations.values_mut().flat_map(|situation| &mut situation.due).filter(is_correction).map(|due| (due.alert.0, due)).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let (sql, list) = (self.words(TOLD_IN), serde_json::to_string(&due.keys().collect::<Vec<_>>()).unwrap_or_default());
+        let rows: Vec<(i64, String, String)> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&list).fetch_all(pool).await)?;
+        for (alert, platform_id, body) in rows {
+            let body: MessageBody = serde_json::from_str(&body).map_err(|error| StoreError::corrupt("a message", &error.to_string()))?;
+            let Some(due) = due.get_mut(&alert) else { continue };
+            let is_of = |call: &&Call| call.token == due.change.token && call.kind == due.change.kind;
+            let told = body.calls().iter().find(is_of).cloned();
+            let alone = matches!(body, MessageBody::Alert { .. });
+            due.told_in = told.filter(|_| !platform_id.is_empty()).map(|call| ToldIn { platform_id, alone, call });
         }
         Ok(())
     }
@@ -355,7 +389,9 @@ impl DecisionRows {
             for draft in &composition.messages {
                 let body = serde_json::to_string(&draft.body).unwrap_or_default();
                 let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
-                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted));
+                let follows = draft.follows.as_ref().map(|follows| follows.platform_id.as_str());
+                let edits = draft.follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
+                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted, follows, edits));
                 buttons.extend(
                     draft
                         .body

@@ -5,7 +5,9 @@ use super::{
     destinations::{self, DestinationRow, columns},
     dialect::{in_transaction, on_db, over_rows},
 };
-use crate::domain::{Call, Destination, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp};
+use crate::domain::{
+    Call, Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp,
+};
 use std::time::Duration;
 
 /// A time that has come, or that no wait can reach from now: the clock was stepped back since it was set (`rules.md` 6.7).
@@ -45,7 +47,8 @@ const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, le
 // The lease of an earlier claim ran out before its end was recorded: nobody knows whether it arrived.
 const LOSE_ATTEMPTS: &str =
     "UPDATE attempts SET ended_at = $2, outcome = 'unknown', detail = 'no answer was recorded' WHERE message_id = $1 AND outcome IS NULL";
-const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
+const MESSAGE: &str =
+    "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 const BEGIN_ATTEMPT: &str = "INSERT INTO attempts (message_id, nonce, started_at) VALUES ($1, $2, $3) RETURNING id";
 const RELEASE: &str =
@@ -74,6 +77,10 @@ const REACHED: &str =
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const RETRY: &str =
     "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+/// The words are the same; whether earlier tries of the edit arrived matters no more, now that the platform refused one.
+const REPLY_INSTEAD: &str =
+    "UPDATE messages SET edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4, lease_holder = NULL, lease_until = NULL
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND (rest_until < $2 OR rest_until > $3)";
 const DEAD: &str =
@@ -104,6 +111,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REACHED,
     MENTIONED,
     RETRY,
+    REPLY_INSTEAD,
     REST,
     DEAD,
     ALERTS_DEAD,
@@ -130,6 +138,8 @@ pub struct Claimed {
     pub body: MessageBody,
     /// Whom it mentions.
     pub mention: Mention,
+    /// The earlier message that it edits or replies to.
+    pub follows: Option<Follows>,
     /// Attempts, this one included.
     pub attempts: u32,
     /// Earlier attempts of which nobody knows whether they arrived.
@@ -170,6 +180,11 @@ pub enum Settlement {
         /// In words.
         problem: String,
     },
+    /// The platform refuses to edit the message that was wrong: it is a reply from now on, at once.
+    ReplyInstead {
+        /// In words.
+        problem: String,
+    },
     /// A dead letter.
     Dead {
         /// Whether it may have arrived.
@@ -203,6 +218,8 @@ struct MessageRow {
     lane: i64,
     body: String,
     mention: String,
+    follows: Option<String>,
+    edits: bool,
     attempts: i64,
     unknown_ends: i64,
     created_at: i64,
@@ -216,6 +233,9 @@ impl MessageRow {
             lane: Lane::from_i64(self.lane),
             body: serde_json::from_str(&self.body).map_err(|error| StoreError::corrupt("a message", &error.to_string()))?,
             mention: serde_json::from_str(&self.mention).map_err(|error| StoreError::corrupt("a mention", &error.to_string()))?,
+            follows: self
+                .follows
+                .map(|platform_id| Follows { platform_id, how: if self.edits { FollowsHow::Edits } else { FollowsHow::Replies } }),
             attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
             unknown_ends: u32::try_from(self.unknown_ends).unwrap_or(u32::MAX),
             created_at: Timestamp::from_millis(self.created_at),
@@ -321,6 +341,9 @@ impl Store {
                 Settlement::Recalled { at, problem } => {
                     sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).execute(&mut *tx).await
                 }
+                Settlement::ReplyInstead { problem } => {
+                    sqlx::query(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).execute(&mut *tx).await
+                }
                 Settlement::Dead { problem, unknown } => {
                     let unknown = i64::from(*unknown);
                     sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).execute(&mut *tx).await
@@ -350,7 +373,7 @@ impl Store {
                     let longest = (now + LONGEST_WAIT).as_millis();
                     sqlx::query(REST).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
                 }
-                Settlement::Retry { .. } => {}
+                Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
                 Settlement::Recalled { .. } => {
                     for sql in destinations::RECALL {
                         sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
@@ -424,7 +447,9 @@ fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option
     match settlement {
         Settlement::Sent { platform_id, .. } => ("sent", Some(platform_id), None),
         Settlement::Retry { unknown: true, problem, .. } | Settlement::Dead { unknown: true, problem } => ("unknown", None, Some(problem)),
-        Settlement::Retry { problem, .. } | Settlement::Recalled { problem, .. } => ("retry", None, Some(problem)),
+        Settlement::Retry { problem, .. } | Settlement::Recalled { problem, .. } | Settlement::ReplyInstead { problem } => {
+            ("retry", None, Some(problem))
+        }
         Settlement::Dead { problem, .. } => ("rejected", None, Some(problem)),
         Settlement::Gone { problem, .. } => ("gone", None, Some(problem)),
     }

@@ -58,6 +58,9 @@ const MOVE_TOKEN_MUTES: &str = "INSERT INTO token_mutes (destination_id, source,
     ON CONFLICT (destination_id, source, token_id) DO UPDATE SET muted_until =
         CASE WHEN excluded.muted_until > token_mutes.muted_until THEN excluded.muted_until ELSE token_mutes.muted_until END";
 const DROP_TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
+/// Where a chat moves, its messages are numbered anew: an old number may be another message's there.
+const FORGET_NUMBERS: &str = "UPDATE messages SET platform_id = NULL, follows = NULL, edits = FALSE
+    WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
 const MOVE_BUTTONS: &str = "UPDATE buttons SET destination_id = $2 WHERE destination_id = $1";
 const JOIN_DESTINATION: &str = "UPDATE destinations SET settings = $2, muted_until = $3, mentioned_at = $4,
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
@@ -75,6 +78,7 @@ const MERGE: &[(&str, bool)] = &[
     (MAKE_ROOM, false),
     (SKIP_DOUBLE_ALERTS, false),
     (MOVE_ALERTS, false),
+    (FORGET_NUMBERS, false),
     (MOVE_MESSAGES, false),
     (DROP_OLDER_TOLD, true),
     (DROP_OTHER_TOLD, false),
@@ -97,6 +101,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     FAN_OUT_AGAIN,
     END_QUARANTINE,
     MOVE_ALERTS,
+    FORGET_NUMBERS,
     MOVE_MESSAGES,
     DROP_OLDER_TOLD,
     DROP_OTHER_TOLD,
@@ -130,6 +135,7 @@ impl Store {
                 let there: Option<DestinationRow> = sqlx::query_as(destinations::BY_ADDRESS)
                     .bind(new.platform.as_str()).bind(&new.chat).bind(topic_of(&new)).fetch_optional(&mut *tx).await?;
                 let Some(there) = there else {
+                    sqlx::query(FORGET_NUMBERS).bind(old.id.0).bind(0_i64).execute(&mut *tx).await?;
                     sqlx::query(READDRESS)
                         .bind(old.id.0).bind(new.platform.as_str()).bind(&new.chat).bind(topic_of(&new)).execute(&mut *tx).await?;
                     continue;

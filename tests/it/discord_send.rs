@@ -44,12 +44,13 @@ fn alert(symbol: &str) -> MessageBody {
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         },
         buttons: None,
+        instead_of: None,
     }
 }
 
 fn outgoing(id: i64, to: &str, body: MessageBody) -> Outgoing {
     let to = Address::new(Platform::Discord, to);
-    Outgoing { id: MessageId(id), to, route: None, body, mention: Mention::default(), is_reply: false, is_first: true }
+    Outgoing { id: MessageId(id), to, route: None, body, mention: Mention::default(), replies_to: None, is_reply: false, is_first: true }
 }
 
 impl Stand {

@@ -73,6 +73,7 @@ on_both!(a_final_row_that_changes_is_a_correction_for_those_who_were_told, |db| 
     let told = texts(&app);
     assert_eq!(told.iter().map(|(who, _)| who.as_str()).collect::<Vec<_>>(), ["channel", "person"], "{told:?}");
     assert_snapshot!(told[1].1, @r#"
+    ~~SOL turned bullish (daily, 21 Nov 2026)~~
     🔴 SOL correction: the call is bearish
     Daily call of 21 Nov 2026, seen 22 Nov 2026 00:36 UTC
     Before: bullish since 21 Nov 2026

@@ -33,12 +33,21 @@ fn alert() -> MessageBody {
         trader_grade: None,
         link: Some("https://app.tokenmetrics.com/en/solana?a=\"1\"&b".to_owned()),
     };
-    MessageBody::Alert { call, buttons: None }
+    MessageBody::Alert { call, buttons: None, instead_of: None }
 }
 
 fn to(address: &str) -> Outgoing {
     let to = Address::parse(&format!("telegram:{address}")).unwrap();
-    Outgoing { id: MessageId(1), to, route: None, body: alert(), mention: Mention::default(), is_reply: false, is_first: true }
+    Outgoing {
+        id: MessageId(1),
+        to,
+        route: None,
+        body: alert(),
+        mention: Mention::default(),
+        replies_to: None,
+        is_reply: false,
+        is_first: true,
+    }
 }
 
 fn telegram(fake: &FakeTelegram) -> Telegram {

@@ -3,7 +3,7 @@
 mod layout;
 mod paint;
 
-use super::{End, Messenger, Outgoing, Receipt, Scope, SendError};
+use super::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError};
 use crate::{
     clock::SharedClock,
     domain::{Platform, Timestamp},
@@ -75,6 +75,10 @@ impl Messenger for Console {
         })?;
         Ok(Receipt { platform_id: printed.to_string(), rest_until: None, route: None })
     }
+
+    async fn edit(&self, _outgoing: &Outgoing, _platform_id: &str) -> Result<Receipt, EditError> {
+        Err(EditError::Refused { why: "what is printed stays".to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +132,7 @@ mod tests {
             route: None,
             body,
             mention: Mention::default(),
+            replies_to: None,
             is_reply: false,
             is_first: true,
         }
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn an_alert_says_who_which_way_and_from_when_on_its_first_line() {
-        let alert = outgoing("#alerts", MessageBody::Alert { call: call("SOL", Stance::Bullish), buttons: None });
+        let alert = outgoing("#alerts", MessageBody::Alert { call: call("SOL", Stance::Bullish), buttons: None, instead_of: None });
         assert_eq!(
             printed(false, &alert),
             "21 Nov 22:05  #alerts   ▲ SOL turned bullish  Before: bearish since 14 Nov 2026  Trader grade 64.03\n\
@@ -213,14 +218,14 @@ mod tests {
     fn names_from_outside_cannot_forge_lines_or_colours() {
         let mut hostile = call("A\u{1b}[31m\nB", Stance::Bearish);
         hostile.link = Some("https://x\r".to_owned());
-        let text = printed(false, &outgoing("#a\u{7}", MessageBody::Alert { call: hostile, buttons: None }));
+        let text = printed(false, &outgoing("#a\u{7}", MessageBody::Alert { call: hostile, buttons: None, instead_of: None }));
         assert!(text.contains("#a\\u{7}") && text.contains("▼ A\\u{1b}[31m\\nB turned bearish") && text.contains("https://x\\r"), "{text}");
         assert_eq!(text.chars().filter(|c| c.is_control()).collect::<String>(), "\n\n");
     }
 
     #[tokio::test]
     async fn receipts_count_and_a_closed_pipe_is_noticed() {
-        let alert = outgoing("#alerts", MessageBody::Alert { call: call("SOL", Stance::Bullish), buttons: None });
+        let alert = outgoing("#alerts", MessageBody::Alert { call: call("SOL", Stance::Bullish), buttons: None, instead_of: None });
         let console = Console::new(Box::new(Paper::default()), false, clock());
         assert_eq!(console.send(&alert).await.unwrap().platform_id, "1");
         assert_eq!(console.send(&alert).await.unwrap().platform_id, "2");

@@ -2,7 +2,7 @@
 
 use super::transport::{Answer, NoAnswer};
 use crate::{
-    chat::{End, Scope, SendError},
+    chat::{EditError, End, Scope, SendError},
     domain::{
         QuarantineReason::{self, Blocked, Closed, Deactivated, Deleted, Forbidden, Removed, WrongKind},
         wording::Trouble,
@@ -119,6 +119,17 @@ pub(super) fn trouble(answer: &Answer) -> Trouble {
 /// What a complete answer that is not a success says, with the way to mend it.
 pub(super) fn explain(answer: &Answer) -> String {
     trouble(answer).explain(answer.words())
+}
+
+/// Another's message, one that is gone, or one that was edited too often: what there is to say is a reply.
+const NOT_TO_EDIT: [u64; 3] = [10008, 50005, 30046];
+
+/// Classifies a complete answer to an edit that is not a success.
+pub(super) fn of_edit(answer: &Answer) -> EditError {
+    match answer.error() {
+        Some(body) if NOT_TO_EDIT.contains(&body.code) => EditError::Refused { why: answer.words() },
+        _ => EditError::of(classify(answer)),
+    }
 }
 
 /// Classifies a complete answer that is not a success.

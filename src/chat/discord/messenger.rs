@@ -1,25 +1,30 @@
 //! Discord as a [`Messenger`]: one attempt, with the same nonce each time, classified by what to do next.
 
 use super::{
-    client::{Discord, Inner, channel_id},
+    client::{Discord, Inner, channel_id, snowflake},
     errors::{self, ARCHIVED},
     render,
     transport::{Answer, Ask},
 };
 use crate::{
-    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
-    domain::{MessageBody, Platform, Timestamp},
+    chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
+    domain::{Mention, MessageBody, Platform, Timestamp},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use serenity::{
     builder::CreateMessage,
     http::{LightMethod, Route},
-    model::{channel::Nonce, id::ChannelId},
+    model::{
+        channel::{MessageReference, MessageReferenceKind, Nonce},
+        id::{ChannelId, MessageId},
+    },
 };
 
 /// The name under which the limiter remembers what it learns of creating messages.
 const SENDING: &str = "create message";
+/// The same of editing them.
+const EDITING: &str = "edit message";
 
 #[async_trait]
 impl Messenger for Discord {
@@ -45,7 +50,7 @@ impl Messenger for Discord {
             self.0.limiter().give_back();
             return Err(wait_until(until, now, "the channel's limit is used up"));
         }
-        let body = message(outgoing);
+        let body = message(outgoing, channel);
         let (mut answer, mut rest_until) = self.0.create(channel, &body).await?;
         if answer.error().is_some_and(|error| error.code == ARCHIVED) && !answer.is_success() {
             self.0.unarchive(channel).await?;
@@ -57,6 +62,39 @@ impl Messenger for Discord {
         let platform_id = created_id(&answer)?;
         let route = outgoing.to.direct_user().map(|_| route);
         Ok(Receipt { platform_id, rest_until, route })
+    }
+
+    async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError> {
+        let route = self.0.route(outgoing).await?;
+        let (Some(channel), Some(id)) = (channel_id(&route), snowflake(platform_id).map(MessageId::new)) else {
+            self.0.limiter().give_back();
+            return Err(EditError::Refused { why: format!("{platform_id} in {} is no message on Discord", outgoing.to) });
+        };
+        let now = self.0.clock.now();
+        if let Some(until) = self.0.limiter().rests_until(EDITING, &route, now) {
+            self.0.limiter().give_back();
+            return Err(wait_until(until, now, "the channel's limit is used up").into());
+        }
+        let body = edited(outgoing);
+        let ask = || {
+            self.0.ask(
+                Ask::Bot(Route::ChannelMessage { channel_id: channel, message_id: id }, LightMethod::Patch),
+                Some(&body),
+                EDITING,
+                &route,
+            )
+        };
+        let (mut answer, mut rest_until) = ask().await.map_err(errors::without_answer)?;
+        if !answer.is_success() && answer.error().is_some_and(|error| error.code == ARCHIVED) {
+            self.0.unarchive(channel).await?;
+            (answer, rest_until) = ask().await.map_err(errors::without_answer)?;
+        }
+        match answer.is_success() {
+            true => {
+                Ok(Receipt { platform_id: platform_id.to_owned(), rest_until, route: outgoing.to.direct_user().map(|_| route.clone()) })
+            }
+            false => Err(errors::of_edit(&answer)),
+        }
     }
 }
 
@@ -104,11 +142,11 @@ impl Inner {
 }
 
 /// The message as Discord takes it. The nonce is the message's own and the same on each retry (`rules.md` 4.1).
-fn message(outgoing: &Outgoing) -> Value {
+fn message(outgoing: &Outgoing, channel: ChannelId) -> Value {
     let card = outgoing.body.to_card();
     let (content, allowed) = render::mentions(&outgoing.mention);
     let mut message = CreateMessage::new()
-        .embed(render::embed(&card))
+        .embeds(render::embeds(&card))
         .components(render::components(&card))
         .allowed_mentions(allowed)
         .nonce(Nonce::String(nonce(outgoing.id, 0)))
@@ -116,7 +154,19 @@ fn message(outgoing: &Outgoing) -> Value {
     if let Some(content) = content {
         message = message.content(content);
     }
+    if let Some(id) = outgoing.replies_to.as_deref().and_then(snowflake) {
+        let reference =
+            MessageReference::new(MessageReferenceKind::Default, channel).message_id(MessageId::new(id)).fail_if_not_exists(false);
+        message = message.reference_message(reference);
+    }
     serde_json::to_value(message).expect("a message is plain data")
+}
+
+/// What stands in the place of an earlier message: its mentions stay as they were.
+fn edited(outgoing: &Outgoing) -> Value {
+    let card = outgoing.body.to_card();
+    let (_, allowed) = render::mentions(&Mention::default());
+    json!({ "embeds": render::embeds(&card), "components": render::components(&card), "allowed_mentions": allowed })
 }
 
 /// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id.

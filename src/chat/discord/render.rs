@@ -27,10 +27,19 @@ const BUTTON_URL: usize = 512;
 const BUTTON_LABEL: usize = 80;
 const ROW: usize = 5;
 
+/// The card as embeds: what is not so any more in one of its own above it, struck through.
+pub(super) fn embeds(card: &Card) -> Vec<CreateEmbed> {
+    let struck =
+        card.struck.as_ref().map(|phrase| CreateEmbed::new().description(format!("~~{}~~", markup(phrase))).colour(colour(Tone::Neutral)));
+    struck.into_iter().chain([embed(card)]).collect()
+}
+
 /// The card as an embed. The title is always there; what does not fit is cut from the end, at a line.
 pub(super) fn embed(card: &Card) -> CreateEmbed {
     let title = escape_within(&card.title.plain(), TITLE);
-    let mut left = EMBED - count(&title);
+    // All embeds of a message share the limit.
+    let struck = card.struck.as_ref().map_or(0, |phrase| count(&markup(phrase)) + 4);
+    let mut left = EMBED.saturating_sub(count(&title) + struck);
     let mut embed = CreateEmbed::new().title(title).colour(colour(card.tone));
     // Footers render no markup and no mention: their text stays as it is.
     let footer = card.footer.as_ref().map(|footer| clip(&footer.plain(), FOOTER)).filter(|footer| !footer.is_empty());

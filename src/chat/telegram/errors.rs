@@ -65,7 +65,21 @@ const TABLE: &[(i64, &str, Verdict, Trouble)] = &[
 
 /// Whether the markup was refused: worth one more try without it.
 pub(super) fn is_bad_markup(error: &ApiError) -> bool {
-    matches!(error, ApiError::Refused { code: 400, description, .. } if description.to_lowercase().contains("can't parse entities"))
+    says(error, "can't parse entities")
+}
+
+/// Whether an edit changes nothing: it was made before.
+pub(super) fn is_as_it_was(error: &ApiError) -> bool {
+    says(error, "message is not modified")
+}
+
+/// Whether the message is not one of text alone, and has a caption instead.
+pub(super) fn is_not_text(error: &ApiError) -> bool {
+    says(error, "there is no text in the message to edit")
+}
+
+fn says(error: &ApiError, words: &str) -> bool {
+    matches!(error, ApiError::Refused { code: 400, description, .. } if description.to_lowercase().contains(words))
 }
 
 /// Whether a message with a picture may go without it: the picture or its text is refused, or the right to send pictures there is missing.

@@ -8,7 +8,7 @@ use super::{
     webhook::Webhook,
 };
 use crate::{
-    chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, png_part},
+    chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, png_part},
     clock::SharedClock,
     domain::{
         Address, Platform, QuarantineReason, Timestamp,
@@ -25,8 +25,11 @@ use std::{
     time::Duration,
 };
 use teloxide::{
-    payloads::{SendMessage, SendMessageSetters},
-    types::{ChatId, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageId, ParseMode, ReplyMarkup, ThreadId},
+    payloads::{EditMessageCaption, EditMessageText, EditMessageTextSetters, SendMessage, SendMessageSetters},
+    types::{
+        ChatId, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
+        ThreadId,
+    },
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -119,20 +122,22 @@ impl Telegram {
         self.0.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn deliver(&self, to: &Address, chat: i64, mut card: Card) -> Result<String, SendError> {
+    async fn deliver(&self, to: &Address, chat: i64, mut card: Card, replies_to: Option<i32>) -> Result<String, SendError> {
         let began = Instant::now();
-        let mut end = self.post(to, chat, &card, Markup::Html, CALL_TIMEOUT).await;
+        let mut end = self.post(to, chat, &card, replies_to, Markup::Html, CALL_TIMEOUT).await;
         if let Err(error) = &end
             && card.picture().is_some()
             && errors::may_be_the_picture(error)
         {
             tracing::warn!(chat, why = error.explain(), "Telegram refuses a message with a picture; it goes without");
             card = card.without_picture();
-            end = self.post(to, chat, &card, Markup::Html, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            end =
+                self.post(to, chat, &card, replies_to, Markup::Html, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
         }
         if end.as_ref().is_err_and(errors::is_bad_markup) {
             tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
-            end = self.post(to, chat, &card, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            end =
+                self.post(to, chat, &card, replies_to, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
         }
         match end {
             Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
@@ -142,14 +147,58 @@ impl Telegram {
         }
     }
 
-    async fn post(&self, to: &Address, chat: i64, card: &Card, markup: Markup, timeout: Duration) -> Result<Value, ApiError> {
+    /// Edits the text; the caption, where it is a picture's.
+    async fn put_in_place(&self, chat: i64, message: i32, card: &Card) -> Result<(), EditError> {
+        let began = Instant::now();
+        let left = || CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT);
+        let text = |markup, timeout| self.edit_text(chat, message, card, markup, timeout);
+        let mut end = text(Markup::Html, CALL_TIMEOUT).await;
+        if end.as_ref().is_err_and(errors::is_bad_markup) {
+            tracing::error!(chat, "Telegram refuses the markup of an edit; it goes as plain text");
+            end = text(Markup::None, left()).await;
+        }
+        if end.as_ref().is_err_and(errors::is_not_text) {
+            let caption = caption_edit(chat, message, card);
+            end = self.0.api.call("editMessageCaption", &caption, left()).await;
+        }
+        match end {
+            Ok(_) => Ok(()),
+            Err(error) if errors::is_as_it_was(&error) => Ok(()),
+            Err(error) => Err(EditError::of(errors::classify(&error))),
+        }
+    }
+
+    async fn edit_text(&self, chat: i64, message: i32, card: &Card, markup: Markup, timeout: Duration) -> Result<Value, ApiError> {
+        let text = match markup {
+            Markup::Html => render::html(card),
+            Markup::None => render::plain(card),
+        };
+        let mut edit = EditMessageText::new(ChatId(chat), MessageId(message), text).link_preview_options(NO_PREVIEW);
+        edit.parse_mode = (markup == Markup::Html).then_some(ParseMode::Html);
+        edit.reply_markup = keyboard(card);
+        self.0.api.call("editMessageText", &edit, timeout).await
+    }
+
+    async fn post(
+        &self,
+        to: &Address,
+        chat: i64,
+        card: &Card,
+        replies_to: Option<i32>,
+        markup: Markup,
+        timeout: Duration,
+    ) -> Result<Value, ApiError> {
         let text = match markup {
             Markup::Html => render::html(card),
             Markup::None => render::plain(card),
         };
         let topic = topic(to);
         match &card.file {
-            None => self.0.api.call("sendMessage", &message(chat, topic, text, markup, keyboard(card)), timeout).await,
+            None => {
+                let mut message = message(chat, topic, text, markup, keyboard(card));
+                message.reply_parameters = replies_to.map(reply_to);
+                self.0.api.call("sendMessage", &message, timeout).await
+            }
             Some(file) => {
                 let method = match file {
                     CardFile::Picture(_) => "sendPhoto",
@@ -181,9 +230,23 @@ impl Messenger for Telegram {
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
         let card = outgoing.body.to_card();
         let card = if outgoing.is_first { card } else { card.without_picture() };
-        let sent = self.deliver(to, chat, card).await;
+        let replies_to = outgoing.replies_to.as_deref().and_then(|id| id.parse().ok());
+        let sent = self.deliver(to, chat, card, replies_to).await;
         let rest_until = under_way.end();
         sent.map(|platform_id| Receipt { platform_id, rest_until: Some(rest_until), route: None })
+    }
+
+    async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError> {
+        let to = &outgoing.to;
+        let (Ok(chat), Ok(message)) = (to.chat.parse::<i64>(), platform_id.parse::<i32>()) else {
+            return Err(EditError::Refused { why: format!("{platform_id} in {to} is no message on Telegram") });
+        };
+        let now = self.now();
+        self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
+        let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
+        let ended = self.put_in_place(chat, message, &outgoing.body.to_card()).await;
+        let rest_until = under_way.end();
+        ended.map(|()| Receipt { platform_id: platform_id.to_owned(), rest_until: Some(rest_until), route: None })
     }
 }
 
@@ -209,19 +272,30 @@ fn topic(to: &Address) -> Option<i32> {
     to.topic.as_deref().and_then(|topic| topic.parse().ok()).filter(|topic| *topic != 1)
 }
 
+/// No message of ours shows what its links lead to.
+const NO_PREVIEW: LinkPreviewOptions =
+    LinkPreviewOptions { is_disabled: true, url: None, prefer_small_media: false, prefer_large_media: false, show_above_text: false };
+
 /// The request as teloxide builds it; it goes out through our own transport, which keeps code, parameters and body of the answer.
 fn message(chat: i64, topic: Option<i32>, text: String, markup: Markup, keyboard: Option<InlineKeyboardMarkup>) -> SendMessage {
-    let mut message = SendMessage::new(ChatId(chat), text).link_preview_options(LinkPreviewOptions {
-        is_disabled: true,
-        url: None,
-        prefer_small_media: false,
-        prefer_large_media: false,
-        show_above_text: false,
-    });
+    let mut message = SendMessage::new(ChatId(chat), text).link_preview_options(NO_PREVIEW);
     message.parse_mode = (markup == Markup::Html).then_some(ParseMode::Html);
     message.message_thread_id = topic.map(|topic| ThreadId(MessageId(topic)));
     message.reply_markup = keyboard.map(ReplyMarkup::InlineKeyboard);
     message
+}
+
+/// A reply, or a message by itself where that which it replies to is gone.
+fn reply_to(message: i32) -> ReplyParameters {
+    ReplyParameters { message_id: MessageId(message), allow_sending_without_reply: Some(true), ..ReplyParameters::default() }
+}
+
+fn caption_edit(chat: i64, message: i32, card: &Card) -> EditMessageCaption {
+    let mut edit = EditMessageCaption::new(ChatId(chat), MessageId(message));
+    edit.caption = Some(render::html_caption(card));
+    edit.parse_mode = Some(ParseMode::Html);
+    edit.reply_markup = keyboard(card);
+    edit
 }
 
 /// The buttons beneath a card, in one row.

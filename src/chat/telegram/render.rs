@@ -15,14 +15,25 @@ pub(super) fn html(card: &Card) -> String {
     written(card, true)
 }
 
+/// The card as HTML, short enough for a caption.
+pub(super) fn html_caption(card: &Card) -> String {
+    within(card, true, CAPTION_LIMIT)
+}
+
 /// The card without any markup, for the case that the markup is refused.
 pub(super) fn plain(card: &Card) -> String {
     written(card, false)
 }
 
 fn written(card: &Card, markup: bool) -> String {
-    let limit = if card.file.is_some() { CAPTION_LIMIT } else { TEXT_LIMIT };
+    within(card, markup, if card.file.is_some() { CAPTION_LIMIT } else { TEXT_LIMIT })
+}
+
+fn within(card: &Card, markup: bool, limit: usize) -> String {
     let mut text = Text { html: String::new(), visible: 0, limit, markup, full: false };
+    if let Some(struck) = &card.struck {
+        text.line(|line| line.words("<s>", &unlinked(&struck.plain()), "</s>"));
+    }
     text.line(|line| {
         line.words("<b>", &format!("{}{}", sign(card.tone), title(&card.title)), "</b>");
     });
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn an_alert_reads_at_a_glance() {
-        let text = html(&MessageBody::Alert { call: call("SOL"), buttons: None }.to_card());
+        let text = html(&MessageBody::Alert { call: call("SOL"), buttons: None, instead_of: None }.to_card());
         assert_eq!(
             text,
             "<b>🟢 SOL turned bullish</b>\n\
@@ -230,7 +241,7 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_escaped_everywhere() {
-        let mut card = MessageBody::Alert { call: call("<b>&X"), buttons: None }.to_card();
+        let mut card = MessageBody::Alert { call: call("<b>&X"), buttons: None, instead_of: None }.to_card();
         card.lines.push(Phrase::Notice(NoticePhrase::Restored { destination: "<script>".to_owned() }));
         card.footer = Some(Phrase::Reply(ReplyPhrase::NotAdvice));
         let text = html(&card);
@@ -254,7 +265,7 @@ mod tests {
         for kept in ["SOL turned bullish", "Trader grade 71.5", "and/or, 21 Nov 2026 22:00 UTC.", "1.", "a. B", "#3375 @ 5"] {
             assert_eq!(unlinked(kept), kept);
         }
-        let card = MessageBody::Alert { call: call("@all.io"), buttons: None }.to_card();
+        let card = MessageBody::Alert { call: call("@all.io"), buttons: None, instead_of: None }.to_card();
         for text in [html(&card), plain(&card)] {
             assert!(text.contains("@\u{2060}all.\u{2060}io turned bullish"), "{text}");
             assert!(text.contains("https://app.tokenmetrics.com/en/sol?"), "{text}");

@@ -168,6 +168,9 @@ pub struct Card {
     /// What goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<CardFile>,
+    /// What was said before and is not so: above everything else, struck through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<Phrase>,
     /// What can be pressed beneath it, a few at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
@@ -176,7 +179,7 @@ pub struct Card {
 impl Card {
     /// A card with a title alone.
     pub fn new(tone: Tone, title: Phrase) -> Self {
-        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None, buttons: Vec::new() }
+        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None, struck: None, buttons: Vec::new() }
     }
 
     /// The same without a picture: what is said is in the card. A text that was asked for stays.
@@ -196,7 +199,8 @@ impl Card {
 
     /// The whole card without markup, a line each: for the terminal, logs and tests.
     pub fn plain(&self) -> String {
-        let mut lines = vec![self.title.plain()];
+        let mut lines: Vec<_> = self.struck.iter().map(|struck| format!("~~{}~~", struck.plain())).collect();
+        lines.push(self.title.plain());
         lines.extend(self.lines.iter().map(Phrase::plain));
         lines.extend(self.fields.iter().map(|(name, value)| format!("{}: {}", name.plain(), value.plain())));
         lines.extend(self.link.clone());

@@ -13,7 +13,11 @@ pub(super) type Part = (MessageBody, Vec<AlertId>);
 
 /// A message each.
 pub(super) fn singles(entries: Vec<Entry>) -> Vec<Part> {
-    entries.into_iter().map(|entry| (MessageBody::Alert { call: entry.call, buttons: None }, entry.alerts)).collect()
+    let single = |entry: Entry| {
+        let instead_of = entry.corrects.map(|told_in| Box::new(told_in.call));
+        (MessageBody::Alert { call: entry.call, buttons: None, instead_of }, entry.alerts)
+    };
+    entries.into_iter().map(single).collect()
 }
 
 /// A summary counts once, whatever its parts.

@@ -2,8 +2,8 @@
 
 use super::{LEASE, LONGEST_SLEEP, Shared, Wait};
 use crate::{
-    chat::{End, Outgoing, Receipt, Scope, SendError},
-    domain::{Address, Lane, MessageBody, Timestamp, wording::NoticePhrase},
+    chat::{EditError, End, Outgoing, Receipt, Scope, SendError},
+    domain::{Address, Follows, FollowsHow, Lane, MessageBody, Timestamp, wording::NoticePhrase},
     engine::{
         breaker::Tripped,
         quiet::stays_back,
@@ -48,12 +48,12 @@ impl Shared {
 
     /// One attempt, from the request to the settlement.
     pub(super) async fn attempt(&self, claimed: Claimed) -> StoreResult<()> {
-        if let Some(why) = too_uncertain(self.platform, claimed.unknown_ends) {
+        if let Some(why) = too_uncertain(self.platform, uncertain_ends(&claimed)) {
             return self.dead(&claimed, false, why.to_owned(), self.parts.clock.now()).await;
         }
         let now = self.parts.clock.now();
         // What may have arrived already is tried again at once, while the platform still knows it for the same message (`rules.md` 4.2).
-        if claimed.unknown_ends == 0
+        if uncertain_ends(&claimed) == 0
             && let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now)
         {
             let at = until.min(now + LONGEST_ASKED);
@@ -65,23 +65,40 @@ impl Shared {
             route: claimed.destination.route.clone(),
             body: claimed.body.clone(),
             mention: claimed.mention.clone(),
+            replies_to: claimed.follows.as_ref().map(|follows| follows.platform_id.clone()),
             is_reply: claimed.lane == Lane::Reply,
             is_first: claimed.attempts <= 1,
         };
-        let result = tokio::time::timeout(LONGEST_ATTEMPT, self.messenger.send(&outgoing)).await.unwrap_or_else(|_| {
+        let attempt = async {
+            match edited(&claimed) {
+                Some(platform_id) => self.messenger.edit(&outgoing, platform_id).await,
+                None => self.messenger.send(&outgoing).await.map_err(EditError::from),
+            }
+        };
+        let result = tokio::time::timeout(LONGEST_ATTEMPT, attempt).await.unwrap_or_else(|_| {
             let why = "there was no answer in time".to_owned();
-            Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why })
+            Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
         let now = self.parts.clock.now();
         match result {
             Ok(receipt) => self.sent(&claimed, receipt, now).await,
-            Err(SendError::Retry { after, scope, end: End::NotTried, why }) => {
+            Err(EditError::Refused { why }) => self.reply_instead(&claimed, why, now).await,
+            Err(EditError::Failed(SendError::Retry { after, scope, end: End::NotTried, why })) => {
                 tracing::debug!(platform = %self.platform, message_id = claimed.id.0, why, "a message waits for its turn");
                 let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
                 self.store_end(&claimed, Ending::Postponed { until, rest: scope != Scope::Message }, now).await
             }
-            Err(error) => self.failed(&claimed, error, now).await,
+            Err(EditError::Failed(error)) => self.failed(&claimed, error, now).await,
         }
+    }
+
+    /// The same words go as a reply, once this is committed: the edit was refused, so that there are never both.
+    async fn reply_instead(&self, claimed: &Claimed, problem: String, now: Timestamp) -> StoreResult<()> {
+        tracing::info!(platform = %self.platform, message_id = claimed.id.0, destination = %claimed.destination.address, problem, "a message cannot be edited; its correction is a reply");
+        self.parts.metrics.delivery(self.platform, "not_edited");
+        self.settle(claimed, &Settlement::ReplyInstead { problem }, now).await?;
+        self.parts.wake.notify_one();
+        Ok(())
     }
 
     async fn sent(&self, claimed: &Claimed, receipt: Receipt, now: Timestamp) -> StoreResult<()> {
@@ -140,7 +157,8 @@ impl Shared {
         problem: String,
         now: Timestamp,
     ) -> StoreResult<()> {
-        let unknown = end == End::Unknown;
+        // An edit is the same however often it arrives.
+        let unknown = end == End::Unknown && edited(claimed).is_none();
         self.parts.metrics.delivery(self.platform, if unknown { "unknown" } else { "retry" });
         if scope == Scope::Platform {
             let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
@@ -157,7 +175,7 @@ impl Shared {
     }
 
     fn next(&self, claimed: &Claimed, after: Option<Duration>, unknown: bool, now: Timestamp) -> Next {
-        let unknown_ends = claimed.unknown_ends + u32::from(unknown);
+        let unknown_ends = uncertain_ends(claimed) + u32::from(unknown);
         let is_alerts = !matches!(claimed.body, MessageBody::Card { .. });
         let attempted = Attempted { attempts: claimed.attempts, unknown_ends, created_at: claimed.created_at, is_alerts, after };
         next(self.platform, attempted, fastrand::f64(), now)
@@ -279,4 +297,17 @@ impl Shared {
     fn paused_notice(&self) -> String {
         format!("platform-paused:{}", self.platform)
     }
+}
+
+/// The message that is to be edited, by its name on the platform.
+fn edited(claimed: &Claimed) -> Option<&str> {
+    match &claimed.follows {
+        Some(Follows { platform_id, how: FollowsHow::Edits }) => Some(platform_id),
+        _ => None,
+    }
+}
+
+/// Attempts after which there may be one message more; an edit leaves none behind.
+fn uncertain_ends(claimed: &Claimed) -> u32 {
+    if edited(claimed).is_some() { 0 } else { claimed.unknown_ends }
 }

@@ -288,6 +288,8 @@ section! {
         body: BodyJson = TEXT body,
         mention: MentionJson = TEXT mention,
         counted: bool = BOOLEAN counted,
+        follows: Option<Text> = TEXT follows,
+        edits: bool = BOOLEAN edits,
         state: MessageStateText = TEXT state,
         next_attempt_at: Moment = BIGINT next_attempt_at,
         attempts: Number = BIGINT attempts,

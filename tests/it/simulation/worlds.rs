@@ -4,7 +4,7 @@ use super::{market::Market, people::Person};
 use crate::support::database::TestDb;
 use async_trait::async_trait;
 use bellwether::{
-    chat::{Messenger, Outgoing, Receipt, SendError},
+    chat::{EditError, Messenger, Outgoing, Receipt, SendError},
     clock::{Clock, ManualClock, SharedClock},
     domain::{
         Address, Kind, MessageBody, Place, Platform, SettingsChange, Snapshot, SourceId, Timestamp, Token, TokenId, TokenState,
@@ -124,6 +124,14 @@ struct Chat {
     sent: Mutex<Vec<Message>>,
 }
 
+/// What a message says: without its buttons, and without what it takes the place of.
+fn as_told(body: &MessageBody) -> MessageBody {
+    match body {
+        MessageBody::Alert { call, .. } => MessageBody::Alert { call: call.clone(), buttons: None, instead_of: None },
+        other => other.clone(),
+    }
+}
+
 #[async_trait]
 impl Messenger for Chat {
     fn platform(&self) -> Platform {
@@ -136,8 +144,13 @@ impl Messenger for Chat {
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let mut sent = self.sent.lock().unwrap();
-        sent.push((outgoing.to.chat.parse().unwrap(), self.clock.now(), outgoing.body.clone()));
+        sent.push((outgoing.to.chat.parse().unwrap(), self.clock.now(), as_told(&outgoing.body)));
         Ok(Receipt { platform_id: sent.len().to_string(), rest_until: None, route: None })
+    }
+
+    /// What takes the place of an earlier message says the same as one of its own.
+    async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError> {
+        Ok(Receipt { platform_id: platform_id.to_owned(), ..self.send(outgoing).await? })
     }
 }
 

@@ -27,9 +27,9 @@ pub(crate) fn number(name: &str, value: i64) -> Value {
     json!({"name": name, "type": 4, "value": value})
 }
 
-/// The first lines of messages.
+/// The first lines of messages, after what is struck through.
 pub(crate) fn titles<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-    texts.into_iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect()
+    texts.into_iter().map(|text| text.lines().find(|line| !line.starts_with("~~")).unwrap_or_default().to_owned()).collect()
 }
 
 impl TestApp {

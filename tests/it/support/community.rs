@@ -51,7 +51,9 @@ pub(crate) async fn subscribe_all(app: &mut TestApp, tokens: &str) {
 /// The first lines of everything that arrived since the last look, each with who read it.
 pub(crate) fn heard(app: &TestApp) -> Vec<String> {
     // Telegram has a sign for the colour that Discord shows.
-    let first = |text: &str| text.lines().next().unwrap_or_default().trim_start_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let first = |text: &str| {
+        text.lines().find(|line| !line.starts_with("~~")).unwrap_or_default().trim_start_matches(|c: char| !c.is_alphanumeric()).to_owned()
+    };
     texts(app).into_iter().map(|(who, text)| format!("{who}: {}", first(&text))).collect()
 }
 

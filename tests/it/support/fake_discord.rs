@@ -46,6 +46,7 @@ struct World {
     roles: BTreeMap<String, Value>,
     own_roles: Vec<String>,
     messages: Vec<Message>,
+    created: usize,
     answers: Vec<(String, Value)>,
     files: Vec<File>,
     commands: Vec<Value>,
@@ -64,6 +65,8 @@ pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) channel: String,
     pub(crate) body: Value,
+    /// It was edited since it came.
+    pub(crate) edited: bool,
     read: bool,
 }
 
@@ -100,6 +103,7 @@ impl FakeDiscord {
             roles: BTreeMap::from([(GUILD.to_owned(), everyone)]),
             own_roles: Vec::new(),
             messages: Vec::new(),
+            created: 0,
             answers: Vec::new(),
             files: Vec::new(),
             commands: Vec::new(),
@@ -133,6 +137,11 @@ impl FakeDiscord {
     /// Commands are sent over HTTP to this address; to the Gateway where there is none.
     pub(crate) fn set_endpoint(&self, endpoint: Option<&str>) {
         self.world().endpoint = endpoint.map(str::to_owned);
+    }
+
+    /// Somebody deletes a message of the bot.
+    pub(crate) fn delete_message(&self, id: &str) {
+        self.world().messages.retain(|message| message.id != id);
     }
 
     /// This person takes no direct messages.
@@ -285,6 +294,7 @@ impl World {
         let body: Value = serde_json::from_slice(json).unwrap_or(Value::Null);
         match (method, parts.as_slice()) {
             ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body),
+            ("PATCH", ["channels", channel, "messages", id]) => self.edit_message(channel, id, &body),
             ("GET", ["channels", channel]) => match self.channels.get(*channel) {
                 Some(found) => found.clone().to_string().into_response(),
                 None => error(404, 10003, "Unknown Channel"),
@@ -370,14 +380,33 @@ impl World {
         let id = match earlier {
             Some(message) => message.id.clone(),
             None => {
-                let id = (9_000 + self.messages.len()).to_string();
-                self.messages.push(Message { id: id.clone(), channel: channel.to_owned(), body: body.clone(), read: false });
+                self.created += 1;
+                let id = (9_000 + self.created).to_string();
+                self.messages.push(Message { id: id.clone(), channel: channel.to_owned(), body: body.clone(), edited: false, read: false });
                 id
             }
         };
         let mut response = json!({"id": id, "channel_id": channel, "nonce": body["nonce"]}).to_string().into_response();
         bucket_headers(&mut response, remaining, reset_after);
         response
+    }
+
+    fn edit_message(&mut self, channel: &str, id: &str, body: &Value) -> Response {
+        if let Some(refusal) = self.checked("patch", "/channels/{channel_id}/messages/{message_id}", body) {
+            return refusal;
+        }
+        let Some(found) = self.channels.get(channel) else { return error(404, 10003, "Unknown Channel") };
+        if found["thread_metadata"]["archived"] == json!(true) {
+            return error(400, 50083, "Thread is archived");
+        }
+        let Some(message) = self.messages.iter_mut().find(|message| message.channel == channel && message.id == id) else {
+            return error(404, 10008, "Unknown Message");
+        };
+        for (field, value) in body.as_object().unwrap() {
+            message.body[field] = value.clone();
+        }
+        (message.edited, message.read) = (true, false);
+        json!({"id": id, "channel_id": channel}).to_string().into_response()
     }
 
     fn open_direct_messages(&mut self, body: &Value) -> Response {

@@ -41,6 +41,7 @@ pub(crate) fn complaints(method: &str, template: &str, body: &Value) -> Vec<Stri
                 found.push("enforce_nonce is not set".into());
             }
         }
+        ("patch", "/channels/{channel_id}/messages/{message_id}") => message(body, &mut found),
         ("patch", "/webhooks/{webhook_id}/{webhook_token}/messages/@original") => message(body, &mut found),
         ("post", "/interactions/{interaction_id}/{interaction_token}/callback") if body["type"] == 4 => message(&body["data"], &mut found),
         ("put", "/applications/{application_id}/commands") => body.as_array().into_iter().flatten().for_each(|c| command(c, &mut found)),
@@ -107,8 +108,10 @@ fn message(body: &Value, found: &mut Vec<String>) {
         if timeless.iter().any(|text| text.as_str().is_some_and(|text| text.contains("<t:"))) {
             found.push("<t:…> in a title, footer or author is not rendered".into());
         }
-        if length(&embed["title"]) == 0 || fields.iter().any(|field| length(&field["name"]) == 0 || length(&field["value"]) == 0) {
-            found.push("an empty title or field".into());
+        if length(&embed["title"]) + length(&embed["description"]) == 0
+            || fields.iter().any(|field| length(&field["name"]) == 0 || length(&field["value"]) == 0)
+        {
+            found.push("an empty embed or field".into());
         }
     }
     if total > 6000 {

@@ -17,6 +17,7 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
         "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
         "sendmessage" => send(shared, &mut world, parameters, "text", 4096),
         "senddocument" => send(shared, &mut world, parameters, "caption", 1024),
+        "editmessagetext" => edit(shared, &mut world, parameters),
         "sendphoto" => {
             let photo = file(&parameters["photo"]);
             if let Some(problem) = photo.is_no_png() {
@@ -151,6 +152,7 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         return Err(Refusal::new(400, format!("Bad Request: message {field} is too long")));
     }
     let buttons = buttons(parameters)?;
+    let replies_to = replies_to(world, chat, &parameters["reply_parameters"])?;
     world.limits.take(chat, now)?;
     let id = i64::try_from(world.sent.len()).unwrap() + 100;
     let date = now.as_secs();
@@ -158,15 +160,64 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         id,
         chat,
         topic,
+        text: shown(&raw, text.clone()),
         raw,
-        text: text.clone(),
         file,
         buttons,
+        replies_to,
+        edited: false,
         at: now,
         arrived: std::time::Instant::now(),
         read: false,
     });
     Ok(json!({ "message_id": id, "date": date, "chat": world.describe(chat), "text": text }))
+}
+
+/// What a reader sees, with the marks of what is struck through.
+fn shown(raw: &str, text: String) -> String {
+    if !raw.contains("<s>") {
+        return text;
+    }
+    markup::visible(&raw.replace("<s>", "<s>~~").replace("</s>", "~~</s>")).unwrap_or(text)
+}
+
+/// Only a message of this chat can be replied to; one that is gone, if that is allowed.
+fn replies_to(world: &World, chat: i64, parameters: &Value) -> Result<Option<i64>, Refusal> {
+    let Some(id) = parameters["message_id"].as_i64() else { return Ok(None) };
+    let is_there = world.sent.iter().any(|sent| sent.chat == chat && sent.id == id);
+    if !is_there && parameters["allow_sending_without_reply"] != true {
+        return Err(Refusal::new(400, "Bad Request: message to be replied not found"));
+    }
+    Ok(is_there.then_some(id))
+}
+
+fn edit(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
+    let now = shared.clock.now();
+    let chat = find(world, &parameters["chat_id"])?;
+    present(&world.chats[&chat])?;
+    let raw = parameters["text"].as_str().unwrap_or_default().to_owned();
+    let text = match parameters.get("parse_mode").and_then(Value::as_str) {
+        Some("HTML") => markup::visible(&raw).map_err(|why| Refusal::new(400, format!("Bad Request: can't parse entities: {why}")))?,
+        _ => raw.clone(),
+    };
+    if text.trim().is_empty() || text.encode_utf16().count() > 4096 {
+        return Err(Refusal::new(400, "Bad Request: MESSAGE_TOO_LONG"));
+    }
+    let buttons = buttons(parameters)?;
+    world.limits.take(chat, now)?;
+    let Some(sent) = world.sent.iter_mut().find(|sent| sent.chat == chat && Some(sent.id) == parameters["message_id"].as_i64()) else {
+        return Err(Refusal::new(400, "Bad Request: message to edit not found"));
+    };
+    if sent.file.is_some() {
+        return Err(Refusal::new(400, "Bad Request: there is no text in the message to edit"));
+    }
+    if sent.raw == raw && sent.buttons == buttons {
+        let text = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
+        return Err(Refusal::new(400, text));
+    }
+    sent.text = shown(&raw, text);
+    (sent.raw, sent.buttons, sent.edited, sent.read) = (raw, buttons, true, false);
+    Ok(json!({ "message_id": sent.id, "date": now.as_secs(), "edit_date": now.as_secs() }))
 }
 
 /// The buttons of a keyboard, as Telegram would take them.

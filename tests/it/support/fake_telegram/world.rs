@@ -40,6 +40,9 @@ pub(crate) struct Sent {
     pub(crate) file: Option<File>,
     /// The buttons beneath it: what each says and sends.
     pub(crate) buttons: Vec<(String, String)>,
+    pub(crate) replies_to: Option<i64>,
+    /// It was edited since it came.
+    pub(crate) edited: bool,
     pub(crate) at: Timestamp,
     /// When it arrived, for measuring.
     pub(crate) arrived: std::time::Instant,
