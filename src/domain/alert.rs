@@ -86,6 +86,8 @@ worded! {
         QuietHours = "quiet_hours",
         /// Waits for the digest that the subscriber chose (D2).
         Digest = "digest",
+        /// The call turned too often: told once it has settled (F2).
+        Flapping = "flapping",
         /// The destination could not be reached: told together once it can (4.3).
         Quarantined = "quarantined",
         /// It turned back before it was told: a line of the next summary (2.4).

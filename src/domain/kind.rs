@@ -88,6 +88,15 @@ impl Kind {
             _ => Duration::from_secs(24 * 3600),
         }
     }
+
+    /// How long a call has to stand until it has settled; nothing where turns are no sign of instability (F1).
+    pub const fn settles_after(self) -> Option<Duration> {
+        match self {
+            Self::Hourly => Some(Duration::from_secs(12 * 3600)),
+            Self::Daily => Some(Duration::from_secs(7 * 24 * 3600)),
+            Self::Grade | Self::Fundamental | Self::Levels => None,
+        }
+    }
 }
 
 impl Direction {

@@ -114,6 +114,10 @@ pub struct Call {
 pub enum Outcome {
     /// It turned.
     Turned,
+    /// It turned too often: nothing more is told until it has settled (F1).
+    Unstable,
+    /// It was unstable and has settled (F3).
+    Settled,
     /// What was said before was wrong.
     Corrected,
     /// It turned and turned back before it was told.
@@ -192,6 +196,8 @@ impl Call {
         let symbol = self.symbol.clone();
         Phrase::Call(match self.outcome {
             Outcome::Turned => CallPhrase::Turned { symbol, to: self.to, way: self.way() },
+            Outcome::Unstable => CallPhrase::Unstable { symbol, to: self.to },
+            Outcome::Settled => CallPhrase::Settled { symbol, to: self.to, turned: self.from != Some(self.to) },
             Outcome::Corrected => CallPhrase::Corrected { symbol, to: self.to },
             Outcome::FlippedBack => CallPhrase::FlippedBack { symbol, to: self.to },
         })
@@ -201,6 +207,11 @@ impl Call {
         let mut card = Card::new(self.tone(), self.title());
         card.lines.push(self.when());
         card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
+        match self.outcome {
+            Outcome::Unstable => card.lines.push(Phrase::Call(CallPhrase::QuietUntilSettled { kind: self.kind })),
+            Outcome::Settled => card.lines.push(Phrase::Call(CallPhrase::HasStood { kind: self.kind })),
+            Outcome::Turned | Outcome::Corrected | Outcome::FlippedBack => {}
+        }
         if self.flips > 0 {
             card.lines.push(Phrase::Call(CallPhrase::FlipsBetween { count: self.flips }));
         }
@@ -217,8 +228,8 @@ impl Call {
     /// Which way it goes for the reader: from what was told last, or where it still points after it went there and back.
     pub fn way(&self) -> Option<Way> {
         match self.outcome {
-            Outcome::FlippedBack => self.to.outlook(),
-            Outcome::Turned | Outcome::Corrected => self.to.way_from(self.from),
+            Outcome::FlippedBack | Outcome::Settled => self.to.outlook(),
+            Outcome::Turned | Outcome::Unstable | Outcome::Corrected => self.to.way_from(self.from),
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Told {
     pub known_at: Timestamp,
     /// When a message last said anything of the token; nothing if none did.
     pub told_at: Option<Timestamp>,
+    /// It was told that the call is unstable, and not yet that it has settled (F2).
+    pub unstable: bool,
 }
 
 /// Everything that decides what one destination is told now.
@@ -64,6 +66,8 @@ pub struct Situation {
     pub sent: Vec<Timestamp>,
     /// What it knows of the tokens concerned.
     pub told: BTreeMap<(Kind, TokenId), Told>,
+    /// When the calls concerned turned lately, whoever was told.
+    pub turns: BTreeMap<(Kind, TokenId), Vec<Timestamp>>,
     /// Its wishes as they stand now.
     pub wishes: Vec<(Kind, Wish)>,
     /// The tokens it left out of `all`.

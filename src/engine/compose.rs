@@ -8,11 +8,12 @@ mod parts;
 use super::{
     decide::{cooldown_end, deciding_wish, subscribed_by},
     digest::next_digest,
+    flap::{Stability, stability},
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
     AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Nature, Outcome, Reason, Situation, SummaryCause,
-    Target, Timestamp, Timing, TokenId, ToldIn, Wish,
+    Target, Timestamp, Timing, TokenId, Told, ToldIn, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -146,8 +147,14 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
     let alerts = || group.iter().map(|(due, _)| due.alert);
     let told = situation.told.get(&key).copied();
     // What was told to an earlier subscription is not known to this one.
-    let known = told.filter(|told| told.known_at >= wish.created_at).map(|told| told.stance);
-    let base = known.or(first.change.from);
+    let known = told.filter(|told| told.known_at >= wish.created_at);
+    let stability = stability_for(key, wish, known, situation, now);
+    // Whoever wants one direction alone is told, or not, of what it has settled to.
+    if let Stability::Unsettled { until } = stability {
+        composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Flapping)));
+        return None;
+    }
+    let base = known.map(|told| told.stance).or(first.change.from);
     if !wish.direction.admits(last.change.to.way_from(base)) {
         composition.skips.extend(alerts().map(|alert| (alert, Reason::Direction)));
         composition.passed_over.push((key.0, key.1, last.change.to, last.change.data_time));
@@ -160,10 +167,12 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
         return None;
     }
-    let outcome = match (base == Some(last.change.to), is_correction) {
-        (true, _) => Outcome::FlippedBack,
-        (false, true) => Outcome::Corrected,
-        (false, false) => Outcome::Turned,
+    let outcome = match (stability, base == Some(last.change.to), is_correction) {
+        (Stability::Settled, ..) => Outcome::Settled,
+        (_, true, _) => Outcome::FlippedBack,
+        (_, false, true) => Outcome::Corrected,
+        (Stability::Unstable, false, false) => Outcome::Unstable,
+        (_, false, false) => Outcome::Turned,
     };
     Some(Entry {
         call: Call {
@@ -189,6 +198,15 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
         rank: last.rank,
         corrects: last.told_in.clone().filter(|told_in| outcome == Outcome::Corrected && told_in.call.data_time == last.change.data_time),
     })
+}
+
+/// What the subscription has seen of a call's turns. A digest is quiet by itself: it tells the net of its window (D3).
+fn stability_for(key: Key, wish: &Wish, known: Option<Told>, situation: &Situation, now: Timestamp) -> Stability {
+    if wish.delivery != Delivery::Instant {
+        return Stability::Calm;
+    }
+    let turns = situation.turns.get(&key).into_iter().flatten().copied();
+    stability(key.0, known.is_some_and(|told| told.unstable), turns.filter(|at| *at >= wish.created_at), now)
 }
 
 /// What goes out together.
@@ -234,12 +252,13 @@ impl Unit {
 
     /// Corrections do not count against the hourly limit, alone or together (2.9), nor does a digest (D4).
     fn counts(&self) -> bool {
-        !matches!(self.form, Form::Digest(_)) && self.entries.iter().any(|entry| entry.call.outcome == Outcome::Turned)
+        !matches!(self.form, Form::Digest(_))
+            && self.entries.iter().any(|entry| matches!(entry.call.outcome, Outcome::Turned | Outcome::Unstable | Outcome::Settled))
     }
 }
 
 fn is_held(reason: Reason) -> bool {
-    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest)
+    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping)
 }
 
 /// It waited while nothing was to be heard, or could be.

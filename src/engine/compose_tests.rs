@@ -49,6 +49,7 @@ fn situation(due: Vec<Due>) -> Situation {
         digests: Digests::default(),
         sent: Vec::new(),
         told: BTreeMap::new(),
+        turns: BTreeMap::new(),
         wishes: vec![all(Direction::Any)],
         excluded: BTreeSet::new(),
         due,
@@ -71,7 +72,9 @@ fn told_in(call: Call, alone: bool) -> ToldIn {
 fn corrected(told_in: Option<ToldIn>) -> Draft {
     let correction = Change { nature: Nature::Correction { stored_at: at(-100) }, ..change(1, Stance::Bearish) };
     let mut situation = situation(vec![Due { told_in, ..due(2, Reason::Correction, correction) }]);
-    situation.told.insert((Kind::Daily, TokenId(1)), Told { stance: Stance::Bullish, known_at: at(-90), told_at: Some(at(-90)) });
+    situation
+        .told
+        .insert((Kind::Daily, TokenId(1)), Told { stance: Stance::Bullish, known_at: at(-90), told_at: Some(at(-90)), unstable: false });
     let mut composed = compose(&situation, at(1));
     assert_eq!(composed.messages.len(), 1);
     composed.messages.remove(0)
@@ -150,7 +153,7 @@ fn rule_2_4_a_chat_gets_the_net_and_nothing_where_it_turned_back() {
 #[test]
 fn the_net_is_against_what_was_last_told_to_this_subscription() {
     let mut known = situation(vec![due(1, Reason::Instant, change(1, Stance::Bullish))]);
-    let told = |known_at| Told { stance: Stance::Bullish, known_at, told_at: Some(known_at) };
+    let told = |known_at| Told { stance: Stance::Bullish, known_at, told_at: Some(known_at), unstable: false };
     known.told.insert((Kind::Daily, TokenId(1)), told(at(-100)));
     assert!(compose(&known, at(1)).messages.is_empty(), "it is what the chat knows");
     known.told.insert((Kind::Daily, TokenId(1)), told(at(-20_000)));
@@ -297,7 +300,9 @@ fn rule_3_6_the_end_of_a_mute_keeps_to_the_hour_and_the_cooldown() {
     ended.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
     ended.mutes.all = Some(at(1));
     ended.settings = Settings { max_per_hour: 1, cooldown_minutes: 30, ..Settings::default() };
-    ended.told.insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-9), told_at: Some(at(-9)) });
+    ended
+        .told
+        .insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-9), told_at: Some(at(-9)), unstable: false });
     let composition = compose(&ended, at(1));
     assert_eq!(titles(&composition), ["Held back: 2 calls"]);
     assert_eq!(composition.holds, [(AlertId(3), at(21), Reason::Cooldown)]);

@@ -36,6 +36,10 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Some(until) = quiet_for(&candidate.settings, change.kind, now) {
         return Some(Decision::Hold { until, reason: Reason::QuietHours });
     }
+    let unstable = candidate.told.is_some_and(|told| told.unstable && told.known_at >= wish.created_at);
+    if let Some(window) = change.kind.settles_after().filter(|_| unstable) {
+        return Some(Decision::Hold { until: change.detected_at + window, reason: Reason::Flapping });
+    }
     if let Nature::Correction { .. } = change.nature {
         return Some(Decision::SendNow(Reason::Correction));
     }
@@ -130,7 +134,7 @@ mod tests {
         assert_eq!(decide(&change(), &token(1), at(60)), Some(Decision::SendNow(Reason::Instant)), "it has ended");
         let correction = Change { nature: Nature::Correction { stored_at: at(0) }, ..change() };
         assert_eq!(decide(&correction, &token(1), at(1)), until_60, "a mute holds corrections too");
-        let told = Some(Told { stance: Stance::Bearish, known_at: at(-20), told_at: Some(at(-20)) });
+        let told = Some(Told { stance: Stance::Bearish, known_at: at(-20), told_at: Some(at(-20)), unstable: false });
         let cooling = Candidate { settings: Settings { cooldown_minutes: 30, ..Settings::default() }, told, ..base };
         assert_eq!(decide(&change(), &cooling, at(1)), Some(Decision::Hold { until: at(10), reason: Reason::Cooldown }));
         assert_eq!(decide(&change(), &cooling, at(10)), Some(Decision::SendNow(Reason::Instant)));

@@ -5,8 +5,8 @@
 
 use super::{compose::compose, decide::decide};
 use crate::domain::{
-    AlertId, Candidate, Change, Composition, Decision, Digests, Draft, Due, Kind, Lane, Mutes, Nature, Reason, Settings, Situation, Target,
-    Timestamp, TokenId, Told, Wish,
+    AlertId, Call, Candidate, Change, Composition, Decision, Digests, Draft, Due, Kind, Lane, Mutes, Nature, Outcome, Reason, Settings,
+    Situation, Target, Timestamp, Timing, TokenId, Told, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,6 +62,8 @@ pub enum Step {
 struct Pending {
     due: Due,
     release_at: Timestamp,
+    /// It was told once already, of an unstable call.
+    told: bool,
 }
 
 /// Somebody who hears of changes.
@@ -73,6 +75,8 @@ pub struct Follower {
     now: Timestamp,
     pending: BTreeMap<AlertId, Pending>,
     told: BTreeMap<(Kind, TokenId), Told>,
+    /// When calls turned, as long as that is a sign of anything.
+    turns: BTreeMap<(Kind, TokenId), Vec<Timestamp>>,
     sent: Vec<Timestamp>,
     mentioned_at: Option<Timestamp>,
     digested_at: Option<Timestamp>,
@@ -89,6 +93,7 @@ impl Follower {
             now: Timestamp::EPOCH,
             pending: BTreeMap::new(),
             told: BTreeMap::new(),
+            turns: BTreeMap::new(),
             sent: Vec::new(),
             mentioned_at: None,
             digested_at: None,
@@ -158,6 +163,7 @@ impl Follower {
             quarantined: false,
             told: self.told(change.kind, change.token),
         };
+        self.note_turn(change);
         let Some(decision) = decide(change, &candidate, self.now) else { return };
         self.alerts += 1;
         let alert = AlertId(self.alerts);
@@ -174,13 +180,32 @@ impl Follower {
             }
             Decision::Skip(reason) => return steps.push(Step::Skipped { due: due.into(), reason }),
         };
-        self.pending.insert(alert, Pending { due, release_at });
+        self.pending.insert(alert, Pending { due, release_at, told: false });
+    }
+
+    fn note_turn(&mut self, change: &Change) {
+        let Some(window) = change.kind.settles_after() else { return };
+        if change.nature == Nature::Turned && change.timing != Timing::History && change.from.is_some() {
+            let (now, turns) = (self.now, self.turns.entry((change.kind, change.token)).or_default());
+            turns.retain(|at| *at + window > now);
+            turns.push(change.detected_at);
+        }
+    }
+
+    /// What was told to be unstable is told once more, when it has settled.
+    fn await_settling(&mut self, call: &Call, told: &[Pending]) {
+        let is_of = |one: &&Pending| (one.due.change.kind, one.due.change.token) == (call.kind, call.token);
+        let newest = told.iter().rev().find(is_of).filter(|_| call.outcome == Outcome::Unstable);
+        if let (Some(Pending { due, .. }), Some(window)) = (newest, call.kind.settles_after()) {
+            let due = Due { reason: Reason::Flapping, ..due.clone() };
+            self.pending.insert(due.alert, Pending { due, release_at: call.seen_at + window, told: true });
+        }
     }
 
     /// A correction of what still waits cancels it, and is not told itself (`rules.md` 2.9).
     fn supersede(&mut self, change: &Change, steps: &mut Vec<Step>) -> bool {
         let same_token = |other: &Change| (other.kind, other.token) == (change.kind, change.token);
-        let is_wrong = |one: &Pending| same_token(&one.due.change) && one.due.change.data_time == change.data_time;
+        let is_wrong = |one: &Pending| !one.told && same_token(&one.due.change) && one.due.change.data_time == change.data_time;
         let Nature::Correction { .. } = change.nature else { return false };
         let Some(wrong) = self.pending.iter().rev().find(|(_, one)| is_wrong(one)).map(|(alert, _)| *alert) else { return false };
         if let Some(cancelled) = self.pending.remove(&wrong) {
@@ -214,6 +239,7 @@ impl Follower {
             digests: Digests { last: self.digested_at, under_way: false },
             sent: self.sent.clone(),
             told: self.told.clone(),
+            turns: self.turns.clone(),
             wishes: self.wishes.clone(),
             excluded: BTreeSet::new(),
             due,
@@ -233,7 +259,9 @@ impl Follower {
             self.mentioned_at = if draft.mention.is_empty() { self.mentioned_at } else { Some(now) };
             self.digested_at = if draft.lane == Lane::Digest { Some(now) } else { self.digested_at };
             for call in draft.body.calls() {
-                self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now) });
+                let unstable = call.outcome == Outcome::Unstable;
+                self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now), unstable });
+                self.await_settling(call, &told);
             }
             steps.push(Step::Sent { at: now, reason, draft: draft.into() });
         }
@@ -250,7 +278,10 @@ impl Follower {
         }
         for (kind, token, stance, _) in composition.passed_over {
             let told_at = self.told(kind, token).and_then(|told| told.told_at);
-            self.told.insert((kind, token), Told { stance, known_at: now, told_at });
+            self.told.insert((kind, token), Told { stance, known_at: now, told_at, unstable: false });
         }
     }
 }
+
+#[cfg(test)]
+mod properties;

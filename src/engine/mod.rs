@@ -9,6 +9,7 @@ pub mod confirm;
 pub mod decide;
 pub mod diff;
 pub mod digest;
+pub mod flap;
 pub mod follower;
 pub mod quiet;
 pub mod retry;

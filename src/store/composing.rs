@@ -1,16 +1,16 @@
-//! Composing: everything that decides what a few destinations are told now, and what came of it.
+//! Composing: everything that decides what a few destinations are told now. What came of it is committed in `compositions`.
 
 use super::{
-    Store, StoreError, StoreResult, buttons,
+    Store, StoreError, StoreResult,
     changes::{ChangeRow, StoredChange, change_columns, kind, stance},
     destinations::{DestinationRow, columns},
-    dialect::{in_transaction, on_db, over_rows},
+    dialect::{on_db, over_rows},
     fanout::wish,
     mutes::TOKENS_OF_MANY,
 };
 use crate::domain::{
-    AlertId, ButtonsId, Call, Composition, Destination, DestinationId, Digests, Due, FollowsHow, MessageBody, Mutes, Nature, Reason,
-    Situation, SourceId, Timestamp, TokenId, Told, ToldIn,
+    AlertId, Call, Destination, DestinationId, Digests, Due, MessageBody, Mutes, Nature, Reason, Situation, SourceId, Timestamp, TokenId,
+    Told, ToldIn,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +68,7 @@ const EXCLUDED: (&str, &str) = over_rows!(
     concat!(") AND ", concerned!("e"), "c.token_id = e.token_id)")
 );
 const TOLD: (&str, &str) = over_rows!(
-    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at FROM told k
+    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at, k.unstable FROM told k
      WHERE k.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     concat!(") AND ", concerned!("k"), "c.token_id = k.token_id)")
 );
@@ -94,42 +94,16 @@ const TOLD_IN: (&str, &str) = over_rows!(
     ") ORDER BY m.id"
 );
 
-/// In the order of the rows: the ids, which come back in none, ascend with them.
-const INSERT_MESSAGES: (&str, &str) = over_rows!(
-    "INSERT INTO messages
-        (destination_id, platform, lane, body, mention, counted, follows, edits, state, next_attempt_at, attempts, unknown_ends, lease_fence,
-         created_at)
-     SELECT d.id, d.platform, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, CAST(r.value ->> 5 AS BOOLEAN), r.value ->> 6,
-        CAST(r.value ->> 7 AS BOOLEAN), 'queued', CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT) FROM",
-    "JOIN destinations d ON d.id = CAST(r.value ->> 1 AS BIGINT) ORDER BY CAST(r.value ->> 0 AS BIGINT) RETURNING id"
-);
-const LINK_ALERTS: (&str, &str) = over_rows!(
-    "INSERT INTO message_alerts (message_id, alert_id) SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM",
-    "WHERE TRUE"
-);
-const COMPOSED: (&str, &str) =
-    over_rows!("UPDATE alerts SET state = 'composed' WHERE state = 'pending' AND id IN (SELECT CAST(r.value ->> 1 AS BIGINT) FROM", ")");
-const HOLD: (&str, &str) = over_rows!(
-    "UPDATE alerts SET release_at = h.release_at, reason = h.reason, decision = 'hold'
-     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, CAST(r.value ->> 1 AS BIGINT) AS release_at, r.value ->> 2 AS reason FROM",
-    ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
-);
-const SKIP: (&str, &str) = over_rows!(
-    "UPDATE alerts SET state = 'skipped', reason = h.reason, decision = 'skip'
-     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, r.value ->> 1 AS reason FROM",
-    ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
-);
-const PASS_OVER: (&str, &str) = over_rows!(
-    "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at)
-     SELECT CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,
-        CAST(r.value ->> 5 AS BIGINT), CAST($2 AS BIGINT) FROM",
-    "WHERE TRUE ON CONFLICT (destination_id, source, kind, token_id)
-     DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at"
+/// When calls turned; nobody is told of the rows before a baseline, nor of the first call of all.
+const TURNS: (&str, &str) = over_rows!(
+    "SELECT c.kind, c.token_id, c.detected_at FROM",
+    "JOIN changes c ON c.kind = r.value ->> 0 AND c.token_id = CAST(r.value ->> 1 AS BIGINT)
+     WHERE c.source = $2 AND c.nature = 'turned' AND c.timing <> 'history' AND c.from_stance IS NOT NULL AND c.detected_at > $3
+     ORDER BY c.detected_at"
 );
 
 pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS];
-pub(super) const PAIRS: &[(&str, &str)] =
-    &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, TOLD_IN, INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+pub(super) const PAIRS: &[(&str, &str)] = &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, TOLD_IN, TURNS];
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -162,6 +136,7 @@ struct ToldRow {
     stance: String,
     known_at: i64,
     told_at: Option<i64>,
+    unstable: bool,
 }
 
 /// How far what is due was looked through: up to what was released then, for this destination.
@@ -199,6 +174,7 @@ impl Store {
         self.add_told_in(&mut situations).await?;
         self.add_wishes(&list, &mut situations).await?;
         self.add_told(&list, &mut situations).await?;
+        self.add_turns(now, &mut situations).await?;
         self.add_token_mutes(&list, &mut situations).await?;
         self.add_digests(&list, &mut situations).await?;
         let sql = self.words(SENT);
@@ -224,6 +200,7 @@ impl Store {
                 digests: Digests::default(),
                 sent: Vec::new(),
                 told: BTreeMap::new(),
+                turns: BTreeMap::new(),
                 wishes: Vec::new(),
                 excluded: BTreeSet::new(),
                 due: Vec::new(),
@@ -301,10 +278,31 @@ impl Store {
                 stance: stance(&row.stance)?,
                 known_at: Timestamp::from_millis(row.known_at),
                 told_at: row.told_at.map(Timestamp::from_millis),
+                unstable: row.unstable,
             };
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
                 situation.told.insert((kind(&row.kind)?, TokenId(row.token_id)), told);
             }
+        }
+        Ok(())
+    }
+
+    /// Of the same few tokens for all destinations of a batch.
+    async fn add_turns(&self, now: Timestamp, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let key = |due: &Due| Some((due.change.kind, due.change.token)).filter(|(kind, _)| kind.settles_after().is_some());
+        let keys: BTreeSet<_> = situations.values().flat_map(|situation| &situation.due).filter_map(key).collect();
+        let Some(longest) = keys.iter().filter_map(|(kind, _)| kind.settles_after()).max() else { return Ok(()) };
+        let rows: Vec<_> = keys.iter().map(|(kind, token)| (kind.as_str(), token.0)).collect();
+        let (sql, list) = (self.words(TURNS), serde_json::to_string(&rows).unwrap_or_default());
+        let rows: Vec<(String, i64, i64)> = on_db!(self.db, pool => sqlx::query_as(sql)
+            .bind(&list).bind(SourceId::TokenMetrics.as_str()).bind((now - longest).as_millis()).fetch_all(pool).await)?;
+        let mut turns: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
+        for (word, token, at) in rows {
+            turns.entry((kind(&word)?, TokenId(token))).or_default().push(Timestamp::from_millis(at));
+        }
+        for situation in situations.values_mut() {
+            let concerned: BTreeSet<_> = situation.due.iter().filter_map(key).collect();
+            situation.turns = concerned.into_iter().filter_map(|key| Some((key, turns.get(&key)?.clone()))).collect();
         }
         Ok(())
     }
@@ -330,92 +328,4 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Commits what was composed for several destinations, in one transaction.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] where an alert was no longer pending: nothing was written, compose again.
-    pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
-        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER, buttons::INSERT].map(|pair| self.words(pair));
-        let rows = DecisionRows::of(compositions);
-        in_transaction!(self.db, tx => {
-            if let Some(json) = &rows.messages {
-                let ids = sqlx::query_scalar(words[0]).bind(json).bind(now.as_millis()).fetch_all(&mut *tx).await?;
-                let links = links(compositions, ids);
-                let json = serde_json::to_string(&links).unwrap_or_default();
-                let taken = sqlx::query(words[2]).bind(&json).execute(&mut *tx).await?.rows_affected();
-                if taken != links.len() as u64 {
-                    return Err(StoreError::Conflict);
-                }
-                sqlx::query(words[1]).bind(&json).execute(&mut *tx).await?;
-            }
-            if let Some(json) = &rows.buttons {
-                let expires_at = ButtonsId::expires_at(now).as_millis();
-                sqlx::query(words[6]).bind(json).bind(buttons::OF_ALERT).bind(expires_at).execute(&mut *tx).await?;
-            }
-            for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips)] {
-                if let Some(json) = json {
-                    sqlx::query(sql).bind(json).execute(&mut *tx).await?;
-                }
-            }
-            if let Some(json) = &rows.passed_over {
-                sqlx::query(words[5]).bind(json).bind(now.as_millis()).execute(&mut *tx).await?;
-            }
-        })
-    }
-}
-
-/// Each message's alerts, by the ids that the messages were given.
-fn links(compositions: &[(DestinationId, Composition)], mut ids: Vec<i64>) -> Vec<(i64, i64)> {
-    ids.sort_unstable();
-    let drafts = compositions.iter().flat_map(|(_, composition)| &composition.messages);
-    drafts.zip(ids).flat_map(|(draft, id)| draft.alerts.iter().map(move |alert| (id, alert.0))).collect()
-}
-
-/// What several compositions decided, as JSON rows.
-struct DecisionRows {
-    messages: Option<String>,
-    buttons: Option<String>,
-    holds: Option<String>,
-    skips: Option<String>,
-    passed_over: Option<String>,
-}
-
-impl DecisionRows {
-    fn of(compositions: &[(DestinationId, Composition)]) -> Self {
-        let (mut messages, mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut buttons = Vec::new();
-        for (destination, composition) in compositions {
-            for draft in &composition.messages {
-                let body = serde_json::to_string(&draft.body).unwrap_or_default();
-                let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
-                let follows = draft.follows.as_ref().map(|follows| follows.platform_id.as_str());
-                let edits = draft.follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
-                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted, follows, edits));
-                buttons.extend(
-                    draft
-                        .body
-                        .buttons()
-                        .map(|(id, subject)| (id.as_str(), destination.0, serde_json::to_string(&subject).unwrap_or_default())),
-                );
-            }
-            holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
-            skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
-            passed_over.extend(composition.passed_over.iter().map(|(kind, token, stance, data_time)| {
-                (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.as_str(), data_time.as_millis())
-            }));
-        }
-        let buttons = json_rows(&buttons);
-        Self {
-            messages: json_rows(&messages),
-            buttons,
-            holds: json_rows(&holds),
-            skips: json_rows(&skips),
-            passed_over: json_rows(&passed_over),
-        }
-    }
-}
-
-fn json_rows<T: serde::Serialize>(rows: &[T]) -> Option<String> {
-    (!rows.is_empty()).then(|| serde_json::to_string(rows).unwrap_or_default())
 }

@@ -1,13 +1,11 @@
-//! Delivering: claims under a lease, and settlements by whoever still holds it.
+//! Delivering: claims under a lease. What came of each is settled in `settling`, by whoever still holds it.
 
 use super::{
     Store, StoreError, StoreResult,
-    destinations::{self, DestinationRow, columns},
-    dialect::{in_transaction, on_db, over_rows},
+    destinations::{DestinationRow, columns},
+    dialect::{in_transaction, on_db},
 };
-use crate::domain::{
-    Call, Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, QuarantineReason, SourceId, Timestamp,
-};
+use crate::domain::{Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, Timestamp};
 use std::time::Duration;
 
 /// A time that has come, or that no wait can reach from now: the clock was stepped back since it was set (`rules.md` 6.7).
@@ -56,37 +54,12 @@ const RELEASE: &str =
 const POSTPONE: &str = "UPDATE messages SET next_attempt_at = $3, lease_holder = NULL, lease_until = NULL, attempts = attempts - 1
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 const FORGET_ATTEMPT: &str = "DELETE FROM attempts WHERE id = $1";
-const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
-const SENT: &str =
-    "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
-/// A file is the person's own once it arrived, and nobody else's.
-const WITHOUT_FILE: &str = "UPDATE messages SET body = $2 WHERE id = $1";
-const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
-    WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
-const TOLD: (&str, &str) = over_rows!(
-    "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at, told_at)
-     SELECT CAST($2 AS BIGINT), r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3,
-        CAST(r.value ->> 4 AS BIGINT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM",
-    "WHERE TRUE ON CONFLICT (destination_id, source, kind, token_id) DO UPDATE
-     SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, told_at = excluded.told_at"
-);
-const REACHED: &str =
-    "UPDATE destinations SET rest_until = $2, route = COALESCE($3, route), quarantine_reason = NULL, quarantined_at = NULL,
-    next_probe_at = NULL, probes = 0 WHERE id = $1";
-const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
-const RETRY: &str =
-    "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
-/// The words are the same; whether earlier tries of the edit arrived matters no more, now that the platform refused one.
-const REPLY_INSTEAD: &str =
-    "UPDATE messages SET edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
-const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND (rest_until < $2 OR rest_until > $3)";
-const DEAD: &str =
+pub(super) const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
+pub(super) const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND (rest_until < $2 OR rest_until > $3)";
+pub(super) const DEAD: &str =
     "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
     lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
-const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
+pub(super) const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
     WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
 const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id
     WHERE a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
@@ -105,13 +78,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     POSTPONE,
     FORGET_ATTEMPT,
     END_ATTEMPT,
-    SENT,
-    WITHOUT_FILE,
-    ALERTS_TOLD,
-    REACHED,
-    MENTIONED,
-    RETRY,
-    REPLY_INSTEAD,
     REST,
     DEAD,
     ALERTS_DEAD,
@@ -121,9 +87,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     QUEUE_DEPTH,
 ];
 /// No message and no destination waits for longer: the hour that a platform may ask for, lengthened by a fifth.
-const LONGEST_WAIT: Duration = Duration::from_secs(72 * 60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(72 * 60);
 
-pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE, TOLD];
+pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE];
 
 /// A message that only this claim may settle, until its lease runs out.
 #[derive(Clone, Debug)]
@@ -146,62 +112,8 @@ pub struct Claimed {
     pub unknown_ends: u32,
     /// When it was made.
     pub created_at: Timestamp,
-    attempt: i64,
-    fence: i64,
-}
-
-/// What came of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// The platform took it.
-    Sent {
-        /// What the platform calls it.
-        platform_id: String,
-        /// The pace of the chat.
-        rest_until: Option<Timestamp>,
-        /// The concrete channel, where it was found out.
-        route: Option<String>,
-    },
-    /// Again later.
-    Retry {
-        /// Then.
-        at: Timestamp,
-        /// Whether it may have arrived.
-        unknown: bool,
-        /// Whether everything else for this destination waits as well.
-        rest: bool,
-        /// In words.
-        problem: String,
-    },
-    /// What it says is old: it and whatever else the destination waits for go back to the alerts that wait, to be told as their net result.
-    Recalled {
-        /// Should that not be possible, it is tried again then.
-        at: Timestamp,
-        /// In words.
-        problem: String,
-    },
-    /// The platform refuses to edit the message that was wrong: it is a reply from now on, at once.
-    ReplyInstead {
-        /// In words.
-        problem: String,
-    },
-    /// A dead letter.
-    Dead {
-        /// Whether it may have arrived.
-        unknown: bool,
-        /// In words.
-        problem: String,
-    },
-    /// The destination cannot be reached. An answer or a notice stays for when it can be; alerts go back to those that wait, to be told
-    /// as their net result by then.
-    Gone {
-        /// Why.
-        reason: QuarantineReason,
-        /// When it is tried again.
-        next_probe_at: Timestamp,
-        /// In words.
-        problem: String,
-    },
+    pub(super) attempt: i64,
+    pub(super) fence: i64,
 }
 
 /// What a predecessor had in flight when it ended.
@@ -319,90 +231,6 @@ impl Store {
         })
     }
 
-    /// Commits what came of an attempt, in one transaction. Says whether the claim still held; if not, only the attempt is recorded.
-    ///
-    /// # Errors
-    /// Where the database fails: the lease runs out and the attempt counts as unknown.
-    pub async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<bool> {
-        let told_sql = self.words(TOLD);
-        let told = told_rows(&claimed.body);
-        let without_file = claimed.body.without_file().and_then(|body| serde_json::to_string(&body).ok());
-        let (id, fence, destination) = (claimed.id.0, claimed.fence, claimed.destination.id.0);
-        let millis = now.as_millis();
-        let (outcome, platform_id, detail) = attempt_words(settlement);
-        in_transaction!(self.db, tx => {
-            sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
-            let held = match settlement {
-                Settlement::Sent { platform_id, .. } => sqlx::query(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).execute(&mut *tx).await,
-                Settlement::Retry { at, unknown, problem, .. } => {
-                    let unknown = i64::from(*unknown);
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).execute(&mut *tx).await
-                }
-                Settlement::Recalled { at, problem } => {
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).execute(&mut *tx).await
-                }
-                Settlement::ReplyInstead { problem } => {
-                    sqlx::query(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).execute(&mut *tx).await
-                }
-                Settlement::Dead { problem, unknown } => {
-                    let unknown = i64::from(*unknown);
-                    sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).execute(&mut *tx).await
-                }
-                Settlement::Gone { problem, .. } => {
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).execute(&mut *tx).await
-                }
-            }?.rows_affected() > 0;
-            match settlement {
-                Settlement::Sent { rest_until, route, .. } => {
-                    let rest_until = rest_until.unwrap_or_default().as_millis();
-                    sqlx::query(REACHED).bind(destination).bind(rest_until).bind(route).execute(&mut *tx).await?;
-                    if held {
-                        if let Some(body) = &without_file {
-                            sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
-                        }
-                        sqlx::query(ALERTS_TOLD).bind(id).bind(millis).execute(&mut *tx).await?;
-                        if let Some(rows) = &told {
-                            sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
-                        }
-                        if !claimed.mention.0.is_empty() {
-                            sqlx::query(MENTIONED).bind(destination).bind(millis).execute(&mut *tx).await?;
-                        }
-                    }
-                }
-                Settlement::Retry { at, rest: true, .. } => {
-                    let longest = (now + LONGEST_WAIT).as_millis();
-                    sqlx::query(REST).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
-                }
-                Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
-                Settlement::Recalled { .. } => {
-                    for sql in destinations::RECALL {
-                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
-                    }
-                }
-                Settlement::Dead { unknown, .. } => {
-                    if held {
-                        if let Some(body) = &without_file {
-                            sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
-                        }
-                        sqlx::query(ALERTS_DEAD).bind(id).execute(&mut *tx).await?;
-                    }
-                    // It was probably read: what turns back later is news there.
-                    if let (true, true, Some(rows)) = (held, claimed.unknown_ends > 0 || *unknown, &told) {
-                        sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
-                    }
-                }
-                Settlement::Gone { reason, next_probe_at, .. } => {
-                    sqlx::query(destinations::QUARANTINE)
-                        .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-                    for sql in destinations::RECALL {
-                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
-                    }
-                }
-            }
-            held
-        })
-    }
-
     /// Takes up what a predecessor had in flight: every attempt without an end counts as unknown. With `alone`, leases that have not run out are
     /// taken as well: nobody else can hold one (SQLite).
     ///
@@ -440,29 +268,4 @@ impl Store {
     pub fn is_sqlite(&self) -> bool {
         matches!(self.db, super::Db::Sqlite { .. })
     }
-}
-
-/// What the attempt's row says of its end.
-fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option<&str>) {
-    match settlement {
-        Settlement::Sent { platform_id, .. } => ("sent", Some(platform_id), None),
-        Settlement::Retry { unknown: true, problem, .. } | Settlement::Dead { unknown: true, problem } => ("unknown", None, Some(problem)),
-        Settlement::Retry { problem, .. } | Settlement::Recalled { problem, .. } | Settlement::ReplyInstead { problem } => {
-            ("retry", None, Some(problem))
-        }
-        Settlement::Dead { problem, .. } => ("rejected", None, Some(problem)),
-        Settlement::Gone { problem, .. } => ("gone", None, Some(problem)),
-    }
-}
-
-/// The stances that a message tells, as JSON rows for `told`.
-fn told_rows(body: &MessageBody) -> Option<String> {
-    let calls = body.calls();
-    if calls.is_empty() {
-        return None;
-    }
-    let row =
-        |call: &Call| (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to.as_str(), call.data_time.as_millis());
-    let rows: Vec<_> = calls.iter().map(row).collect();
-    serde_json::to_string(&rows).ok()
 }

@@ -15,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
 const CANDIDATES: (&str, &str) = json_list!(
     "c.destination_id, c.target, c.direction, c.delivery, c.mention, c.created_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
-     c.known_at, c.told_at, c.excluded",
+     c.known_at, c.told_at, c.unstable, c.excluded",
     "FROM (SELECT s.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, d.settings, d.muted_until,
         m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
+        COALESCE(k.unstable, FALSE) AS unstable,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
             AND e.token_id = $6) AS excluded
     FROM subscriptions s
@@ -27,10 +28,11 @@ const CANDIDATES: (&str, &str) = json_list!(
     WHERE s.source = $1 AND s.kind = $2 AND s.target = $3 AND s.destination_id > $4
     ORDER BY s.destination_id LIMIT $5) AS c"
 );
-const PENDING_OF_CHANGE: &str =
-    "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
+/// What was told of an unstable call waits to be told again, as settled: that is not taken back.
+const PENDING_OF_CHANGE: &str = "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND told_at IS NULL
+        AND destination_id > $2 AND destination_id <= $3";
 const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'superseded'
-    WHERE change_id = $1 AND state = 'pending' AND destination_id > $2 AND destination_id <= $3";
+    WHERE change_id = $1 AND state = 'pending' AND told_at IS NULL AND destination_id > $2 AND destination_id <= $3";
 /// What had turned back before it was told is looked at again where one of its turns was wrong.
 const RELEASE_NET_ZERO: &str = "UPDATE alerts SET release_at = $4
     WHERE state = 'pending' AND reason = 'net_zero' AND destination_id > $2 AND destination_id <= $3 AND change_id IN (SELECT c.id
@@ -99,6 +101,8 @@ struct CandidateRow {
     known_at: Option<i64>,
     told_at: Option<i64>,
     #[serde(deserialize_with = "flag")]
+    unstable: bool,
+    #[serde(deserialize_with = "flag")]
     excluded: bool,
 }
 
@@ -114,6 +118,7 @@ impl CandidateRow {
                 stance: stance(word)?,
                 known_at: Timestamp::from_millis(known_at),
                 told_at: self.told_at.map(Timestamp::from_millis),
+                unstable: self.unstable,
             }),
             _ => None,
         };

@@ -67,7 +67,7 @@ const TOKEN_MUTES: (&str, &str) = objects!(
 );
 const TOLD: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'kind', e.kind, 'call', e.stance, 'data_time', e.data_time,
-     'known_at', e.known_at, 'told_at', e.told_at",
+     'known_at', e.known_at, 'told_at', e.told_at, 'unstable', e.unstable",
     concat!(
         "FROM told e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id WHERE ",
         own!(),

@@ -1,10 +1,10 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, buttons, changes, composing, dead_letters, deep_links, delivering, destinations,
+    Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    signals, status, subscription_lists, subscriptions, token_search, trace, transfer, wanted,
+    settling, signals, status, subscription_lists, subscriptions, token_search, trace, transfer, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -34,6 +34,7 @@ const STATEMENTS: &[&[&str]] = &[
     personal::STATEMENTS,
     personal::WIPE,
     reading::STATEMENTS,
+    settling::STATEMENTS,
     signals::STATEMENTS,
     status::STATEMENTS,
     subscription_lists::STATEMENTS,
@@ -47,6 +48,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     buttons::PAIRS,
     changes::PAIRS,
     composing::PAIRS,
+    compositions::PAIRS,
     delivering::PAIRS,
     directory::PAIRS,
     fanout::PAIRS,
@@ -54,6 +56,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     mutes::PAIRS,
     personal::PAIRS,
     reading::PAIRS,
+    settling::PAIRS,
     signals::PAIRS,
     token_search::PAIRS,
     wanted::PAIRS,

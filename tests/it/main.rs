@@ -44,6 +44,7 @@ mod discord_door;
 mod discord_register;
 mod discord_send;
 mod docs;
+mod flapping;
 mod flow_budget;
 mod flow_late;
 mod flow_market;

@@ -11,6 +11,14 @@ use serde::{Deserialize, Serialize};
 pub enum CallPhrase {
     /// `SOL turned bullish`, `SOL upgraded to Buy`.
     Turned { symbol: String, to: Stance, way: Option<Way> },
+    /// `SOL turned bullish and is unstable`.
+    Unstable { symbol: String, to: Stance },
+    /// What follows from that.
+    QuietUntilSettled { kind: Kind },
+    /// `SOL has settled, still bullish`.
+    Settled { symbol: String, to: Stance, turned: bool },
+    /// For how long at least.
+    HasStood { kind: Kind },
     /// `SOL correction: bearish`.
     Corrected { symbol: String, to: Stance },
     /// `SOL flipped and back, still bullish`.
@@ -54,6 +62,22 @@ impl CallPhrase {
         match self {
             Self::Turned { symbol, to, way } => {
                 out.text(format!("{symbol} {}", turned_words(*to, *way)));
+            }
+            Self::Unstable { symbol, to } => {
+                out.text(format!("{symbol} turned {to} and is unstable"));
+            }
+            Self::QuietUntilSettled { kind } => {
+                let long = settling_words(*kind);
+                out.text(format!("Three turns within {long}: I am quiet about it now, and tell you once it has stood for {long}."));
+            }
+            Self::Settled { symbol, to, turned: true } => {
+                out.text(format!("{symbol} turned {to} and has settled"));
+            }
+            Self::Settled { symbol, to, turned: false } => {
+                out.text(format!("{symbol} has settled, still {to}"));
+            }
+            Self::HasStood { kind } => {
+                out.text(format!("It has not turned for {}.", settling_words(*kind)));
             }
             Self::Corrected { symbol, to } => {
                 out.text(format!("{symbol} correction: the call is {to}"));
@@ -117,6 +141,8 @@ impl CallPhrase {
                 };
                 out.strong(match outcome {
                     Outcome::Turned => format!("{badge} {}, {kind} ({count})", capital(&turned_words(*to, *way))),
+                    Outcome::Unstable => format!("{badge} Unstable, now {to}, {kind} ({count})"),
+                    Outcome::Settled => format!("{badge} Settled, {to}, {kind} ({count})"),
                     Outcome::Corrected => format!("{badge} Correction, the call is {to}, {kind} ({count})"),
                     Outcome::FlippedBack => format!("{badge} Flipped and back, still {to}, {kind} ({count})"),
                 });
@@ -149,6 +175,8 @@ impl CallPhrase {
             Self::Symbols { to, way, outcome, symbols } => {
                 out.strong(match outcome {
                     Outcome::Turned => format!("{} ({}):", capital(&turned_words(*to, *way)), symbols.len()),
+                    Outcome::Unstable => format!("Unstable, now {to} ({}):", symbols.len()),
+                    Outcome::Settled => format!("Settled, {to} ({}):", symbols.len()),
                     Outcome::Corrected => format!("Correction, the call is {to} ({}):", symbols.len()),
                     Outcome::FlippedBack => format!("Flipped and back, still {to} ({}):", symbols.len()),
                 });
@@ -204,6 +232,12 @@ pub(super) fn short_number(value: f64) -> String {
 pub(super) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+/// How long a call has to stand until it has settled.
+fn settling_words(kind: Kind) -> String {
+    let hours = kind.settles_after().map_or(0, |long| long.as_secs() / 3600);
+    if hours % 24 == 0 { format!("{} days", hours / 24) } else { format!("{hours} hours") }
 }
 
 #[cfg(test)]

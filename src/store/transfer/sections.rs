@@ -329,6 +329,7 @@ section! {
         data_time: Moment = BIGINT data_time,
         known_at: Moment = BIGINT known_at,
         told_at: Option<Moment> = BIGINT told_at,
+        unstable: bool = BOOLEAN unstable,
     } key [destination, source, kind, token] order ["d.platform", "d.chat", "d.topic", "x.source", "x.kind", ("x.token_id")]
 }
 

@@ -1,0 +1,1 @@
+UPDATE told SET unstable = TRUE;

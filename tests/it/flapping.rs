@@ -1,0 +1,108 @@
+//! A call that turns again and again is told to be unstable, kept quiet about, and told once more when it has settled (ARCHITECTURE.md, rules F).
+
+use crate::support::{
+    app::TestApp,
+    audience::{BTC, FOUR, HOUR, SOL, text},
+    commands::rows,
+    database::{TestDb, on_both},
+};
+use insta::assert_snapshot;
+use serde_json::json;
+use std::time::Duration;
+
+const PERSON: i64 = 501;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A channel follows everything, a person SOL alone; all calls are bearish.
+async fn followers(db: TestDb) -> TestApp {
+    let mut app = TestApp::start(db).await;
+    app.channel_subscribes(json!([text("tokens", "all")])).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    app
+}
+
+/// It turns three times: the third is the notice.
+async fn becomes_unstable(app: &mut TestApp) {
+    for (stance, said) in [(1, "SOL turned bullish"), (-1, "SOL turned bearish"), (1, "SOL turned bullish and is unstable")] {
+        app.turn(&[SOL], stance).await;
+        if stance == 1 && said.ends_with("unstable") {
+            break;
+        }
+        assert_eq!(app.heard(), (vec![said.to_owned()], vec![said.to_owned()]));
+    }
+}
+
+on_both!(f1_to_f3_the_third_turn_is_the_notice_then_silence_then_what_it_settled_to, |db| async move {
+    let mut app = followers(db).await;
+    becomes_unstable(&mut app).await;
+    assert_eq!(app.on_discord(), ["SOL turned bullish and is unstable"]);
+    let notice = app.telegram_messages().remove(0).2;
+    assert_snapshot!(notice, @"
+    🟢 SOL turned bullish and is unstable
+    Daily call of 21 Nov 2026, seen 21 Nov 2026 07:04 UTC
+    Before: bearish since 21 Nov 2026
+    Three turns within 7 days: I am quiet about it now, and tell you once it has stood for 7 days.
+    Read more
+    ");
+    app.turn(&[SOL], -1).await;
+    app.turn(&[SOL, BTC], 1).await;
+    let mut app = app.restart().await;
+    app.turn(&[SOL], -1).await;
+    assert_eq!(app.heard(), (vec!["BTC turned bullish".to_owned()], vec![]), "other calls are told as ever");
+    let said = app.say(PERSON, PERSON, "/why SOL").await;
+    assert!(said.contains("it turned too often"), "{said}");
+    app.pass(6 * DAY).await;
+    assert_eq!(app.heard(), (vec![], vec![]));
+    app.pass(DAY).await;
+    assert_eq!(app.on_discord(), ["SOL turned bearish and has settled"]);
+    let settled = app.telegram_messages().remove(0).2;
+    assert_snapshot!(settled, @"
+    🔴 SOL turned bearish and has settled
+    Daily call of 21 Nov 2026, seen 21 Nov 2026 07:52 UTC
+    Before: bullish
+    It has not turned for 7 days.
+    3 flips in between
+    Read more
+    ");
+    // From now on it is a call like any other.
+    app.turn(&[SOL], 1).await;
+    assert_eq!(app.heard(), (vec!["SOL turned bullish".to_owned()], vec!["SOL turned bullish".to_owned()]));
+    assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
+});
+
+on_both!(f3_what_does_not_turn_again_has_settled_too, |db| async move {
+    let mut app = followers(db).await;
+    becomes_unstable(&mut app).await;
+    app.heard();
+    app.pass(7 * DAY).await;
+    let said = "SOL has settled, still bullish".to_owned();
+    assert_eq!(app.heard(), (vec![said.clone()], vec![said]));
+    app.pass(8 * DAY).await;
+    assert_eq!(app.heard(), (vec![], vec![]), "once");
+});
+
+on_both!(f2_a_correction_of_an_unstable_call_waits_like_a_turn, |db| async move {
+    let mut app = followers(db).await;
+    becomes_unstable(&mut app).await;
+    app.heard();
+    app.at("2026-11-22T01:00:00Z").await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.next_poll().await;
+    assert_eq!(app.heard(), (vec![], vec![]));
+    app.pass(8 * DAY).await;
+    let said = "SOL turned bearish and has settled".to_owned();
+    assert_eq!(app.heard(), (vec![said.clone()], vec![said]));
+});
+
+on_both!(f1_what_a_new_subscription_has_not_seen_does_not_count, |db| async move {
+    let mut app = followers(db).await;
+    becomes_unstable(&mut app).await;
+    app.heard();
+    app.person_subscribes(42, "sol").await;
+    app.turn(&[SOL], -1).await;
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"], "to the newcomer, who has seen one turn");
+    app.pass(8 * DAY + HOUR).await;
+    assert_eq!(app.on_discord(), ["SOL turned bearish and has settled"]);
+    assert_eq!(app.on_telegram(), ["SOL turned bearish and has settled"]);
+});
