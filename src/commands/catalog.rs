@@ -3,7 +3,7 @@
 //! Only what works is in it.
 
 use super::Command;
-use crate::domain::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
+use crate::domain::{MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
 
 /// One command, as people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,11 @@ const PER_HOUR: OptionSpec =
     option("max_per_hour", "Alert messages in any 60 minutes, 1 to 60; 0 is no limit", OptionKind::Integer { min: 0, max: MAX_PER_HOUR });
 const COOLDOWN: OptionSpec =
     option("cooldown", "Minutes of quiet per token after an alert; 0 is none", OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES });
+const CONFIRMATION: OptionSpec = option(
+    "confirmation",
+    "Minutes that a turn has to stand before it is told; 0 tells it at once",
+    OptionKind::Integer { min: 0, max: MAX_CONFIRMATION_MINUTES },
+);
 
 const TIMEZONE: OptionSpec = OptionSpec {
     autocomplete: true,
@@ -131,7 +136,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere(
         "settings",
         "Show or change how often and at which hours you are told",
-        &[PER_HOUR, COOLDOWN, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME],
         Command::Settings,
     ),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
@@ -165,7 +170,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel(
         "settings",
         "Show or change how often and at which hours a channel is told",
-        &[PER_HOUR, COOLDOWN, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHANNEL],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHANNEL],
         Command::ChannelSettings,
     ),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, MUTE_TOKEN, CHANNEL], Command::ChannelMute),

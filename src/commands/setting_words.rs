@@ -6,7 +6,8 @@ use super::{
     options::{self, FREE_WORDS, bad_word, short},
 };
 use crate::domain::{
-    DigestTime, Kind, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Zone, wording::RefusalPhrase,
+    DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Zone,
+    wording::RefusalPhrase,
 };
 use std::collections::BTreeSet;
 
@@ -46,6 +47,10 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
             "cooldown" => match number(value, MAX_COOLDOWN_MINUTES) {
                 Some(number) => change.cooldown_minutes = Some(number),
                 None => return refused(bad_number(&name, value, MAX_COOLDOWN_MINUTES), "30"),
+            },
+            "confirmation" => match number(value, MAX_CONFIRMATION_MINUTES) {
+                Some(number) => change.confirmation_minutes = Some(number),
+                None => return refused(bad_number(&name, value, MAX_CONFIRMATION_MINUTES), "30"),
             },
             "timezone" => match Zone::parse(value) {
                 Some(zone) => change.timezone = Some(zone),

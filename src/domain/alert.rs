@@ -86,6 +86,10 @@ worded! {
         QuietHours = "quiet_hours",
         /// Waits for the digest that the subscriber chose (D2).
         Digest = "digest",
+        /// It has to stand for a while first (N1).
+        Confirmation = "confirmation",
+        /// It turned back before it had stood for long enough (N2).
+        NotConfirmed = "not_confirmed",
         /// The call turned too often: told once it has settled (F2).
         Flapping = "flapping",
         /// The destination could not be reached: told together once it can (4.3).

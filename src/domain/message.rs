@@ -5,7 +5,7 @@ use super::{
     wording::{Button, CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl MessageBody {
     pub fn to_card(&self) -> Card {
         match self {
             Self::Alert { call, buttons, instead_of } => Card {
-                struck: instead_of.as_ref().map(|was| was.line()),
+                struck: instead_of.as_ref().map(|was| Box::new(was.line())),
                 buttons: buttons.iter().flat_map(Button::of_alert).collect(),
                 ..call.to_card()
             },
@@ -203,9 +203,18 @@ impl Call {
         })
     }
 
+    /// How old the data was when it was seen, where that is more than two of its periods (S1).
+    fn age_if_stale(&self) -> Option<Duration> {
+        let age = self.seen_at.since(self.data_time);
+        let is_news = matches!(self.outcome, Outcome::Turned | Outcome::Unstable) && matches!(self.kind, Kind::Daily | Kind::Hourly);
+        (is_news && age > 2 * self.kind.period()).then_some(age)
+    }
+
     fn to_card(&self) -> Card {
         let mut card = Card::new(self.tone(), self.title());
         card.lines.push(self.when());
+        card.lines
+            .extend(self.age_if_stale().map(|age| Phrase::Call(CallPhrase::AsOf { kind: self.kind, data_time: self.data_time, age })));
         card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
         match self.outcome {
             Outcome::Unstable => card.lines.push(Phrase::Call(CallPhrase::QuietUntilSettled { kind: self.kind })),

@@ -33,7 +33,9 @@ pub use kind::{Delivery, Direction, Kind};
 pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SummaryCause};
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
-pub use settings::{DigestTime, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError};
+pub use settings::{
+    DigestTime, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError,
+};
 pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unconfirmed, Values};
 pub use stance::{Grade, Stance, Way};
 pub use state::TokenState;

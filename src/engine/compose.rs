@@ -3,18 +3,19 @@
 //! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
 //! told as its net result.
 
+mod net;
 mod parts;
 
 use super::{
-    decide::{cooldown_end, deciding_wish, subscribed_by},
+    decide::{deciding_wish, subscribed_by},
     digest::next_digest,
-    flap::{Stability, stability},
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Nature, Outcome, Reason, Situation, SummaryCause,
-    Target, Timestamp, Timing, TokenId, Told, ToldIn, Wish,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, SummaryCause, Target,
+    Timestamp, Timing, TokenId, ToldIn, Wish,
 };
+use net::{Kept, Net};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -142,39 +143,24 @@ fn wishes_about(situation: &Situation, (kind, token): Key) -> impl Iterator<Item
 
 /// What a group comes to against what the chat knows; nothing where it is held or skipped as a whole.
 fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Timestamp, composition: &mut Composition) -> Option<Entry> {
-    let (first, _) = group.first()?;
-    let (last, wish) = group.last()?;
+    let net = Net::of(key, group, situation, now)?;
     let alerts = || group.iter().map(|(due, _)| due.alert);
-    let told = situation.told.get(&key).copied();
-    // What was told to an earlier subscription is not known to this one.
-    let known = told.filter(|told| told.known_at >= wish.created_at);
-    let stability = stability_for(key, wish, known, situation, now);
-    // Whoever wants one direction alone is told, or not, of what it has settled to.
-    if let Stability::Unsettled { until } = stability {
-        composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Flapping)));
-        return None;
+    match net.kept(situation, now) {
+        Some(Kept::Held { until, reason }) => composition.holds.extend(alerts().map(|alert| (alert, until, reason))),
+        Some(Kept::Dropped { reason }) => {
+            composition.skips.extend(alerts().map(|alert| (alert, reason)));
+            let passed_over = (key.0, key.1, net.last.change.to, net.last.change.data_time);
+            composition.passed_over.extend((reason == Reason::Direction).then_some(passed_over));
+        }
+        None => return Some(entry(&net, situation)),
     }
-    let base = known.map(|told| told.stance).or(first.change.from);
-    if !wish.direction.admits(last.change.to.way_from(base)) {
-        composition.skips.extend(alerts().map(|alert| (alert, Reason::Direction)));
-        composition.passed_over.push((key.0, key.1, last.change.to, last.change.data_time));
-        return None;
-    }
-    // What a later row says is no correction, whatever was corrected before it.
-    let is_correction = matches!(last.change.nature, Nature::Correction { .. });
-    let cools = wish.delivery == Delivery::Instant && !is_correction;
-    if let Some(until) = cooldown_end(told, &situation.settings).filter(|until| *until > now && cools) {
-        composition.holds.extend(alerts().map(|alert| (alert, until, Reason::Cooldown)));
-        return None;
-    }
-    let outcome = match (stability, base == Some(last.change.to), is_correction) {
-        (Stability::Settled, ..) => Outcome::Settled,
-        (_, true, _) => Outcome::FlippedBack,
-        (_, false, true) => Outcome::Corrected,
-        (Stability::Unstable, false, false) => Outcome::Unstable,
-        (_, false, false) => Outcome::Turned,
-    };
-    Some(Entry {
+    None
+}
+
+fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
+    let Net { key, group, first, last, wish, base, .. } = *net;
+    let outcome = net.outcome();
+    Entry {
         call: Call {
             token: key.1,
             symbol: last.symbol.clone(),
@@ -190,23 +176,14 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
             trader_grade: last.change.trader_grade,
             link: last.link.clone(),
         },
-        alerts: alerts().collect(),
+        alerts: group.iter().map(|(due, _)| due.alert).collect(),
         reasons: group.iter().map(|(due, _)| due.reason).collect(),
         late: last.change.timing == Timing::Late,
         roles: wishes_about(situation, key).filter_map(|wish| wish.mention.clone()).collect(),
         delivery: wish.delivery,
         rank: last.rank,
         corrects: last.told_in.clone().filter(|told_in| outcome == Outcome::Corrected && told_in.call.data_time == last.change.data_time),
-    })
-}
-
-/// What the subscription has seen of a call's turns. A digest is quiet by itself: it tells the net of its window (D3).
-fn stability_for(key: Key, wish: &Wish, known: Option<Told>, situation: &Situation, now: Timestamp) -> Stability {
-    if wish.delivery != Delivery::Instant {
-        return Stability::Calm;
     }
-    let turns = situation.turns.get(&key).into_iter().flatten().copied();
-    stability(key.0, known.is_some_and(|told| told.unstable), turns.filter(|at| *at >= wish.created_at), now)
 }
 
 /// What goes out together.
@@ -258,7 +235,7 @@ impl Unit {
 }
 
 fn is_held(reason: Reason) -> bool {
-    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping)
+    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping | Reason::Confirmation)
 }
 
 /// It waited while nothing was to be heard, or could be.

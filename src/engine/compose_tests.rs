@@ -1,7 +1,7 @@
 //! Tables and properties of composing.
 
 use super::{parts::TEXT_BUDGET, *};
-use crate::domain::{Change, Digests, Direction, MessageBody, Mutes, QuietHours, Settings, SourceId, Stance, Told};
+use crate::domain::{Change, Digests, Direction, MessageBody, Mutes, Nature, QuietHours, Settings, SourceId, Stance, Told};
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_secs(1_795_000_000 + minutes * 60)

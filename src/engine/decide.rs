@@ -43,6 +43,10 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Nature::Correction { .. } = change.nature {
         return Some(Decision::SendNow(Reason::Correction));
     }
+    let confirmed_at = candidate.settings.confirmation().map(|long| change.detected_at + long);
+    if let Some(until) = confirmed_at.filter(|until| *until > now && change.timing == Timing::Fresh) {
+        return Some(Decision::Hold { until, reason: Reason::Confirmation });
+    }
     if let Some(until) = cooldown_end(candidate.told, &candidate.settings).filter(|until| *until > now) {
         return Some(Decision::Hold { until, reason: Reason::Cooldown });
     }

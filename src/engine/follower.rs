@@ -223,7 +223,9 @@ impl Follower {
         if due.is_empty() {
             return Vec::new();
         }
-        let goes = |one: &&Pending| due.contains(&key(one)) || one.due.reason == Reason::NetZero;
+        // What had turned back is no line beside a turn that is held.
+        let held: BTreeSet<_> = self.pending.values().filter(|one| one.due.reason != Reason::NetZero).map(key).collect();
+        let goes = |one: &&Pending| due.contains(&key(one)) || !held.contains(&key(one));
         self.pending.values().filter(goes).map(|one| one.due.clone()).collect()
     }
 

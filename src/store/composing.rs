@@ -28,13 +28,17 @@ const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.release_at, a.destination_id F
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
 // With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong. What a digest on its way tells
-// of a token is not known there yet: what comes meanwhile waits for that.
+// of a token is not known there yet: what comes meanwhile waits for that. What had turned back is no line beside a turn that is held.
 const PENDING: (&str, &str) = over_rows!(
     concat!(
         "SELECT a.id AS alert_id, a.destination_id, a.reason, a.created_at, ",
         change_columns!(),
         " FROM alerts a JOIN changes c ON c.id = a.change_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-         WHERE a.state = 'pending' AND (a.release_at <= $2 OR a.reason = 'net_zero' OR EXISTS (SELECT 1 FROM alerts due
+         WHERE a.state = 'pending' AND (a.release_at <= $2
+            OR (a.reason = 'net_zero' AND NOT EXISTS (SELECT 1 FROM alerts held JOIN changes hc ON hc.id = held.change_id
+                WHERE held.destination_id = a.destination_id AND held.state = 'pending' AND held.reason <> 'net_zero'
+                AND hc.source = c.source AND hc.kind = c.kind AND hc.token_id = c.token_id))
+            OR EXISTS (SELECT 1 FROM alerts due
                 JOIN changes dc ON dc.id = due.change_id WHERE due.destination_id = a.destination_id AND due.state = 'pending'
                 AND due.release_at <= $2 AND dc.source = c.source AND dc.kind = c.kind AND dc.token_id = c.token_id))
            AND NOT EXISTS (SELECT 1 FROM messages m JOIN message_alerts ma ON ma.message_id = m.id JOIN alerts sa ON sa.id = ma.alert_id

@@ -305,6 +305,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     Settings of #alerts saved
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     `cooldown` 90: after an alert the same token is quiet for 90 minutes, then the net change is told.
+    `confirmation` 0: a turn is told as soon as it is seen.
     `timezone` UTC: there it is Sat 21 Nov 2026 06:16 now.
     The hours below go by UTC until you choose your zone, for example `/channel settings timezone:Europe/Berlin`.
     `quiet_hours` off: alerts come at any hour.
@@ -313,6 +314,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     Settings of #alerts
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     `cooldown` 90: after an alert the same token is quiet for 90 minutes, then the net change is told.
+    `confirmation` 0: a turn is told as soon as it is seen.
     `timezone` UTC: there it is Sat 21 Nov 2026 06:16 now.
     The hours below go by UTC until you choose your zone, for example `/channel settings timezone:Europe/Berlin`.
     `quiet_hours` off: alerts come at any hour.

@@ -56,7 +56,7 @@ on_both!(a_mute_is_silence_and_then_one_message_of_what_changed_on_balance, |db|
     assert_eq!((discord.len(), telegram.len()), (1, 1), "one message at the end");
     assert_snapshot!(discord[0].1, @"
     Held back: 3 calls
-    **ETH turned bullish** (daily, 21 Nov 2026, 2 flips in between)
+    **ETH turned bullish and is unstable** (daily, 21 Nov 2026, 2 flips in between)
     **SOL turned bullish** (daily, 21 Nov 2026)
     **BTC flipped and back, still bearish** (daily, 21 Nov 2026, 1 flip in between)
     ");

@@ -27,6 +27,7 @@ on_both!(settings_are_said_in_words_by_the_clock_that_was_chosen, |db| async mov
     ✅ Settings saved
     max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     cooldown 90: after an alert the same token is quiet for 90 minutes, then the net change is told.
+    confirmation 0: a turn is told as soon as it is seen.
     timezone Europe/Berlin: there it is Sat 21 Nov 2026 07:00 now.
     quiet_hours 22:00-07:00: alerts in between are held, and come as one summary at the end.
     quiet_bypass hourly: these alerts come in quiet hours too.
@@ -41,6 +42,7 @@ on_both!(settings_are_said_in_words_by_the_clock_that_was_chosen, |db| async mov
     Settings of #alerts saved
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     `cooldown` 0: no pause between two alerts for the same token.
+    `confirmation` 0: a turn is told as soon as it is seen.
     `timezone` Asia/Kolkata: there it is Sat 21 Nov 2026 11:30 now.
     `quiet_hours` 09:00-17:00: alerts in between are held, and come as one summary at the end.
     `quiet_bypass` none: quiet hours hold every kind of alert.

@@ -184,6 +184,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     Settings
     max_per_hour 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     cooldown 0: no pause between two alerts for the same token.
+    confirmation 0: a turn is told as soon as it is seen.
     timezone UTC: there it is Sat 21 Nov 2026 06:00 now.
     The hours below go by UTC until you choose your zone, for example /settings timezone=Europe/Berlin.
     quiet_hours off: alerts come at any hour.
@@ -191,7 +192,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
 
     > /settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown, timezone, quiet_hours, quiet_bypass, digest_time.
+    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time.
     For example: /settings quiet_hours=22:00-07:00
 
     > /settings language=de

@@ -86,6 +86,7 @@ async fn live(app: &mut TestApp) -> bool {
 /// Both platforms hear of one turn while the process dies after this many writes; what arrived in the end.
 async fn with_death_after(app: TestApp, writes: usize, stance: i64) -> (TestApp, bool) {
     let mut app = app;
+    app.calm().await;
     die_after(&app.db.url, writes).await;
     app.call(&[SOL], stance);
     app.clock.advance(Duration::from_secs(16 * 60));

@@ -23,6 +23,7 @@ async fn open(db: TestDb) -> TestApp {
 
 /// The poll and both stages up to the messages.
 async fn up_to_messages(app: &mut TestApp, stance: i64) {
+    app.calm().await;
     app.call(&[SOL], stance);
     app.clock.advance(Duration::from_secs(16 * 60));
     app.parts.poller.step().await.unwrap();

@@ -155,8 +155,7 @@ on_both!(a_channel_that_is_gone_is_kept_aside_and_comes_back, |db| async move {
     for (status, code) in [(404, 10003), (403, 50001), (403, 50013)] {
         let title = |token: &str| format!("{token} turned {}", if stance > 0 { "bullish" } else { "bearish" });
         app.discord.refuse(&on(HERE), 1, status, code);
-        app.call(&[SOL], stance);
-        app.next_poll().await;
+        app.turn(&[SOL], stance).await;
         assert_eq!(arrived(&app), [(OTHER.to_owned(), title("SOL"))]);
         assert_eq!(app.on_telegram(), [""; 0], "a minute may still tell that it was the platform");
         app.pass(MINUTE).await;

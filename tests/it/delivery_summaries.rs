@@ -110,13 +110,13 @@ on_both!(the_hourly_limit_holds_and_the_clock_releases_one_summary, |db| async m
     assert_eq!((discord.len(), telegram.len()), (1, 1), "an hour after the first: everything that waited, as one");
     assert_snapshot!(discord[0].1, @"
     Held back: 3 calls
-    **SOL turned bullish** (daily, 21 Nov 2026, 2 flips in between)
+    **SOL turned bullish and is unstable** (daily, 21 Nov 2026, 2 flips in between)
     **XRP turned bullish** (daily, 21 Nov 2026)
     **ETH flipped and back, still bullish** (daily, 21 Nov 2026, 1 flip in between)
     ");
     assert_snapshot!(telegram[0].2, @"
     Held back: 3 calls
-    SOL turned bullish (daily, 21 Nov 2026, 2 flips in between)
+    SOL turned bullish and is unstable (daily, 21 Nov 2026, 2 flips in between)
     XRP turned bullish (daily, 21 Nov 2026)
     ETH flipped and back, still bullish (daily, 21 Nov 2026, 1 flip in between)
     ");
@@ -144,9 +144,10 @@ on_both!(a_cooldown_holds_to_its_end_and_then_tells_the_net, |db| async move {
     let discord = app.discord_messages();
     assert_eq!(discord.len(), 1);
     assert_snapshot!(discord[0].1, @"
-    SOL turned bearish
+    SOL turned bearish and is unstable
     Daily call of 21 Nov 2026, seen <t:1795245600:R>
     Before: bullish since 21 Nov 2026
+    Three turns within 7 days: I am quiet about it now, and tell you once it has stood for 7 days.
     2 flips in between
     Trader grade 26.48
     https://app.tokenmetrics.com/en/solana

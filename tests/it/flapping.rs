@@ -22,10 +22,16 @@ async fn followers(db: TestDb) -> TestApp {
     app
 }
 
+/// The calls turn, and the next poll sees it.
+async fn flip(app: &mut TestApp, tokens: &[i64], stance: i64) {
+    app.call(tokens, stance);
+    app.next_poll().await;
+}
+
 /// It turns three times: the third is the notice.
 async fn becomes_unstable(app: &mut TestApp) {
     for (stance, said) in [(1, "SOL turned bullish"), (-1, "SOL turned bearish"), (1, "SOL turned bullish and is unstable")] {
-        app.turn(&[SOL], stance).await;
+        flip(app, &[SOL], stance).await;
         if stance == 1 && said.ends_with("unstable") {
             break;
         }
@@ -43,12 +49,13 @@ on_both!(f1_to_f3_the_third_turn_is_the_notice_then_silence_then_what_it_settled
     Daily call of 21 Nov 2026, seen 21 Nov 2026 07:04 UTC
     Before: bearish since 21 Nov 2026
     Three turns within 7 days: I am quiet about it now, and tell you once it has stood for 7 days.
+    Trader grade 26.48
     Read more
     ");
-    app.turn(&[SOL], -1).await;
-    app.turn(&[SOL, BTC], 1).await;
+    flip(&mut app, &[SOL], -1).await;
+    flip(&mut app, &[SOL, BTC], 1).await;
     let mut app = app.restart().await;
-    app.turn(&[SOL], -1).await;
+    flip(&mut app, &[SOL], -1).await;
     assert_eq!(app.heard(), (vec!["BTC turned bullish".to_owned()], vec![]), "other calls are told as ever");
     let said = app.say(PERSON, PERSON, "/why SOL").await;
     assert!(said.contains("it turned too often"), "{said}");
@@ -63,10 +70,11 @@ on_both!(f1_to_f3_the_third_turn_is_the_notice_then_silence_then_what_it_settled
     Before: bullish
     It has not turned for 7 days.
     3 flips in between
+    Trader grade 26.48
     Read more
     ");
     // From now on it is a call like any other.
-    app.turn(&[SOL], 1).await;
+    flip(&mut app, &[SOL], 1).await;
     assert_eq!(app.heard(), (vec!["SOL turned bullish".to_owned()], vec!["SOL turned bullish".to_owned()]));
     assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
 });
@@ -100,7 +108,7 @@ on_both!(f1_what_a_new_subscription_has_not_seen_does_not_count, |db| async move
     becomes_unstable(&mut app).await;
     app.heard();
     app.person_subscribes(42, "sol").await;
-    app.turn(&[SOL], -1).await;
+    flip(&mut app, &[SOL], -1).await;
     assert_eq!(app.on_telegram(), ["SOL turned bearish"], "to the newcomer, who has seen one turn");
     app.pass(8 * DAY + HOUR).await;
     assert_eq!(app.on_discord(), ["SOL turned bearish and has settled"]);

@@ -77,7 +77,7 @@ on_both!(a_correction_that_comes_with_the_next_row_is_told_as_what_is_left_of_bo
     // The next turn is told against what was told.
     app.source.set_daily(SOL, "2026-11-22", -1, -1);
     polls(&mut app, 1).await;
-    assert_eq!(heard(&app), both("SOL turned bearish"));
+    assert_eq!(heard(&app), both("SOL turned bearish and is unstable"));
 });
 
 on_both!(an_hourly_row_is_corrected_too_once_its_hour_is_over, |db| async move {
@@ -152,6 +152,7 @@ on_both!(late_daily_news_is_single_if_it_is_alone, |db| async move {
     assert_snapshot!(told[1].1, @r#"
     🟢 SOL turned bullish
     Daily call of 22 Nov 2026, seen 24 Nov 2026 06:32 UTC
+    As of 22 Nov 2026: the data was 2 days old when I saw it.
     Before: bearish since 21 Nov 2026
     Trader grade 26.48
     Read more

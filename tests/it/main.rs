@@ -28,6 +28,7 @@ mod commands_subscribe;
 mod commands_telegram;
 mod commands_why;
 mod config;
+mod confirmation;
 mod corrections;
 mod delivery_crash;
 mod delivery_database;

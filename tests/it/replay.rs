@@ -180,7 +180,8 @@ fn a_subscriber_is_told_as_the_bot_would_tell() {
     hold net_zero - BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
     hold net_zero - BTC turned bullish (hourly, 21 Nov 2026 04:00 UTC)
     bullish>bearish
-    send instant 2026-11-21T05:00:01Z BTC turned bearish
+    send instant 2026-11-21T05:00:01Z BTC turned bearish and is unstable
+    send flapping 2026-11-21T17:00:01Z BTC has settled, still bearish
     ");
     assert_snapshot!(told(&turns, "tokens=#3375 kind=hourly direction=bullish"), @"
     bearish>bullish
@@ -188,8 +189,11 @@ fn a_subscriber_is_told_as_the_bot_would_tell() {
     bullish>bearish
     skip direction - BTC turned bearish (hourly, 21 Nov 2026 03:00 UTC)
     bearish>bullish
-    send instant 2026-11-21T04:00:01Z BTC turned bullish
+    send instant 2026-11-21T04:00:01Z BTC turned bullish and is unstable
     bullish>bearish
+    hold flapping 2026-11-21T17:00:01Z BTC turned bearish (hourly, 21 Nov 2026 05:00 UTC)
+    hold flapping 2026-11-21T17:00:01Z BTC turned bullish (hourly, 21 Nov 2026 04:00 UTC)
+    skip direction - BTC turned bullish (hourly, 21 Nov 2026 04:00 UTC)
     skip direction - BTC turned bearish (hourly, 21 Nov 2026 05:00 UTC)
     ");
     for silent in ["tokens=ETH kind=hourly", "tokens=BTC kind=daily"] {

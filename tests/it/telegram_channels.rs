@@ -89,6 +89,7 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     ✅ Settings of The News saved
     max_per_hour 5: at most 5 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
     cooldown 0: no pause between two alerts for the same token.
+    confirmation 0: a turn is told as soon as it is seen.
     timezone UTC: there it is Sat 21 Nov 2026 06:00 now.
     The hours below go by UTC until you choose your zone, for example /channel @name settings timezone=Europe/Berlin.
     quiet_hours off: alerts come at any hour.
@@ -96,7 +97,7 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
 
     > /channel @news settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown, timezone, quiet_hours, quiet_bypass, digest_time.
+    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time.
     For example: /channel @name settings quiet_hours=22:00-07:00
 
     > /channel @news list

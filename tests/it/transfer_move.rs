@@ -110,6 +110,6 @@ on_both!(nobody_notices_a_move, |db| async move {
     app.say(FRIEND, FRIEND, "/subscriptions").await;
     app.turn(&[SOL], 1).await;
     let heard = app.on_telegram();
-    assert_eq!(heard.iter().filter(|title| *title == "SOL turned bullish").count(), 2, "{heard:?}");
-    assert_eq!(app.on_discord(), ["SOL turned bullish"]);
+    assert_eq!(heard.iter().filter(|title| *title == "SOL turned bullish and is unstable").count(), 2, "{heard:?}");
+    assert_eq!(app.on_discord(), ["SOL turned bullish and is unstable"], "the turns before the move count");
 });

@@ -93,6 +93,7 @@ fn text_of(due: &Due) -> String {
         digests: Digests::default(),
         sent: Vec::new(),
         told: BTreeMap::new(),
+        turns: BTreeMap::new(),
         wishes: vec![(
             due.change.kind,
             Wish {

@@ -1,9 +1,10 @@
 //! What alerts and summaries say (`contract.md` section 6, `rules.md` 3.10).
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Phrase, Spans, TimeStyle};
+use super::{Phrase, Spans, TimeStyle, subscribing::duration_words};
 use crate::domain::{Delivery, Kind, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A sentence about calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum CallPhrase {
     FlippedBack { symbol: String, to: Stance },
     /// Which call it is and when it was seen.
     When { kind: Kind, data_time: Timestamp, seen_at: Timestamp },
+    /// The data was old already when it was seen.
+    AsOf { kind: Kind, data_time: Timestamp, age: Duration },
     /// What it was before, and since when.
     Before { from: Option<Stance>, since: Option<Since>, kind: Kind },
     /// It turned in between.
@@ -92,6 +95,11 @@ impl CallPhrase {
                 out.text(format!("{} call of ", capital(kind.as_str())));
                 data_time_words(out, *kind, *data_time);
                 out.text(", seen ").time(*seen_at, TimeStyle::Relative);
+            }
+            Self::AsOf { kind, data_time, age } => {
+                out.text("As of ");
+                data_time_words(out, *kind, *data_time);
+                out.text(format!(": the data was {} old when I saw it.", age_words(*age)));
             }
             Self::Before { from: None, .. } => {
                 out.text("No call before");
@@ -236,8 +244,14 @@ pub(super) fn capital(word: &str) -> String {
 
 /// How long a call has to stand until it has settled.
 fn settling_words(kind: Kind) -> String {
-    let hours = kind.settles_after().map_or(0, |long| long.as_secs() / 3600);
-    if hours % 24 == 0 { format!("{} days", hours / 24) } else { format!("{hours} hours") }
+    duration_words(kind.settles_after().unwrap_or_default().as_secs())
+}
+
+/// An age in whole days, or in whole hours below two of them.
+fn age_words(age: Duration) -> String {
+    const HOUR: u64 = 3600;
+    let unit = if age.as_secs() < 48 * HOUR { HOUR } else { 24 * HOUR };
+    duration_words(age.as_secs() / unit * unit)
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ pub struct Card {
     pub file: Option<CardFile>,
     /// What was said before and is not so: above everything else, struck through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub struck: Option<Phrase>,
+    pub struck: Option<Box<Phrase>>,
     /// What can be pressed beneath it, a few at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,

@@ -20,6 +20,9 @@ pub enum SettingPhrase {
     Cooldown {
         minutes: u32,
     },
+    Confirmation {
+        minutes: u32,
+    },
     /// The clock, and what it shows now.
     Timezone {
         zone: Zone,
@@ -80,6 +83,11 @@ impl SettingPhrase {
             Self::Cooldown { minutes: 0 } => out.code("cooldown").text(" 0: no pause between two alerts for the same token."),
             Self::Cooldown { minutes } => out.code("cooldown").text(format!(
                 " {minutes}: after an alert the same token is quiet for {}, then the net change is told.",
+                duration_words(u64::from(*minutes) * 60)
+            )),
+            Self::Confirmation { minutes: 0 } => out.code("confirmation").text(" 0: a turn is told as soon as it is seen."),
+            Self::Confirmation { minutes } => out.code("confirmation").text(format!(
+                " {minutes}: a turn is told once it has stood for {}; what turns back before is not told.",
                 duration_words(u64::from(*minutes) * 60)
             )),
             Self::Timezone { zone, now } => out.code("timezone").text(format!(" {zone}: there it is {} now.", zone.in_words(*now))),

@@ -201,6 +201,8 @@ fn because(reason: Reason) -> &'static str {
         Reason::Muted => "it was muted here",
         Reason::QuietHours => "it is quiet here at those hours (quiet_hours)",
         Reason::Digest => "it is wanted in a digest (delivery)",
+        Reason::Confirmation => "a turn has to stand for a while first here (confirmation)",
+        Reason::NotConfirmed => "it turned back before it had stood for long enough (confirmation)",
         Reason::Flapping => "it turned too often, and is told of once it has settled",
         Reason::Quarantined => "this chat could not be reached",
         Reason::NetZero => "the call turned back before it was told; that is a line of the next summary",

@@ -36,9 +36,9 @@ fn reader(settings: Settings, delivery: Delivery, direction: Direction) -> Follo
 }
 
 prop_compose! {
-    fn any_settings()(max_per_hour in 0_u32..6, cooldown_minutes in 0_u32..600, quiet in proptest::option::of(0_u32..24)) -> Settings {
+    fn any_settings()(max_per_hour in 0_u32..6, cooldown_minutes in 0_u32..600, confirmation_minutes in 0_u32..300, quiet in proptest::option::of(0_u32..24)) -> Settings {
         let hours = |from: u32| QuietHours::parse(&format!("{from:02}:00-{:02}:00", (from + 8) % 24));
-        Settings { max_per_hour, cooldown_minutes, quiet_hours: quiet.and_then(hours), ..Settings::default() }
+        Settings { max_per_hour, cooldown_minutes, confirmation_minutes, quiet_hours: quiet.and_then(hours), ..Settings::default() }
     }
 }
 

@@ -84,6 +84,8 @@ impl Reader {
 pub(crate) struct Judge {
     person: Person,
     told: BTreeMap<TokenId, Stance>,
+    /// What was said to be unstable: nothing more is to be heard of it until it has settled.
+    unstable: BTreeSet<TokenId>,
     last_word: BTreeMap<TokenId, Timestamp>,
     counted: Vec<Timestamp>,
     windows: BTreeSet<(NaiveDate, u32)>,
@@ -92,7 +94,15 @@ pub(crate) struct Judge {
 
 impl Judge {
     pub(crate) fn new(person: Person) -> Self {
-        Self { person, told: BTreeMap::new(), last_word: BTreeMap::new(), counted: Vec::new(), windows: BTreeSet::new(), messages: 0 }
+        Self {
+            person,
+            told: BTreeMap::new(),
+            unstable: BTreeSet::new(),
+            last_word: BTreeMap::new(),
+            counted: Vec::new(),
+            windows: BTreeSet::new(),
+            messages: 0,
+        }
     }
 
     /// A message came.
@@ -105,13 +115,20 @@ impl Judge {
             assert!(self.person.follows(call.kind, token), "{at}: {} was not asked for", call.symbol);
             assert_eq!(believed.get(&token), Some(&to), "{at}: {} is not so", call.symbol);
             let before = self.told.insert(token, to).or(reader.first.get(&token).copied().flatten());
+            let was_unstable = self.unstable.remove(&token);
+            let may_be = was_unstable == (call.outcome == Outcome::Settled) || (was_unstable && self.person.direction != Direction::Any);
+            assert!(may_be, "{at}: {} is {:?}", call.symbol, call.outcome);
+            if call.outcome == Outcome::Unstable {
+                self.unstable.insert(token);
+            }
             match (call.outcome, self.person.direction) {
+                (Outcome::Settled, Direction::Any) => {}
                 (Outcome::FlippedBack, Direction::Any) => assert_eq!(before, Some(to), "{at}: {} had not turned back", call.symbol),
                 (_, Direction::Any) => assert_ne!(before, Some(to), "{at}: {} is told twice", call.symbol),
                 (Outcome::FlippedBack, _) => {}
                 _ => assert_eq!(to, Stance::Bullish, "{at}: {} is not of this direction", call.symbol),
             }
-            let cools = self.person.delivery == Delivery::Instant && call.outcome == Outcome::Turned;
+            let cools = self.person.delivery == Delivery::Instant && is_turn(call.outcome);
             let spoken = self.last_word.insert(token, at).filter(|_| cools);
             let cooled = spoken.is_none_or(|spoken| spoken + self.person.settings.cooldown() <= at);
             assert!(cooled, "{at}: {} is in its cooldown", call.symbol);
@@ -128,7 +145,7 @@ impl Judge {
     /// All messages of one moment: they are within the hour's limit, and one digest is one however many parts it has.
     pub(crate) fn hear_all(&mut self, reader: &Reader, at: Timestamp, bodies: &[MessageBody]) {
         bodies.iter().for_each(|body| self.hear(reader, at, body));
-        let turns = |body: &MessageBody| body.calls().iter().any(|call| call.outcome == Outcome::Turned);
+        let turns = |body: &MessageBody| body.calls().iter().any(|call| is_turn(call.outcome) || call.outcome == Outcome::Settled);
         let singles = bodies.iter().filter(|body| matches!(body, MessageBody::Alert { .. }) && turns(body)).count();
         let summaries = bodies.iter().any(|body| matches!(body, MessageBody::Summary { .. }) && turns(body));
         self.counted.retain(|before| *before + HOUR > at);
@@ -172,6 +189,8 @@ impl Judge {
 
     /// Long after the last change: everybody knows how it ended.
     pub(crate) fn knows(&self, reader: &Reader) {
+        let settled = self.unstable.is_empty() || self.person.direction != Direction::Any;
+        assert!(settled, "never heard that {:?} settled: {:?}", self.unstable, self.person);
         for (token, stance) in reader.believed() {
             let wanted = self.person.follows(self.person.kind, token);
             let missed = |first: Option<Stance>| self.told.get(&token).copied().or(first) != Some(stance);
@@ -186,4 +205,8 @@ impl Judge {
             }
         }
     }
+}
+
+fn is_turn(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Turned | Outcome::Unstable)
 }

@@ -8,10 +8,10 @@ mod market;
 mod people;
 mod worlds;
 
-use bellwether::domain::{Delivery, Kind, MessageBody, Snapshot, Stance, Timestamp, TokenId};
+use bellwether::domain::{Delivery, Kind, Snapshot, Stance, Timestamp, TokenId};
 use fastrand::Rng;
 use judge::{Judge, Reader};
-use market::{Market, opposite};
+use market::Market;
 use people::{Mix, Person};
 use std::{collections::BTreeMap, io::Write, time::Duration};
 use worlds::{Database, Memory, Message};
@@ -214,6 +214,9 @@ fn people_are_told_less_than_by_a_bot_that_tells_every_difference() {
 /// Whoever judges must see what is wrong: the first alert of a life is false, or told twice.
 #[test]
 fn the_judge_is_not_blind() {
+    use bellwether::domain::MessageBody;
+    use market::opposite;
+
     let heard = |bodies: &dyn Fn(&MessageBody) -> Vec<MessageBody>| {
         let mut life = Life::new(3, PEOPLE, Mix { usual_limits: true, quiet: 0, ..MIX });
         let mut world = Memory::new(&life.people, life.start);
@@ -234,9 +237,9 @@ fn the_judge_is_not_blind() {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge.hear_all(reader, at, &bodies))).is_ok()
     };
     let turned_over = |body: &MessageBody| match body.clone() {
-        MessageBody::Alert { mut call } => {
+        MessageBody::Alert { mut call, buttons, instead_of } => {
             call.to = opposite(call.to);
-            MessageBody::Alert { call }
+            MessageBody::Alert { call, buttons, instead_of }
         }
         other => other,
     };

@@ -48,9 +48,11 @@ impl Person {
         let kind = if rng.u32(0..3) == 0 { Kind::Hourly } else { Kind::Daily };
         let passes = rng.u32(0..5) == 0;
         let (max_per_hour, cooldown) = (*rng.choice(&[0, 1, 2, 10, 10, 10]).unwrap(), *rng.choice(&[0, 0, 0, 30, 240, 3000]).unwrap());
+        let confirmation = *rng.choice(&[0, 0, 0, 45, 300]).unwrap();
         let settings = Settings {
             max_per_hour: if mix.usual_limits { usual.max_per_hour } else { max_per_hour },
             cooldown_minutes: if mix.usual_limits { usual.cooldown_minutes } else { cooldown },
+            confirmation_minutes: if mix.usual_limits { usual.confirmation_minutes } else { confirmation },
             timezone: Zone::parse(rng.choice(ZONES).unwrap()).unwrap(),
             quiet_hours,
             quiet_bypass: passes.then_some(kind).into_iter().collect(),

@@ -247,6 +247,7 @@ async fn subscribe(db: &TestDb, number: usize, person: &Person, start: Timestamp
     let change = SettingsChange {
         max_per_hour: Some(settings.max_per_hour),
         cooldown_minutes: Some(settings.cooldown_minutes),
+        confirmation_minutes: Some(settings.confirmation_minutes),
         timezone: Some(settings.timezone),
         quiet_hours: Some(settings.quiet_hours),
         quiet_bypass: Some(settings.quiet_bypass),

@@ -2,6 +2,7 @@
 
 use super::{
     app::TestApp,
+    commands::run_sql,
     fake_discord::interaction::{ADMIN, slash, subcommand},
 };
 use bellwether::{clock::Clock, domain::Timestamp};
@@ -49,8 +50,16 @@ impl TestApp {
         assert_eq!(self.on_telegram(), [""; 0]);
     }
 
-    /// The calls turn, and the next poll sees it.
+    /// As if what was told so far were long past: no call here is unstable because a test turns it often.
+    pub(crate) async fn calm(&self) {
+        let sql = "UPDATE changes SET detected_at = detected_at - 1209600000 WHERE NOT EXISTS (SELECT 1 FROM fanout_jobs)
+            AND NOT EXISTS (SELECT 1 FROM alerts WHERE state IN ('pending', 'composed'))";
+        run_sql(&self.db.url, sql).await;
+    }
+
+    /// The calls turn after a calm time, and the next poll sees it.
     pub(crate) async fn turn(&mut self, tokens: &[i64], stance: i64) {
+        self.calm().await;
         self.call(tokens, stance);
         self.next_poll().await;
     }

@@ -91,6 +91,7 @@ pub(crate) async fn set_clock(app: &mut TestApp, time: &str) {
 
 /// So many polls of 15 minutes pass.
 pub(crate) async fn polls(app: &mut TestApp, count: u32) {
+    app.calm().await;
     for _ in 0..count {
         app.next_poll().await;
     }
