@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
+        Change, Delivery, Direction, Due, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
         wording::{Card, PreviewPhrase, Tone},
     },
     engine::follower::{Follower, News, Step},
@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The most messages that are shown one by one, the newest ones.
 const SHOWN: usize = 5;
 /// The most changes that are gone through: more than a busy market makes in the time.
-const MOST_CHANGES: u32 = 20_000;
+const MOST_CHANGES: u32 = 5_000;
 /// The most tokens whose oldest row is looked for.
 const MOST_LOOKED_AT: usize = 50;
 
@@ -35,18 +35,21 @@ struct Imagined {
 impl Desk {
     pub(super) async fn preview(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<Card, Stop> {
         let now = self.now();
-        let begin = now - DAY * DAYS;
         let mut card = Card::new(Tone::Neutral, PreviewPhrase::Title.into());
-        let have_it = PreviewPhrase::Subscribe { example: example(request, order, tokens) }.into();
-        let Some(known_since) = self.known_since(order).await? else {
+        let have_it = PreviewPhrase::Subscribe { example: self.example(request, order, tokens).await? }.into();
+        let meant = self.meant(&order.targets).await?;
+        let oldest = self.store.oldest_row(SOURCE, order.kind, &meant[..meant.len().min(MOST_LOOKED_AT)]).await?;
+        let Some(known_since) = oldest else {
             card.lines = vec![PreviewPhrase::NothingKnown.into(), have_it];
             return Ok(card);
         };
         let settings = self.store.destination_at(&order.destination.address).await?.map(|known| known.settings).unwrap_or_default();
-        let changes = self.store.changes_since(SOURCE, order.kind, &order.targets, begin, MOST_CHANGES).await?;
-        let (messages, waiting) = imagine(&settings, order, changes, now);
-        let whole_days = u32::try_from(now.since(known_since).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX);
+        let changes = self.store.changes_since(SOURCE, order.kind, &meant, now - DAY * DAYS, MOST_CHANGES).await?;
+        // Where there are more, it is so many days as they tell of.
+        let cut = changes.first().filter(|_| changes.len() >= MOST_CHANGES as usize).map(|first| first.change.data_time);
+        let whole_days = u32::try_from(now.since(cut.unwrap_or(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX);
         let days = whole_days.clamp(1, DAYS);
+        let (messages, waiting) = imagine(&settings, order, changes, now);
         card.lines.push(if messages.is_empty() {
             PreviewPhrase::Nothing { days, waiting: waiting > 0 }.into()
         } else {
@@ -62,15 +65,28 @@ impl Desk {
         Ok(card)
     }
 
-    /// Since when anything is known of what is to be followed; nothing where nobody followed it yet.
-    async fn known_since(&self, order: &SubscribeOrder) -> Result<Option<Timestamp>, Stop> {
-        let all = if order.targets.contains(&Target::All) { self.store.wanted_targets(SOURCE).await?.in_all().clone() } else { [].into() };
-        let own = order.targets.iter().filter_map(|target| match target {
+    /// The tokens that these targets mean at present.
+    async fn meant(&self, targets: &[Target]) -> Result<Vec<TokenId>, Stop> {
+        let own = targets.iter().filter_map(|target| match target {
             Target::All => None,
             Target::Token(token) => Some(*token),
         });
-        let tokens: Vec<TokenId> = own.chain(all).take(MOST_LOOKED_AT).collect();
-        Ok(self.store.oldest_row(SOURCE, order.kind, &tokens).await?)
+        let all = if targets.contains(&Target::All) { self.store.wanted_targets(SOURCE).await?.in_all().clone() } else { [].into() };
+        Ok(own.chain(all).collect())
+    }
+
+    /// What to type to have it.
+    async fn example(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<String, Stop> {
+        let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
+        let labels = self.labels(tokens).await?;
+        let own = tokens.iter().zip(labels).map(|(token, label)| if label.id.is_some() { format!("#{}", token.id) } else { label.symbol });
+        let list: Vec<_> = all.into_iter().chain(own).collect();
+        let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
+        words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
+        words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
+        let named = request.platform() == Platform::Discord;
+        let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
+        Ok(options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" ")))
     }
 }
 
@@ -86,7 +102,8 @@ fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChang
         let seen_at = seen_at(&change).min(now);
         // What was history when it was read would have been news to somebody who was there.
         let timing = if change.timing == Timing::History { Timing::Fresh } else { change.timing };
-        by_time.entry(seen_at).or_default().push(News { change: Change { timing, ..change }, symbol, rank, link });
+        let change = Change { timing, detected_at: seen_at, ..change };
+        by_time.entry(seen_at).or_default().push(News { change, symbol, rank, link });
     }
     let mut steps = Vec::new();
     for (at, news) in by_time {
@@ -98,7 +115,12 @@ fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChang
         Step::Sent { at, draft, .. } => Some(Imagined { at, title: draft.body.to_card().title.plain(), changes: draft.body.calls().len() }),
         Step::Held { .. } | Step::Skipped { .. } => None,
     };
-    let waiting = follower.waiting().filter(|due| due.reason != Reason::NetZero).count();
+    // What was told to be unstable waits once more.
+    let told = |due: &Due| {
+        let is_it = |step: &Step| matches!(step, Step::Sent { draft, .. } if draft.alerts.contains(&due.alert));
+        due.reason == Reason::Flapping && steps.iter().any(is_it)
+    };
+    let waiting = follower.waiting().filter(|due| due.reason != Reason::NetZero && !told(due)).count();
     (steps.into_iter().filter_map(sent).collect(), waiting)
 }
 
@@ -117,16 +139,4 @@ fn busiest(messages: &[Imagined], zone: Zone) -> usize {
         *by_day.entry(zone.shown(message.at).date()).or_default() += 1;
     }
     by_day.into_values().max().unwrap_or_default()
-}
-
-/// What to type to have it.
-fn example(request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> String {
-    let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
-    let list: Vec<_> = all.into_iter().chain(tokens.iter().map(|token| token.symbol.clone())).collect();
-    let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
-    words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
-    words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
-    let named = request.platform() == Platform::Discord;
-    let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
-    options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" "))
 }

@@ -93,8 +93,8 @@ fn of_alert(alert: &TracedAlert) -> Vec<WhyPhrase> {
         (_, Some(until)) => WhyPhrase::Held { reason, until },
         (_, None) => WhyPhrase::AtOnce { reason, at },
     }];
-    // What was taken out of a message again is told by the message that comes of it, if one does.
-    let is_carried = matches!(alert.state, AlertState::Composed | AlertState::Told | AlertState::Dead);
+    // What was taken out of a message again is told by the message that comes of it, if one does. What was told to be unstable waits once more.
+    let is_carried = matches!(alert.state, AlertState::Composed | AlertState::Told | AlertState::Dead) || alert.was_told;
     if let Some(message) = alert.message.as_ref().filter(|_| is_carried) {
         lines.extend(of_message(message));
     }

@@ -32,6 +32,8 @@ pub struct TracedAlert {
     pub decided_at: Timestamp,
     /// Until when it was held; none where it was not.
     pub held_until: Option<Timestamp>,
+    /// A message has told it already, and it waits all the same: the call is unstable (F1).
+    pub was_told: bool,
     /// The message that carries it.
     pub message: Option<TracedMessage>,
 }

@@ -158,8 +158,11 @@ fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Tim
 }
 
 fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
-    let Net { key, group, first, last, wish, base, .. } = *net;
+    let Net { key, group, last, wish, base, .. } = *net;
     let outcome = net.outcome();
+    // What was told to be unstable waits with what came after it, and is no flip of its own.
+    let was_told = outcome == Outcome::Settled && group.first().is_some_and(|(due, _)| base == Some(due.change.to));
+    let news = &group[usize::from(was_told)..];
     Entry {
         call: Call {
             token: key.1,
@@ -167,11 +170,11 @@ fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
             kind: key.0,
             outcome,
             from: base,
-            since: first.change.since.filter(|_| first.change.from == base),
+            since: news.first().filter(|(due, _)| due.change.from == base).and_then(|(due, _)| due.change.since),
             to: last.change.to,
             data_time: last.change.data_time,
             seen_at: last.change.detected_at,
-            flips: u32::try_from(group.len() - 1).unwrap_or(u32::MAX),
+            flips: u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX),
             after_gap: group.iter().any(|(due, _)| due.change.after_gap),
             trader_grade: last.change.trader_grade,
             link: last.link.clone(),

@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{on_db, over_rows},
 };
-use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Target, Timestamp, Timing, TokenId};
+use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Timestamp, Timing, TokenId};
 
 macro_rules! change_columns {
     () => {
@@ -25,9 +25,9 @@ const SINCE: (&str, &str) = over_rows!(
         change_columns!(),
         " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
          WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4
-            AND ((CAST($5 AS BOOLEAN) AND t.in_all) OR c.token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
+            AND c.token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
-    ")) ORDER BY c.data_time DESC, c.id DESC LIMIT $6"
+    ") ORDER BY c.data_time DESC, c.id DESC LIMIT $5"
 );
 
 pub(super) const STATEMENTS: &[&str] = &[CHANGE];
@@ -134,7 +134,7 @@ impl Store {
         row.map(StoredChange::try_from).transpose()
     }
 
-    /// The newest changes of what these targets mean at present, the oldest of them first.
+    /// The newest changes of these tokens, the oldest of them first.
     ///
     /// # Errors
     /// Where the database fails.
@@ -142,18 +142,17 @@ impl Store {
         &self,
         source: SourceId,
         kind: Kind,
-        targets: &[Target],
+        tokens: &[TokenId],
         since: Timestamp,
         most: u32,
     ) -> StoreResult<Vec<StoredChange>> {
-        let tokens = targets.iter().filter_map(|target| if let Target::Token(token) = target { Some(token.0) } else { None });
-        let (tokens, sql) = (serde_json::Value::from(tokens.collect::<Vec<_>>()).to_string(), self.words(SINCE));
+        let tokens: Vec<i64> = tokens.iter().map(|token| token.0).collect();
+        let (tokens, sql) = (serde_json::Value::from(tokens).to_string(), self.words(SINCE));
         let rows: Vec<ChangeRow> = on_db!(self.db, pool => sqlx::query_as(sql)
             .bind(&tokens)
             .bind(source.as_str())
             .bind(kind.as_str())
             .bind(since.as_millis())
-            .bind(targets.contains(&Target::All))
             .bind(i64::from(most))
             .fetch_all(pool).await)?;
         rows.into_iter().rev().map(StoredChange::try_from).collect()

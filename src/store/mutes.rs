@@ -54,7 +54,7 @@ macro_rules! held_of_token {
 }
 // An earlier end, or none: what the mute held is composed then, which holds on what another mute or limit still holds.
 const RELEASE: &str = concat!("UPDATE alerts SET release_at = $3 WHERE reason = 'muted' AND release_at > $3 AND ", held_of_token!());
-const WAITING: &str = concat!("SELECT COUNT(*) FROM alerts WHERE reason <> 'net_zero' AND ", held_of_token!());
+const WAITING: &str = concat!("SELECT COUNT(*) FROM alerts WHERE reason <> 'net_zero' AND told_at IS NULL AND ", held_of_token!());
 
 pub(super) const STATEMENTS: &[&str] =
     &[ALL, TOKENS, MUTE_ALL, MUTE_TOKEN, UNMUTE_TOKEN, UNMUTE_TOKENS, TAKE_ALERTS_BACK, DROP_MESSAGES, RELEASE, WAITING];

@@ -18,7 +18,7 @@ const CHANGE: &str = concat!(
      WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
 );
 const ALERT: &str =
-    "SELECT a.reason, a.state, a.created_at, a.release_at, m.state AS message_state, m.created_at AS composed_at, m.attempts,
+    "SELECT a.reason, a.state, a.created_at, a.release_at, a.told_at IS NOT NULL AS was_told, m.state AS message_state, m.created_at AS composed_at, m.attempts,
         m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts
     FROM alerts a LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
     WHERE a.change_id = $1 AND a.destination_id = $2 ORDER BY m.id DESC LIMIT 1";
@@ -42,6 +42,7 @@ struct AlertRow {
     state: String,
     created_at: i64,
     release_at: i64,
+    was_told: bool,
     message_state: Option<String>,
     composed_at: Option<i64>,
     attempts: Option<i64>,
@@ -59,6 +60,7 @@ impl AlertRow {
             state: AlertState::parse(&self.state).ok_or_else(|| StoreError::corrupt("an alert's state", &self.state))?,
             decided_at,
             held_until,
+            was_told: self.was_told,
             message,
         })
     }

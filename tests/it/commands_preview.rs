@@ -31,18 +31,18 @@ on_both!(it_is_said_what_would_have_come_and_nothing_is_saved, |db| async move {
     lived_in(&mut app).await;
     assert_snapshot!(app.say(OTHER, OTHER, "/subscribe sol btc preview").await, @"
     Preview: nothing is saved yet
-    In the last 4 days this would have sent 5 messages, at most 2 in a day. The newest:
-    21 Nov: SOL turned bearish
-    21 Nov: SOL turned bullish
+    In the last 4 days this would have sent 4 messages, at most 2 in a day. The newest:
+    21 Nov: SOL turned bullish and is unstable
     20 Nov: SOL turned bearish
     20 Nov: BTC turned bullish
     19 Nov: SOL turned bullish
+    1 change would still be held.
     To have it: /subscribe SOL,BTC daily
     ");
     assert_snapshot!(app.on_server(PLAIN, slash("subscribe", &[("tokens", "all"), ("delivery", "digest-weekly"), ("preview", "yes")])).await, @"
     Preview: nothing is saved yet
     In the last 4 days this would have sent nothing yet.
-    5 changes would be waiting for their time.
+    5 changes would still be held.
     To have it: `/subscribe tokens:all kind:daily delivery:digest-weekly`
     ");
     assert_snapshot!(app.say(OTHER, OTHER, "/subscribe xrp bearish Preview").await, @"
@@ -66,11 +66,11 @@ on_both!(the_limits_of_a_channel_count, |db| async move {
     let preview = json!([text("tokens", "SOL,BTC"), text("preview", "yes")]);
     assert_snapshot!(app.on_server(ADMIN, subcommand("channel", "subscribe", preview)).await, @"
     Preview: nothing is saved yet
-    In the last 4 days this would have sent **4 messages** about 5 changes, at most 2 in a day. The newest:
-    21 Nov: SOL turned bearish
-    21 Nov: SOL turned bullish
+    In the last 4 days this would have sent **3 messages** about 4 changes, at most 1 in a day. The newest:
+    21 Nov: SOL turned bullish and is unstable
     20 Nov: In your quiet hours: 2 calls
     19 Nov: SOL turned bullish
+    1 change would still be held.
     To have it: `/channel subscribe tokens:SOL,BTC kind:daily`
     ");
     assert_eq!(rows(&app.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM subscriptions").await, ["1"]);

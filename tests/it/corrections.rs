@@ -87,8 +87,8 @@ on_both!(c2_where_the_message_is_gone_a_reply_says_the_same, |db| async move {
 on_both!(c2_where_the_message_may_not_be_edited_the_reply_stands_beneath_it, |db| async move {
     let mut app = told(db, &[SOL]).await;
     let (told_there, told_here) = (the_only(app.discord.unread()), on_telegram(&app));
-    let refusal = json!({"code": 30046, "message": "Maximum number of edits to messages older than 1 hour reached. Try again later"});
-    let kind = FaultKind::Answer(429, Vec::new(), refusal.to_string());
+    let refusal = json!({"code": 10008, "message": "Unknown Message"});
+    let kind = FaultKind::Answer(404, Vec::new(), refusal.to_string());
     app.discord.fault("PATCH /channels", 1, kind);
     app.telegram.fault("editMessageText", None, Fault::Refuse(400, "Bad Request: message can't be edited", json!(null)));
     takes_back(&mut app, &[SOL]).await;

@@ -67,9 +67,9 @@ on_both!(f1_to_f3_the_third_turn_is_the_notice_then_silence_then_what_it_settled
     assert_snapshot!(settled, @"
     🔴 SOL turned bearish and has settled
     Daily call of 21 Nov 2026, seen 21 Nov 2026 07:52 UTC
-    Before: bullish
+    Before: bullish since 21 Nov 2026
     It has not turned for 7 days.
-    3 flips in between
+    2 flips in between
     Trader grade 26.48
     Read more
     ");

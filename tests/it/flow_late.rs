@@ -77,7 +77,7 @@ on_both!(a_correction_that_comes_with_the_next_row_is_told_as_what_is_left_of_bo
     // The next turn is told against what was told.
     app.source.set_daily(SOL, "2026-11-22", -1, -1);
     polls(&mut app, 1).await;
-    assert_eq!(heard(&app), both("SOL turned bearish and is unstable"));
+    assert_eq!(heard(&app), both("SOL turned bearish"));
 });
 
 on_both!(an_hourly_row_is_corrected_too_once_its_hour_is_over, |db| async move {

@@ -94,7 +94,7 @@ on_both!(the_morning_is_one_summary_of_what_changed_on_balance, |db| async move 
     ");
     assert_snapshot!(telegram[0].2, @"
     In your quiet hours: 3 calls
-    ETH turned bullish (daily, 22 Nov 2026, 2 flips in between)
+    ETH turned bullish and is unstable (daily, 22 Nov 2026, 2 flips in between)
     SOL turned bullish (daily, 22 Nov 2026)
     BTC flipped and back, still bearish (daily, 22 Nov 2026, 1 flip in between)
     ");

@@ -121,8 +121,9 @@ pub(super) fn explain(answer: &Answer) -> String {
     trouble(answer).explain(answer.words())
 }
 
-/// Another's message, one that is gone, or one that was edited too often: what there is to say is a reply.
-const NOT_TO_EDIT: [u64; 3] = [10008, 50005, 30046];
+/// Another's message, or one that is gone: what there is to say is a reply. One that was edited too often (30046) is edited later, because an
+/// earlier attempt may have been taken.
+const NOT_TO_EDIT: [u64; 2] = [10008, 50005];
 
 /// Classifies a complete answer to an edit that is not a success.
 pub(super) fn of_edit(answer: &Answer) -> EditError {

@@ -50,7 +50,7 @@ impl PreviewPhrase {
                 let why = if *waiting { " yet" } else { ": no such call changed" };
                 out.text(format!("{} this would have sent nothing{why}.", capital_in_the_last(*days)))
             }
-            Self::Waiting { changes } => out.text(format!("{} would be waiting for their time.", counted(*changes as u64, "change"))),
+            Self::Waiting { changes } => out.text(format!("{} would still be held.", counted(*changes as u64, "change"))),
             Self::NothingKnown => out.text("I have no history of these calls yet, because nobody here follows them."),
             Self::Message { day, title } => out.text(format!("{}: {title}", day.format("%-d %b"))),
             Self::Subscribe { example } => out.text("To have it: ").code(example),

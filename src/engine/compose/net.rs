@@ -14,7 +14,6 @@ use crate::domain::{Delivery, Due, Nature, Outcome, Reason, Situation, Stance, T
 pub(super) struct Net<'a> {
     pub(super) key: Key,
     pub(super) group: &'a [(&'a Due, &'a Wish)],
-    pub(super) first: &'a Due,
     pub(super) last: &'a Due,
     pub(super) wish: &'a Wish,
     /// What it knows, or what the call was before.
@@ -47,7 +46,7 @@ impl<'a> Net<'a> {
         // What was told to an earlier subscription is not known to this one.
         let known = told.filter(|told| told.known_at >= wish.created_at);
         let base = known.map(|told| told.stance).or(first.change.from);
-        Some(Self { key, group, first, last, wish, base, told, stability: stability_for(key, wish, known, situation, now) })
+        Some(Self { key, group, last, wish, base, told, stability: stability_for(key, wish, known, situation, now) })
     }
 
     /// What a later row says is no correction, whatever was corrected before it.

@@ -66,6 +66,7 @@ macro_rules! plain {
 
 plain! {
     bool => self *self,
+    LaterFlag => self self.0,
     f64 => self *self,
     // A fingerprint, an update's number: whatever it is.
     i64 => self *self,
@@ -128,6 +129,18 @@ text!(
     },
     "discord:CHANNEL_ID, discord:user:USER_ID, telegram:CHAT_ID or telegram:CHAT_ID/TOPIC"
 );
+
+/// A flag that documents of earlier versions do not have: not set there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, sqlx::Type)]
+#[serde(from = "Option<bool>")]
+#[sqlx(transparent)]
+pub(crate) struct LaterFlag(bool);
+
+impl From<Option<bool>> for LaterFlag {
+    fn from(flag: Option<bool>) -> Self {
+        Self(flag.unwrap_or(false))
+    }
+}
 
 impl Cell for AddressText {
     fn native(&self, places: &Places) -> Option<Value> {
@@ -205,8 +218,8 @@ texts! {
     "any, bullish or bearish";
     /// When.
     DeliveryText,
-    |text| one_of(text, &[Delivery::Instant.as_str()]),
-    "instant";
+    |text| taken(text, Delivery::parse(text), |delivery| delivery.to_string()),
+    "instant, digest-hourly, digest-daily or digest-weekly";
     /// A call.
     StanceText,
     |text| taken(text, Stance::parse(text), |stance| stance.to_string()),

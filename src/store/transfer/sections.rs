@@ -7,9 +7,9 @@ use super::{
     Section,
     cells::{
         AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, DecisionText, DeliveryText, DirectionText, FeedText, KindText,
-        MentionJson, MessageStateText, Moment, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText, QuarantineText,
-        ReasonText, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson, UpdateBody, UpdateStateText,
-        ValuesJson,
+        LaterFlag, MentionJson, MessageStateText, Moment, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText,
+        QuarantineText, ReasonText, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson, UpdateBody,
+        UpdateStateText, ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -289,7 +289,7 @@ section! {
         mention: MentionJson = TEXT mention,
         counted: bool = BOOLEAN counted,
         follows: Option<Text> = TEXT follows,
-        edits: bool = BOOLEAN edits,
+        edits: LaterFlag = BOOLEAN edits,
         state: MessageStateText = TEXT state,
         next_attempt_at: Moment = BIGINT next_attempt_at,
         attempts: Number = BIGINT attempts,
@@ -329,7 +329,7 @@ section! {
         data_time: Moment = BIGINT data_time,
         known_at: Moment = BIGINT known_at,
         told_at: Option<Moment> = BIGINT told_at,
-        unstable: bool = BOOLEAN unstable,
+        unstable: LaterFlag = BOOLEAN unstable,
     } key [destination, source, kind, token] order ["d.platform", "d.chat", "d.topic", "x.source", "x.kind", ("x.token_id")]
 }
 
