@@ -9,7 +9,7 @@ use self::subscriber::Subscriber;
 use super::{CommandResult, Failure, recorded};
 use crate::{
     commands::ImaginedSubscriber,
-    domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, TokenId, TokenState},
+    domain::{Change, Kind, Observation, SetAside, Snapshot, SourceId, Stance, Timestamp, TokenId, TokenState},
     engine::diff::{Diff, diff},
     sources::token_metrics::{Value, Version, guess_kind, read_rows, read_token},
 };
@@ -41,9 +41,12 @@ pub(super) struct ReplayArguments {
     subscriber: Option<ImaginedSubscriber>,
 }
 
+/// The kinds whose rows say of when they are: the others are what they are when they are asked for.
+const DATED: [Kind; 2] = [Kind::Daily, Kind::Hourly];
+
 fn parse_kind(word: &str) -> Result<Kind, String> {
-    let known = || Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or ");
-    Kind::parse(word).filter(|kind| Kind::AVAILABLE.contains(kind)).ok_or_else(|| format!("write {}", known()))
+    let known = || DATED.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or ");
+    Kind::parse(word).filter(|kind| DATED.contains(kind)).ok_or_else(|| format!("write {}", known()))
 }
 
 /// Replays to stdout.
@@ -218,7 +221,7 @@ impl Replay {
             kind: change.kind,
             token_id: Some(change.token),
             symbol: Some(self.symbol(change.token)),
-            from: Some(change.from.map_or("unknown", |stance| stance.as_str())),
+            from: Some(change.from.as_ref().map_or("unknown", Stance::as_str)),
             to: Some(change.to.as_str()),
             at: Some(change.data_time.to_string()),
             reason: change.timing.as_str(),

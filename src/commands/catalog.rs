@@ -66,7 +66,7 @@ pub enum OptionKind {
     Role,
 }
 
-const KINDS: &[&str] = &["daily", "hourly"];
+const KINDS: &[&str] = &["daily", "hourly", "grade", "fundamental"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant", "digest-hourly", "digest-daily", "digest-weekly"];
 const YES: &[&str] = &["yes"];
@@ -83,7 +83,8 @@ const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
 
 const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
 const TOKEN: OptionSpec = tokens("token", "A symbol or #id, such as SOL");
-const KIND: OptionSpec = option("kind", "Which signal: daily (if you choose none) or hourly", OptionKind::Choice(KINDS));
+const KIND: OptionSpec =
+    option("kind", "Which signal: daily (if you choose none), hourly, grade or fundamental", OptionKind::Choice(KINDS));
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
 const DIRECTION: OptionSpec =
     option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));

@@ -156,6 +156,6 @@ mod tests {
     fn kinds_are_a_list_or_none() {
         assert_eq!(kinds("Hourly, daily"), Ok([Kind::Daily, Kind::Hourly].into()));
         assert_eq!(kinds("none"), Ok(BTreeSet::new()));
-        assert_eq!((kinds("hourly,weekly"), kinds("grade"), kinds("")), (Err("weekly"), Err("grade"), Err("")));
+        assert_eq!((kinds("hourly,weekly"), kinds("levels"), kinds("")), (Err("weekly"), Err("levels"), Err("")));
     }
 }

@@ -31,7 +31,7 @@ impl Desk {
                 card.lines.push(ReportPhrase::AsOf { kind, data_time: call.data_time, seen_at: call.seen_at }.into());
             }
             None => {
-                card.lines.push(why_unknown.unwrap_or(ReportPhrase::NoCallThere).into());
+                card.lines.push(why_unknown.unwrap_or(ReportPhrase::NoCallThere { kind }).into());
                 card.lines.push(follow_it);
             }
         }
@@ -95,5 +95,5 @@ pub(super) fn call_card(token: TokenLabel, kind: Kind, call: Option<&CurrentCall
 pub(super) fn follow_it(token: &Token, label: &TokenLabel, kind: Kind) -> Phrase {
     let word = if label.id.is_some() { format!("#{}", token.id) } else { label.symbol.clone() };
     let of_kind = if kind == Kind::Daily { String::new() } else { format!(" {kind}") };
-    ReportPhrase::FollowIt { example: format!("/subscribe {word}{of_kind}") }.into()
+    ReportPhrase::FollowIt { kind, example: format!("/subscribe {word}{of_kind}") }.into()
 }

@@ -87,13 +87,11 @@ impl Desk {
     /// How often what is polled once this is stored. What no cadence can carry within the budget is refused, with the number
     /// (`rules.md` 1.5).
     async fn plan_with(&self, order: &SubscribeOrder) -> Result<Plan, Stop> {
-        let wish = |kind| self.settings.schedules.get(&kind).cloned().unwrap_or_default();
         let (kind, budget) = (order.kind, self.settings.calls_per_month);
         let mut before = Demand {
             calls_per_month: budget,
             all_tokens: self.settings.all_tokens,
-            daily: wish(Kind::Daily),
-            hourly: wish(Kind::Hourly),
+            wishes: self.settings.schedules.clone(),
             ..Demand::default()
         };
         if budget == 0 {
@@ -139,7 +137,7 @@ impl Desk {
         if tokens.len() <= LINES {
             card.lines.extend(pairs.map(|(label, call)| token_line(label, kind, call)));
         } else {
-            card.lines.extend(token_groups(pairs));
+            card.lines.extend(token_groups(kind, pairs));
         }
         let words: Vec<_> = replaced.iter().map(|target| target_words(*target, tokens, &labels)).collect();
         if !words.is_empty() {
@@ -203,13 +201,13 @@ fn token_line(label: &TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Phr
     SubscribingPhrase::TokenNow { token: label.clone(), kind, stance, since: call.and_then(|call| call.since) }.into()
 }
 
-fn token_groups<'a>(pairs: impl Iterator<Item = (&'a TokenLabel, Option<&'a CurrentCall>)>) -> Vec<Phrase> {
+fn token_groups<'a>(kind: Kind, pairs: impl Iterator<Item = (&'a TokenLabel, Option<&'a CurrentCall>)>) -> Vec<Phrase> {
     let mut groups: BTreeMap<_, Vec<TokenLabel>> = BTreeMap::new();
     for (label, call) in pairs {
         let stance = call.and_then(|call| call.stance);
         groups.entry((stance.is_none(), stance)).or_default().push(label.clone());
     }
-    groups.into_iter().map(|((_, stance), tokens)| SubscribingPhrase::TokensNow { tokens, stance }.into()).collect()
+    groups.into_iter().map(|((_, stance), tokens)| SubscribingPhrase::TokensNow { tokens, kind, stance }.into()).collect()
 }
 
 fn target_words(target: Target, tokens: &[Token], labels: &[TokenLabel]) -> String {

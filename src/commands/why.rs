@@ -31,9 +31,9 @@ impl Desk {
             card.lines.push(if call.is_some() { WhyPhrase::NothingChanged.into() } else { follow_it });
             return Ok(card);
         };
-        let (to, way, place_label) = (trace.change.to, trace.change.way(), place.label.as_deref().map(Box::from));
+        let (from, to, place_label) = (trace.change.from, trace.change.to, place.label.as_deref().map(Box::from));
         let title = match trace.change.nature {
-            Nature::Turned => WhyPhrase::Turned { token: label, kind, to, way, label: place_label },
+            Nature::Turned => WhyPhrase::Turned { token: Box::new(label), kind, from, to, label: place_label },
             Nature::Correction { .. } => WhyPhrase::Corrected { token: label, kind, to, label: place_label },
         };
         let mut card = Card::new(Tone::Neutral, title.into());

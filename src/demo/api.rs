@@ -5,6 +5,7 @@
 
 use super::{
     Listing,
+    grades::{FundamentalGrade, TmGrade},
     market::{Hiccup, Market},
     rows::{HourlySignal, ListedToken, TradingSignal},
 };
@@ -62,6 +63,8 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/v2/trading-signals", get(trading_signals))
         .route("/v2/hourly-trading-signals", get(hourly_trading_signals))
+        .route("/v2/tm-grade", get(tm_grade))
+        .route("/v2/fundamental-grade", get(fundamental_grade))
         .route("/v2/tokens", get(tokens))
         .route("/v2/top-market-cap-tokens", get(top_market_cap_tokens))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "Not found") })
@@ -164,6 +167,22 @@ async fn hourly_trading_signals(State(api): State<Api>, headers: HeaderMap, Quer
     let mut rows: Vec<_> = asked.flat_map(|listing| market.hourly(listing.id).take(paging.skip + paging.limit)).collect();
     rows.sort_by_key(|row| Reverse(row.hour));
     Ok(page(rows.iter().map(HourlySignal::from), paging))
+}
+
+async fn tm_grade(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, TmGrade::of)
+}
+
+async fn fundamental_grade(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, FundamentalGrade::of)
+}
+
+/// How the asked tokens are at the moment, a row each.
+fn latest<T: Serialize>(api: &Api, headers: &HeaderMap, query: Parameters, row: fn(&Market, &'static Listing) -> Option<T>) -> Answer {
+    let market = api.open(headers)?;
+    let query = Asked(query);
+    let (tokens, paging) = (query.tokens()?, query.paging("limit")?);
+    Ok(page(market.listings().filter(|listing| tokens.wants(listing)).filter_map(|listing| row(&market, listing)), paging))
 }
 
 async fn tokens(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {

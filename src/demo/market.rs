@@ -5,7 +5,7 @@
 
 use super::{
     listing::{LISTINGS, Listing},
-    walk::Walk,
+    walk::{Point, Walk},
 };
 use crate::domain::{Day, Stance, Timestamp, TokenId};
 use std::time::Duration;
@@ -179,6 +179,11 @@ impl Market {
             turned: opened.hourly != closed.hourly,
             stance: closed.hourly,
         })
+    }
+
+    /// The way of a token so far, an hour a point.
+    pub(super) fn points(&self, token: TokenId) -> Option<&[Point]> {
+        self.walks.iter().find(|walk| walk.listing.id == token).map(Walk::points)
     }
 
     fn daily_row(&self, walk: usize, day: Day) -> Option<DailyRow> {

@@ -4,6 +4,7 @@
 //! Everything is a function of a seed and of the clock that is handed in: the same two show the same market.
 
 pub mod api;
+mod grades;
 mod listing;
 pub mod market;
 mod rows;

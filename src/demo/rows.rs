@@ -124,7 +124,7 @@ fn millis(at: Timestamp) -> String {
     at.to_utc().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-fn rounded(value: f64, decimals: i32) -> f64 {
+pub(super) fn rounded(value: f64, decimals: i32) -> f64 {
     let factor = 10f64.powi(decimals);
     (value * factor).round() / factor
 }

@@ -143,6 +143,11 @@ impl Walk {
         self.points.get(hour)
     }
 
+    /// Every point, the oldest first.
+    pub(super) fn points(&self) -> &[Point] {
+        &self.points
+    }
+
     /// The newest point.
     pub(super) fn latest(&self) -> &Point {
         &self.points[self.points.len() - 1]

@@ -1,6 +1,6 @@
 //! A difference between what was known and what was seen.
 
-use super::{Kind, SourceId, Stance, Timestamp, TokenId, Way};
+use super::{Kind, Mover, SourceId, Stance, Timestamp, TokenId, Way};
 use serde::{Deserialize, Serialize};
 
 /// One turn of one token's call.
@@ -30,6 +30,8 @@ pub struct Change {
     pub after_gap: bool,
     /// The trader grade of the same row, 0 to 100.
     pub trader_grade: Option<f64>,
+    /// The part of a fundamental grade that moved most.
+    pub mover: Option<Mover>,
 }
 
 impl Change {

@@ -42,9 +42,9 @@ words! {
         Daily = "daily",
         /// `/hourly-trading-signals`: one call an hour.
         Hourly = "hourly",
-        /// `/tm-grade` (later).
+        /// `/tm-grade`: a label and a number, as they are now.
         Grade = "grade",
-        /// `/fundamental-grade` (later).
+        /// `/fundamental-grade`: a class and a number, as they are now.
         Fundamental = "fundamental",
         /// `/resistance-support` and `/price` (later).
         Levels = "levels",
@@ -79,7 +79,12 @@ words! {
 
 impl Kind {
     /// The kinds that this version polls; the others are refused with "not available yet".
-    pub const AVAILABLE: &'static [Self] = &[Self::Daily, Self::Hourly];
+    pub const AVAILABLE: &'static [Self] = &[Self::Daily, Self::Hourly, Self::Grade, Self::Fundamental];
+
+    /// Whether its rows say how the token is graded now, without a time of their own.
+    pub const fn is_graded(self) -> bool {
+        matches!(self, Self::Grade | Self::Fundamental)
+    }
 
     /// How long one row is current: after it the row is closed and another value is a correction.
     pub const fn period(self) -> Duration {

@@ -1,7 +1,7 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    ButtonSubject, ButtonsId, Delivery, Kind, Since, Stance, Timestamp, TokenId, Way,
+    ButtonSubject, ButtonsId, Delivery, Kind, Mover, Since, Stance, Timestamp, TokenId, Way,
     wording::{Button, CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,9 @@ pub struct Call {
     pub after_gap: bool,
     /// The trader grade of the same row.
     pub trader_grade: Option<f64>,
+    /// The part of a fundamental grade that moved most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mover: Option<Mover>,
     /// Where to read more.
     pub link: Option<String>,
 }
@@ -195,7 +198,7 @@ impl Call {
     pub fn title(&self) -> Phrase {
         let symbol = self.symbol.clone();
         Phrase::Call(match self.outcome {
-            Outcome::Turned => CallPhrase::Turned { symbol, to: self.to, way: self.way() },
+            Outcome::Turned => CallPhrase::Turned { symbol, from: self.from, to: self.to },
             Outcome::Unstable => CallPhrase::Unstable { symbol, to: self.to },
             Outcome::Settled => CallPhrase::Settled { symbol, to: self.to, turned: self.from != Some(self.to) },
             Outcome::Corrected => CallPhrase::Corrected { symbol, to: self.to },
@@ -230,6 +233,7 @@ impl Call {
         if let Some(grade) = self.trader_grade {
             card.lines.push(Phrase::Call(CallPhrase::grade(self.kind, grade)));
         }
+        card.lines.extend(self.mover.map(|mover| Phrase::Call(CallPhrase::MovedMost { mover })));
         card.link = self.link.clone();
         card
     }

@@ -7,6 +7,7 @@ mod address;
 mod alert;
 mod button;
 mod change;
+mod graded;
 mod ids;
 mod kind;
 mod message;
@@ -28,6 +29,7 @@ pub use address::{Address, Place, Platform, UserId};
 pub use alert::{AlertState, Decision, Lane, Reason};
 pub use button::{ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId};
 pub use change::{Change, Nature, Since, Timing};
+pub use graded::{Component, Graded, Mover, Scores};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
 pub use kind::{Delivery, Direction, Kind};
 pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SummaryCause};
@@ -37,7 +39,7 @@ pub use settings::{
     DigestTime, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError,
 };
 pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unconfirmed, Values};
-pub use stance::{Grade, Stance, Way};
+pub use stance::{Class, Grade, Stance, Way};
 pub use state::TokenState;
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
 pub use telling::{Candidate, Composition, Digests, Draft, Due, Situation, Told, ToldIn, Wish};

@@ -18,7 +18,14 @@ pub enum Feed {
 
 impl Feed {
     /// The feeds that this version polls.
-    pub const POLLED: &'static [Self] = &[Self::Signals(Kind::Daily), Self::Signals(Kind::Hourly), Self::Ranks, Self::Directory];
+    pub const POLLED: &'static [Self] = &[
+        Self::Signals(Kind::Daily),
+        Self::Signals(Kind::Hourly),
+        Self::Signals(Kind::Grade),
+        Self::Signals(Kind::Fundamental),
+        Self::Ranks,
+        Self::Directory,
+    ];
 
     /// The name in the database, in `/status` and as a metric label.
     pub const fn as_str(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! What one poll of one feed brought, already in our own words but not yet judged.
 
-use super::{Kind, SourceId, Stance, Timestamp, TokenId};
+use super::{Graded, Kind, SourceId, Stance, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub struct Snapshot {
 pub struct Observation {
     /// Whose.
     pub token: TokenId,
-    /// Midnight UTC of `DATE`, or the hour of `TIMESTAMP`.
+    /// Midnight UTC of `DATE`, the hour of `TIMESTAMP`, or when the poll began where the row has no time of its own.
     pub data_time: Timestamp,
     /// `TRADING_SIGNAL`, or the hourly `SIGNAL`.
     pub signal: Option<f64>,
@@ -60,6 +60,9 @@ pub struct Values {
     /// `CLOSE`, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close: Option<f64>,
+    /// What a row of a graded kind says, and no other row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graded: Option<Box<Graded>>,
 }
 
 /// One row of the past as it was last seen.
@@ -116,6 +119,10 @@ pub enum SetAsideReason {
     Baseline,
     /// It says what was known.
     Unchanged,
+    /// Its label is none that is known (2.11).
+    UnknownLabel,
+    /// Its label is another: it counts once the next poll shows it too (2.11).
+    ShownOnce,
     /// Most of the market would turn with it: a second answer has to show it too.
     Unconfirmed,
     /// It restates a row that was corrected before: a correction is told once, the next row decides (2.9).
@@ -133,6 +140,8 @@ impl SetAsideReason {
             Self::Conflict => "conflict",
             Self::Empty => "empty",
             Self::Duplicate => "duplicate",
+            Self::UnknownLabel => "unknown_label",
+            Self::ShownOnce => "shown_once",
             Self::Unconfirmed => "unconfirmed",
             Self::Older => "older",
             Self::Baseline => "baseline",

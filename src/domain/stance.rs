@@ -12,6 +12,8 @@ pub enum Stance {
     Bearish,
     /// It grades the token so.
     Grade(Grade),
+    /// It puts the token into this class, by its fundamentals.
+    Class(Class),
 }
 
 /// The label of a grade, the worst first (`rules.md` 2.11).
@@ -29,6 +31,13 @@ pub enum Grade {
     StrongBuy,
 }
 
+/// A class of tokens, such as `blueChip`: a word of the source, which has no order (2.11). Kept in place, so that a stance stays a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class {
+    letters: [u8; Self::LONGEST],
+    length: u8,
+}
+
 /// Which way something goes or points. Upgrades go up as turns to bullish do (3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,26 +50,28 @@ pub enum Way {
 
 impl Stance {
     /// The word that people read and the database stores.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Bullish => "bullish",
             Self::Bearish => "bearish",
             Self::Grade(grade) => grade.as_str(),
+            Self::Class(class) => class.as_str(),
         }
     }
 
     /// Reads the word, whatever its case.
     pub fn parse(word: &str) -> Option<Self> {
         let call = [Self::Bullish, Self::Bearish].into_iter().find(|stance| stance.as_str().eq_ignore_ascii_case(word));
-        call.or_else(|| Grade::ALL.iter().find(|grade| grade.as_str().eq_ignore_ascii_case(word)).copied().map(Self::Grade))
+        let grade = || Grade::ALL.iter().find(|grade| grade.as_str().eq_ignore_ascii_case(word)).copied().map(Self::Grade);
+        call.or_else(grade).or_else(|| Class::of_label(word).map(Self::Class))
     }
 
-    /// The other call; a grade has no other.
+    /// The other call; a grade and a class have no other.
     pub const fn opposite(self) -> Self {
         match self {
             Self::Bullish => Self::Bearish,
             Self::Bearish => Self::Bullish,
-            Self::Grade(_) => self,
+            Self::Grade(_) | Self::Class(_) => self,
         }
     }
 
@@ -69,7 +80,7 @@ impl Stance {
         match self {
             Self::Bullish | Self::Grade(Grade::Buy | Grade::StrongBuy) => Some(Way::Up),
             Self::Bearish | Self::Grade(Grade::Sell | Grade::StrongSell) => Some(Way::Down),
-            Self::Grade(Grade::Neutral) => None,
+            Self::Grade(Grade::Neutral) | Self::Class(_) => None,
         }
     }
 
@@ -127,6 +138,30 @@ impl Grade {
     }
 }
 
+impl Class {
+    /// The most letters of a class.
+    const LONGEST: usize = 15;
+
+    /// Reads a class of the source: a letter, then letters, digits, spaces and `-_`. Words that mean another stance are none.
+    pub fn of_label(label: &str) -> Option<Self> {
+        let label = label.trim();
+        let is_taken = ["bullish", "bearish"].iter().any(|word| word.eq_ignore_ascii_case(label)) || Grade::of_label(label).is_some();
+        let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_');
+        let reads = label.starts_with(|first: char| first.is_ascii_alphabetic()) && label.bytes().all(may_stand);
+        if is_taken || !reads || label.len() > Self::LONGEST {
+            return None;
+        }
+        let mut letters = [0; Self::LONGEST];
+        letters[..label.len()].copy_from_slice(label.as_bytes());
+        Some(Self { letters, length: u8::try_from(label.len()).ok()? })
+    }
+
+    /// As the source writes it.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.letters[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
 impl Way {
     /// The word of a direction that means it, which is a metric label too.
     pub const fn as_str(self) -> &'static str {
@@ -149,7 +184,10 @@ mod tests {
             let json = serde_json::to_string(&stance).unwrap();
             assert_eq!((json.clone(), serde_json::from_str::<Stance>(&json).unwrap()), (format!("\"{stance}\""), stance));
         }
-        assert_eq!(Stance::parse("flat"), None);
+        assert_eq!(Stance::parse("blueChip").map(|class| class.to_string()), Some("blueChip".to_owned()));
+        for odd in ["", "1st", "a<b>", "a\nb", "über", "sixteenLettersIs"] {
+            assert_eq!(Stance::parse(odd), None, "{odd}");
+        }
         assert_eq!((Grade::of_label(" hold "), Grade::of_label("Outperform")), (Some(Grade::Neutral), None));
     }
 

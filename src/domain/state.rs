@@ -1,6 +1,6 @@
 //! What is known of one token's call: the baseline that the next poll is compared with.
 
-use super::{Since, Stance, Timestamp, TokenId};
+use super::{Scores, Since, Stance, Timestamp, TokenId};
 
 /// The call of one token in one feed, as the newest row that was taken left it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +25,10 @@ pub struct TokenState {
     pub asked_at: Timestamp,
     /// The trader grade of that row, 0 to 100.
     pub trader_grade: Option<f64>,
+    /// Another label that the last poll showed: it counts once the next shows it too (2.11).
+    pub pending: Option<Stance>,
+    /// What the grade was made of when a row last said this stance.
+    pub scores: Option<Scores>,
     /// Stands for the numbers of the row that was last seen at `data_time`, so that history does not store it again.
     pub fingerprint: Option<i64>,
 }

@@ -7,7 +7,7 @@
 //! budget, the pace skips a poll now and then, and `check` says so.
 
 use crate::domain::{Cadence, Kind, Timestamp};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -21,8 +21,17 @@ const FULL_LIST_FROM: u32 = 5_000;
 const DAILY_CADENCES: [u64; 8] = [HOUR / 4, HOUR / 2, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
 /// What hourly calls can be polled at, in seconds, shortest first.
 const HOURLY_CADENCES: [u64; 3] = [HOUR, 3 * HOUR, 6 * HOUR];
-/// Hourly calls get so much of what is left, in percent.
-const HOURLY_SHARE: u32 = 60;
+/// What grades can be polled at.
+const GRADE_CADENCES: [u64; 6] = [HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
+/// What fundamental grades can be polled at: they move slowly.
+const FUNDAMENTAL_CADENCES: [u64; 3] = [6 * HOUR, 12 * HOUR, DAY];
+/// Who chooses first, and how much of what is left then it may take, in percent. Daily calls get the rest.
+const SHARES: [(Kind, &[u64], u32); 4] = [
+    (Kind::Grade, &GRADE_CADENCES, 20),
+    (Kind::Fundamental, &FUNDAMENTAL_CADENCES, 10),
+    (Kind::Hourly, &HOURLY_CADENCES, 60),
+    (Kind::Daily, &DAILY_CADENCES, 100),
+];
 /// People's look-ups get so much of the budget, in percent.
 const RESERVE: u32 = 10;
 /// Pages of the full list before it was ever read.
@@ -54,14 +63,10 @@ pub struct Demand {
     pub all_tokens: u32,
     /// How many pages the full list of tokens has.
     pub list_pages: u32,
-    /// Tokens with a subscription to daily calls.
-    pub daily_tokens: u32,
-    /// Tokens with a subscription to hourly calls.
-    pub hourly_tokens: u32,
-    /// The schedule of daily calls.
-    pub daily: Wish,
-    /// The schedule of hourly calls.
-    pub hourly: Wish,
+    /// How many tokens have a subscription to each kind; where none has, it is not named.
+    pub tokens: BTreeMap<Kind, u32>,
+    /// The schedules that were given, or switched off.
+    pub wishes: BTreeMap<Kind, Wish>,
 }
 
 impl Demand {
@@ -79,11 +84,18 @@ impl Demand {
     #[must_use]
     pub fn with_tokens(&self, kind: Kind, tokens: u32) -> Self {
         let mut demand = self.clone();
-        match kind {
-            Kind::Hourly => demand.hourly_tokens = tokens,
-            _ => demand.daily_tokens = tokens,
-        }
+        demand.tokens.insert(kind, tokens);
         demand
+    }
+
+    /// How many tokens have a subscription to this kind.
+    pub fn tokens_of(&self, kind: Kind) -> u32 {
+        self.tokens.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// What the operator says of this kind.
+    fn wish(&self, kind: Kind) -> &Wish {
+        self.wishes.get(&kind).unwrap_or(&Wish::Auto)
     }
 }
 
@@ -113,10 +125,8 @@ pub fn plan_for(before: &Demand, after: &Demand, kind: Kind) -> Result<Plan, Obs
 /// How often what is polled, and what that costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Daily calls.
-    pub daily: Cadence,
-    /// Hourly calls.
-    pub hourly: Cadence,
+    /// The kinds of signals, all that are available.
+    kinds: BTreeMap<Kind, Cadence>,
     /// Ranks.
     pub ranks: Cadence,
     /// The full list of tokens; off where the budget is too small for it.
@@ -128,11 +138,7 @@ pub struct Plan {
 impl Plan {
     /// How often this kind is polled.
     pub fn of(&self, kind: Kind) -> &Cadence {
-        match kind {
-            Kind::Daily => &self.daily,
-            Kind::Hourly => &self.hourly,
-            Kind::Grade | Kind::Fundamental | Kind::Levels => &Cadence::Off,
-        }
+        self.kinds.get(&kind).unwrap_or(&Cadence::Off)
     }
 
     /// Whether a subscription of this kind can be carried: polled at all.
@@ -193,28 +199,64 @@ pub fn plan(demand: &Demand) -> Plan {
     let fixed = reserve.saturating_add(ranks_cost).saturating_add(directory_cost);
     let budget = if unlimited { u32::MAX } else { demand.calls_per_month };
     let mut left = budget.saturating_sub(fixed);
+    let mut chosen: BTreeMap<Kind, (Cadence, u32)> = BTreeMap::new();
     // Given schedules are kept: what they cost is gone before anything is chosen.
-    let given_hourly = given(&demand.hourly, demand.hourly_tokens, |runs| hourly_month(demand.hourly_tokens, runs, hours_between(runs)));
-    let given_daily = given(&demand.daily, demand.daily_tokens, |runs| daily_month_expected(demand.daily_tokens, runs));
-    for (_, cost) in given_hourly.iter().chain(&given_daily) {
-        left = left.saturating_sub(*cost);
-    }
-    let (hourly, hourly_cost) = given_hourly.unwrap_or_else(|| {
-        let share = u32::try_from(u64::from(left) * u64::from(HOURLY_SHARE) / 100).unwrap_or(left);
-        let chosen = choose(&HOURLY_CADENCES, share, |cadence| hourly_month_every(demand.hourly_tokens, cadence));
-        left = left.saturating_sub(chosen.1);
-        chosen
-    });
-    let (daily, daily_cost) =
-        given_daily.unwrap_or_else(|| choose(&DAILY_CADENCES, left, |cadence| daily_month_every(demand.daily_tokens, cadence)));
-    let daily_cost = match &daily {
-        Cadence::Every(period) if period.as_secs() >= DAY / 2 => {
-            let runs = MONTH_DAYS.saturating_mul(u32::try_from(DAY / period.as_secs()).unwrap_or(1));
-            daily_month_expected(demand.daily_tokens, runs)
+    for kind in Kind::AVAILABLE.iter().copied() {
+        let tokens = demand.tokens_of(kind);
+        if let Some((cadence, cost)) = given(demand.wish(kind), tokens, |runs| month_given(kind, tokens, runs)) {
+            left = left.saturating_sub(cost);
+            chosen.insert(kind, (cadence, cost));
         }
-        _ => daily_cost,
-    };
-    Plan { daily, hourly, ranks, directory, planned: fixed.saturating_add(hourly_cost).saturating_add(daily_cost) }
+    }
+    for (kind, cadences, share) in SHARES {
+        if chosen.contains_key(&kind) || !Kind::AVAILABLE.contains(&kind) {
+            continue;
+        }
+        let tokens = demand.tokens_of(kind);
+        let most = u32::try_from(u64::from(left) * u64::from(share) / 100).unwrap_or(left);
+        let (cadence, cost) = choose(cadences, most, |cadence| month_every(kind, tokens, cadence));
+        left = left.saturating_sub(cost);
+        chosen.insert(kind, (cadence.clone(), month_expected(kind, tokens, &cadence, cost)));
+    }
+    let planned = chosen.values().fold(fixed, |planned, (_, cost)| planned.saturating_add(*cost));
+    let kinds = chosen.into_iter().map(|(kind, (cadence, _))| (kind, cadence)).collect();
+    Plan { kinds, ranks, directory, planned }
+}
+
+/// Calls of one kind in a month, at an even cadence.
+fn month_every(kind: Kind, tokens: u32, cadence: u64) -> u32 {
+    match kind {
+        Kind::Daily => daily_month_every(tokens, cadence),
+        Kind::Hourly => hourly_month_every(tokens, cadence),
+        Kind::Grade | Kind::Fundamental | Kind::Levels => {
+            latest_month(tokens, MONTH_DAYS.saturating_mul(u32::try_from(DAY / cadence).unwrap_or(1)))
+        }
+    }
+}
+
+/// Calls of one kind in a month with a given schedule that fires `runs` times.
+fn month_given(kind: Kind, tokens: u32, runs: u32) -> u32 {
+    match kind {
+        Kind::Daily => daily_month_expected(tokens, runs),
+        Kind::Hourly => hourly_month(tokens, runs, hours_between(runs)),
+        Kind::Grade | Kind::Fundamental | Kind::Levels => latest_month(tokens, runs),
+    }
+}
+
+/// What is to be expected at a cadence that was chosen for `cost` calls.
+fn month_expected(kind: Kind, tokens: u32, cadence: &Cadence, cost: u32) -> u32 {
+    match (kind, cadence) {
+        (Kind::Daily, Cadence::Every(period)) if period.as_secs() >= DAY / 2 => {
+            let runs = MONTH_DAYS.saturating_mul(u32::try_from(DAY / period.as_secs()).unwrap_or(1));
+            daily_month_expected(tokens, runs)
+        }
+        _ => cost,
+    }
+}
+
+/// Calls in a month of endpoints that say how things are now: one row a token.
+fn latest_month(tokens: u32, runs: u32) -> u32 {
+    runs.saturating_mul(tokens.div_ceil(PAGE_ROWS))
 }
 
 /// Ranks are read whatever schedules are given: daily up to 100, weekly beyond.

@@ -177,6 +177,7 @@ fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
             flips: u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX),
             after_gap: group.iter().any(|(due, _)| due.change.after_gap),
             trader_grade: last.change.trader_grade,
+            mover: last.change.mover,
             link: last.link.clone(),
         },
         alerts: group.iter().map(|(due, _)| due.alert).collect(),

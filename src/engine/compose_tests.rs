@@ -21,6 +21,7 @@ fn change(token: i64, to: Stance) -> Change {
         timing: Timing::Fresh,
         after_gap: false,
         trader_grade: None,
+        mover: None,
     }
 }
 

@@ -116,6 +116,7 @@ mod tests {
             timing: Timing::Fresh,
             after_gap: false,
             trader_grade: None,
+            mover: None,
         }
     }
 

@@ -95,6 +95,7 @@ mod tests {
             timing: Timing::Fresh,
             after_gap: false,
             trader_grade: None,
+            mover: None,
         }
     }
 

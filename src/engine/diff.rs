@@ -52,7 +52,7 @@ pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Ti
             if let Some(reason) = fold.take(row) {
                 out.set_aside.push(row.set_aside(reason));
             }
-            if !is_stored(stored, row) {
+            if !is_stored(snapshot.kind, stored, row) {
                 out.observations.push((row.observation.clone(), row.word));
             }
         }
@@ -98,8 +98,10 @@ fn absent(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, rows: &[R
     snapshot.asked.iter().filter(is_absent).copied().collect()
 }
 
-fn is_stored(stored: Option<&TokenState>, row: &Row<'_>) -> bool {
-    stored.is_some_and(|stored| stored.data_time == row.observation.data_time && stored.fingerprint == Some(row.fingerprint()))
+/// A row that has no time of its own is another only where it says something else.
+fn is_stored(kind: Kind, stored: Option<&TokenState>, row: &Row<'_>) -> bool {
+    let is_of_that_time = |stored: &TokenState| kind.is_graded() || stored.data_time == row.observation.data_time;
+    stored.is_some_and(|stored| is_of_that_time(stored) && stored.fingerprint == Some(row.fingerprint()))
 }
 
 fn differs(stored: &TokenState, state: &TokenState) -> bool {
@@ -146,6 +148,8 @@ fn judge<'a>(snapshot: &Snapshot, observation: &'a Observation, now: Timestamp) 
     Row::read(snapshot.kind, observation)
 }
 
+#[cfg(test)]
+mod graded_test;
 #[cfg(test)]
 mod properties_test;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Tim
 macro_rules! change_columns {
     () => {
         "c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.since_at, c.since_exact, c.data_time, c.detected_at, c.nature,
-         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, t.symbol, t.market_rank, t.link, t.in_all"
+         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, c.mover, t.symbol, t.market_rank, t.link, t.in_all"
     };
 }
 pub(super) use change_columns;
@@ -70,6 +70,7 @@ pub(super) struct ChangeRow {
     timing: String,
     after_gap: bool,
     trader_grade: Option<f64>,
+    mover: Option<String>,
     symbol: Option<String>,
     market_rank: Option<i64>,
     link: Option<String>,
@@ -97,6 +98,7 @@ impl TryFrom<ChangeRow> for StoredChange {
             ("turned", _) => Nature::Turned,
             (other, _) => return Err(StoreError::corrupt("a change's nature", other)),
         };
+        let mover = row.mover.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("what moved", &json))).transpose()?;
         let timing = [Timing::Fresh, Timing::Late, Timing::History].into_iter().find(|timing| timing.as_str() == row.timing);
         let change = Change {
             source,
@@ -111,6 +113,7 @@ impl TryFrom<ChangeRow> for StoredChange {
             timing: timing.ok_or_else(|| StoreError::corrupt("a change's timing", &row.timing))?,
             after_gap: row.after_gap,
             trader_grade: row.trader_grade,
+            mover,
         };
         Ok(Self {
             id: ChangeId(row.id),

@@ -207,7 +207,7 @@ fn told_rows(body: &MessageBody, arrived: bool) -> Option<String> {
     }
     let row = |call: &Call| {
         let unstable = arrived && call.outcome == Outcome::Unstable;
-        (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to.as_str(), call.data_time.as_millis(), unstable)
+        (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to, call.data_time.as_millis(), unstable)
     };
     let rows: Vec<_> = calls.iter().map(row).collect();
     serde_json::to_string(&rows).ok()

@@ -101,10 +101,10 @@ on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {
         said.push(app.on_server(PLAIN, slash("history", options)).await);
     }
     said.push(app.say(PERSON, PERSON, "/history").await);
-    said.push(app.say(PERSON, PERSON, "/history sol grade").await);
+    said.push(app.say(PERSON, PERSON, "/history sol levels").await);
     assert_snapshot!(said.join("\n\n"), @"
     SOL (Solana) hourly: the call is not known
-    I have no history of this call, because nobody here follows it.
+    I have no history of this, because nobody here follows it.
     To be told of its next call, type `/subscribe SOL hourly`.
     https://app.tokenmetrics.com/en/solana
 
@@ -125,7 +125,7 @@ on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {
     For example: /history SOL
 
     ⚠️ That did not work; nothing was changed
-    grade is not available yet.
+    levels is not available yet.
     ");
     assert_eq!(app.source.take_seen().len(), 1, "the unknown symbol alone");
     assert_eq!(asked_for(&app.db.url).await, before);

@@ -82,7 +82,7 @@ on_both!(every_wrong_setting_is_refused_with_a_right_one, |db| async move {
         ("quiet_hours", "22:00-22:00"),
         ("quiet_hours", "25:00-07:00"),
         ("quiet_bypass", "weekly"),
-        ("quiet_bypass", "grade"),
+        ("quiet_bypass", "weekly"),
         ("digest_time", "9"),
         ("digest_time", "noday 09:00"),
         ("max_per_hour", "many"),
@@ -122,12 +122,12 @@ on_both!(every_wrong_setting_is_refused_with_a_right_one, |db| async move {
 
     > quiet_bypass:weekly
     That did not work; nothing was changed
-    weekly is not a kind. Choose one of: daily, hourly.
+    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental.
     For example: /channel settings quiet_bypass:hourly
 
-    > quiet_bypass:grade
+    > quiet_bypass:weekly
     That did not work; nothing was changed
-    grade is not a kind. Choose one of: daily, hourly.
+    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental.
     For example: /channel settings quiet_bypass:hourly
 
     > digest_time:9

@@ -105,7 +105,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     for words in [
         "/subscribe",
         "/subscribe SOL SLO",
-        "/subscribe SOL grade",
+        "/subscribe SOL levels",
         "/subscribe SOL daily hourly",
         "/subscribe #x",
         "/subscribe #99999",
@@ -135,9 +135,9 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     I know no token SLO.
     Did you mean SOL (Solana)?
 
-    > /subscribe SOL grade
+    > /subscribe SOL levels
     ⚠️ That did not work; nothing was changed
-    grade is not available yet.
+    levels is not available yet.
 
     > /subscribe SOL daily hourly
     ⚠️ That did not work; nothing was changed

@@ -16,7 +16,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "kind",
         description: "Which signal",
-        kind: OptionKind::Choice(&["daily", "hourly"]),
+        kind: OptionKind::Choice(&["daily", "hourly", "grade", "fundamental"]),
         required: false,
         autocomplete: false,
     },

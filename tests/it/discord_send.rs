@@ -41,6 +41,7 @@ fn alert(symbol: &str) -> MessageBody {
             flips: 0,
             after_gap: false,
             trader_grade: Some(81.5),
+            mover: None,
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         },
         buttons: None,

@@ -88,6 +88,8 @@ on_both!(subscribers_learn_how_often_and_what_is_left, |db| async move {
     assert_snapshot!(app.say(PERSON, PERSON, "/status").await, @r#"
     Status
     Daily: checked every 2 hours, 2 tokens; last 21 Nov 2026 06:00 UTC; next 21 Nov 2026 08:00 UTC
+    Fundamental: checked as soon as somebody subscribes
+    Grade: checked as soon as somebody subscribes
     Hourly: checked as soon as somebody subscribes
     Ranks: checked every day, 100 tokens; last 21 Nov 2026 06:00 UTC; next 22 Nov 2026 06:00 UTC
     API calls this month: 2 of 500 used, 498 left

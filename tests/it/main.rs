@@ -51,6 +51,7 @@ mod flow_late;
 mod flow_market;
 mod flow_signals;
 mod flow_source;
+mod grades;
 mod ingest_polls;
 mod invite;
 mod journey;

@@ -31,6 +31,7 @@ fn alert() -> MessageBody {
         flips: 0,
         after_gap: false,
         trader_grade: None,
+        mover: None,
         link: Some("https://app.tokenmetrics.com/en/solana?a=\"1\"&b".to_owned()),
     };
     MessageBody::Alert { call, buttons: None, instead_of: None }

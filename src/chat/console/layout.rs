@@ -65,7 +65,8 @@ fn tone(line: &Phrase) -> Option<Tone> {
     let Phrase::Call(call) = line else { return None };
     match call {
         CallPhrase::Line { title, .. } => tone(title),
-        CallPhrase::Turned { way, .. } | CallPhrase::Symbols { way, .. } => Some(Tone::of(*way)),
+        CallPhrase::Turned { from, to, .. } => Some(Tone::of(to.way_from(*from))),
+        CallPhrase::Symbols { way, .. } => Some(Tone::of(*way)),
         CallPhrase::Corrected { to, .. } | CallPhrase::FlippedBack { to, .. } => Some(Tone::of(to.outlook())),
         _ => None,
     }

@@ -152,6 +152,7 @@ mod tests {
             flips: 0,
             after_gap: false,
             trader_grade: Some(64.03),
+            mover: None,
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         }
     }

@@ -218,7 +218,7 @@ mod tests {
         OptionSpec {
             name: "kind",
             description: "Which",
-            kind: OptionKind::Choice(&["daily", "hourly"]),
+            kind: OptionKind::Choice(&["daily", "hourly", "grade", "fundamental"]),
             required: false,
             autocomplete: false,
         },

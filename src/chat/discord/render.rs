@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn wild(text: &str) -> Phrase {
-        Phrase::Call(crate::domain::wording::CallPhrase::Turned { symbol: text.to_owned(), to: crate::domain::Stance::Bullish, way: None })
+        Phrase::Call(crate::domain::wording::CallPhrase::Turned { symbol: text.to_owned(), from: None, to: crate::domain::Stance::Bullish })
     }
 
     #[test]

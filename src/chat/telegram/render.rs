@@ -222,6 +222,7 @@ mod tests {
             flips: 0,
             after_gap: false,
             trader_grade: Some(71.5),
+            mover: None,
             link: Some("https://app.tokenmetrics.com/en/sol?a=\"b\"&c".to_owned()),
         }
     }

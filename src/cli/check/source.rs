@@ -148,9 +148,8 @@ mod tests {
             calls_per_month: month,
             all_tokens: 100,
             list_pages: 70,
-            daily_tokens: 500,
-            daily,
-            ..Demand::default()
+            tokens: [(Kind::Daily, 500)].into(),
+            wishes: [(Kind::Daily, daily)].into(),
         };
         let item = |demand: &Demand, used| calls_item(&budget::plan(demand), demand.calls_per_month, used);
         assert!(item(&demand(50, Wish::Auto), 0).advice.contains("need at least"), "{:?}", item(&demand(50, Wish::Auto), 0));

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Phrase, Spans, TimeStyle, subscribing::duration_words};
-use crate::domain::{Delivery, Kind, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
+use crate::domain::{Delivery, Kind, Mover, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 #[serde(rename_all = "snake_case")]
 pub enum CallPhrase {
     /// `SOL turned bullish`, `SOL upgraded to Buy`.
-    Turned { symbol: String, to: Stance, way: Option<Way> },
+    Turned { symbol: String, from: Option<Stance>, to: Stance },
     /// `SOL turned bullish and is unstable`.
     Unstable { symbol: String, to: Stance },
     /// What follows from that.
@@ -38,6 +38,10 @@ pub enum CallPhrase {
     TraderGrade { grade: f64 },
     /// The number beside the label of a grade.
     TmGrade { grade: f64 },
+    /// The number beside the class.
+    FundamentalGrade { grade: f64 },
+    /// The part of a fundamental grade that moved most.
+    MovedMost { mover: Mover },
     /// One line of a summary.
     Line { title: Box<Phrase>, kind: Kind, data_time: Timestamp, flips: u32 },
     /// The head of a summary.
@@ -57,24 +61,25 @@ impl CallPhrase {
     pub const fn grade(kind: Kind, grade: f64) -> Self {
         match kind {
             Kind::Grade => Self::TmGrade { grade },
+            Kind::Fundamental => Self::FundamentalGrade { grade },
             _ => Self::TraderGrade { grade },
         }
     }
 
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::Turned { symbol, to, way } => {
-                out.text(format!("{symbol} {}", turned_words(*to, *way)));
+            Self::Turned { symbol, from, to } => {
+                out.text(format!("{symbol} {}", change_words(*from, *to)));
             }
             Self::Unstable { symbol, to } => {
-                out.text(format!("{symbol} turned {to} and is unstable"));
+                out.text(format!("{symbol} {} and is unstable", turned_words(*to, None)));
             }
             Self::QuietUntilSettled { kind } => {
                 let long = settling_words(*kind);
                 out.text(format!("Three turns within {long}: I am quiet about it now, and tell you once it has stood for {long}."));
             }
             Self::Settled { symbol, to, turned: true } => {
-                out.text(format!("{symbol} turned {to} and has settled"));
+                out.text(format!("{symbol} {} and has settled", turned_words(*to, None)));
             }
             Self::Settled { symbol, to, turned: false } => {
                 out.text(format!("{symbol} has settled, still {to}"));
@@ -88,8 +93,8 @@ impl CallPhrase {
             Self::FlippedBack { symbol, to } => {
                 out.text(format!("{symbol} flipped and back, still {to}"));
             }
-            Self::When { kind: Kind::Grade, data_time, .. } => {
-                out.text("Grade as of ").time(*data_time, TimeStyle::DateTime);
+            Self::When { kind: kind @ (Kind::Grade | Kind::Fundamental), data_time, .. } => {
+                out.text(format!("{} as of ", capital(noun(*kind)))).time(*data_time, TimeStyle::DateTime);
             }
             Self::When { kind, data_time, seen_at } => {
                 out.text(format!("{} call of ", capital(kind.as_str())));
@@ -125,6 +130,12 @@ impl CallPhrase {
             }
             Self::TmGrade { grade } => {
                 out.text(format!("TM grade {}", short_number(*grade)));
+            }
+            Self::FundamentalGrade { grade } => {
+                out.text(format!("Fundamental grade {}", short_number(*grade)));
+            }
+            Self::MovedMost { mover: Mover { component, from, to } } => {
+                out.text(format!("Moved most: {component}, {} → {}", short_number(*from), short_number(*to)));
             }
             Self::Line { title, kind, data_time, flips } => {
                 out.strong(title.plain()).text(format!(" ({kind}, "));
@@ -194,13 +205,43 @@ impl CallPhrase {
     }
 }
 
-/// What a change of a stance is called: `turned bullish`, `upgraded to Buy`.
+/// What rows of this kind are called together.
+pub(super) const fn signals(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Daily => "daily calls",
+        Kind::Hourly => "hourly calls",
+        Kind::Grade => "grades",
+        Kind::Fundamental => "fundamental classes",
+        Kind::Levels => "price levels",
+    }
+}
+
+/// What a row of this kind is.
+pub(super) const fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Daily | Kind::Hourly => "call",
+        Kind::Grade => "grade",
+        Kind::Fundamental => "class",
+        Kind::Levels => "level",
+    }
+}
+
+/// What a change from one stance to another is called.
+pub(super) fn change_words(from: Option<Stance>, to: Stance) -> String {
+    match (from, to) {
+        (Some(from), Stance::Class(_)) => format!("class changed from {from} to {to}"),
+        _ => turned_words(to, to.way_from(from)),
+    }
+}
+
+/// What changes to a stance are called: `turned bullish`, `upgraded to Buy`.
 pub(super) fn turned_words(to: Stance, way: Option<Way>) -> String {
     match (to, way) {
         (Stance::Bullish | Stance::Bearish, _) => format!("turned {to}"),
         (Stance::Grade(_), Some(Way::Up)) => format!("upgraded to {to}"),
         (Stance::Grade(_), Some(Way::Down)) => format!("downgraded to {to}"),
         (Stance::Grade(_), None) => format!("graded {to}"),
+        (Stance::Class(_), _) => format!("class changed to {to}"),
     }
 }
 

@@ -1,7 +1,11 @@
 //! What stands in a picture, and what is said of it to whoever does not see it.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Phrase, ReplyPhrase, Spans, Standing, TokenLabel, call::capital, reply::counted};
+use super::{
+    Phrase, ReplyPhrase, Spans, Standing, TokenLabel,
+    call::{capital, noun, signals},
+    reply::counted,
+};
 use crate::domain::{Kind, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -59,8 +63,8 @@ pub struct Seen {
 impl ChartPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::About { name: Some(name), kind } => out.text(format!("{name}, {kind} calls")),
-            Self::About { name: None, kind } => out.text(format!("{kind} calls")),
+            Self::About { name: Some(name), kind } => out.text(format!("{name}, {}", signals(*kind))),
+            Self::About { name: None, kind } => out.text(signals(*kind)),
             Self::Call { stance: None, .. } => out.text("no call yet"),
             Self::Call { stance: Some(stance), since: None } => out.text(stance.as_str()),
             Self::Call { stance: Some(stance), since: Some((when, exact)) } => {
@@ -89,8 +93,10 @@ impl Seen {
             turns => format!("turned {}", counted(*turns as u64, "time")),
         };
         format!(
-            "Chart of the {kind} calls of {} from {from} to {to}. Now: {call}. The call {turns} in that time. {}.",
+            "Chart of the {} of {} from {from} to {to}. Now: {call}. The {} {turns} in that time. {}.",
+            signals(*kind),
             token.words(),
+            noun(*kind),
             capital(value)
         )
     }

@@ -63,7 +63,7 @@ impl HistoryPhrase {
                 out.text("It has not changed since I first saw it.");
             }
             Self::NothingKnown => {
-                out.text("I have no history of this call, because nobody here follows it.");
+                out.text("I have no history of this, because nobody here follows it.");
             }
         }
     }

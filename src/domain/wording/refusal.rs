@@ -1,7 +1,7 @@
 //! Why a command was refused, and what to do instead. A refused command changed nothing.
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Spans, TokenLabel, reply::counted};
+use super::{Spans, TokenLabel, call::signals, reply::counted};
 use crate::domain::{Kind, QuarantineReason};
 use serde::{Deserialize, Serialize};
 
@@ -228,14 +228,17 @@ impl RefusalPhrase {
             Self::LookupUnavailable { word } => {
                 out.code(word).text(" is not in my list of tokens, and I cannot look it up at the moment. Please try again later.")
             }
-            Self::KindOff { kind } => out.text(format!("The operator has switched {kind} calls off, so there is nothing to subscribe to.")),
+            Self::KindOff { kind } => out.text(format!("The operator has switched {} off, so there is nothing to subscribe to.", signals(*kind))),
             Self::NoCadence { kind, tokens, needed, budget } => out.text(format!(
-                "With this I would follow {kind} calls of {}. That takes at least {needed} API calls a month, and the budget of {budget} has no room for so many.",
+                "With this I would follow {} of {}. That takes at least {needed} API calls a month, and the budget of {budget} has no room for so many.",
+                signals(*kind),
                 counted(u64::from(*tokens), "token")
             )),
             Self::PushesOut { kind, tokens, other, needed, budget } => out.text(format!(
-                "With this I would follow {kind} calls of {}. That leaves too little of the budget of {budget} API calls a month for {other} calls, which take at least {needed}.",
-                counted(u64::from(*tokens), "token")
+                "With this I would follow {} of {}. That leaves too little of the budget of {budget} API calls a month for {}, which take at least {needed}.",
+                signals(*kind),
+                counted(u64::from(*tokens), "token"),
+                signals(*other)
             )),
             Self::WhatFits { fewer, daily } => {
                 let own = match (fewer, daily) {

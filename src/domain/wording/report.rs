@@ -3,7 +3,7 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{capital, data_time_words},
+    call::{capital, data_time_words, noun},
     reply::counted,
     subscribing::{cadence_words, call_now},
 };
@@ -33,13 +33,16 @@ pub enum ReportPhrase {
         seen_at: Timestamp,
     },
     /// The source has no row of this token.
-    NoCallThere,
+    NoCallThere {
+        kind: Kind,
+    },
     /// Nobody follows the token, and the day's look-ups are used up.
     CallLookupOverLimit,
     /// Nobody follows the token, and the source did not answer.
     CallLookupUnavailable,
     /// How to be told of this token's calls.
     FollowIt {
+        kind: Kind,
         example: String,
     },
     StatusTitle,
@@ -96,9 +99,13 @@ impl ReportPhrase {
                 call_now(out, *kind, *stance, *since);
             }
             Self::NotKnown { token, kind } => {
-                out.text(format!("{} {kind}: the call is not known", token.words()));
+                out.text(format!("{} {kind}: the {} is not known", token.words(), noun(*kind)));
             }
             Self::AsOf { kind, data_time, seen_at } => {
+                if kind.is_graded() {
+                    out.text("As of ").time(*seen_at, TimeStyle::DateTime);
+                    return;
+                }
                 out.text("As of the ");
                 if *kind != Kind::Hourly {
                     out.text("call of ");
@@ -106,8 +113,8 @@ impl ReportPhrase {
                 data_time_words(out, *kind, *data_time);
                 out.text(if *kind == Kind::Hourly { " call, seen " } else { ", seen " }).time(*seen_at, TimeStyle::Relative);
             }
-            Self::NoCallThere => {
-                out.text("Token Metrics has no call for this token at the moment.");
+            Self::NoCallThere { kind } => {
+                out.text(format!("Token Metrics has no {} for this token at the moment.", noun(*kind)));
             }
             Self::CallLookupOverLimit => {
                 out.text("Nobody follows this token here, so its call would have to be looked up, and today's look-ups are used up.");
@@ -115,8 +122,8 @@ impl ReportPhrase {
             Self::CallLookupUnavailable => {
                 out.text("Nobody follows this token here, and I cannot look its call up at the moment. Please try again later.");
             }
-            Self::FollowIt { example } => {
-                out.text("To be told of its next call, type ").code(example).text(".");
+            Self::FollowIt { kind, example } => {
+                out.text(format!("To be told of its next {}, type ", noun(*kind))).code(example).text(".");
             }
             Self::StatusTitle => {
                 out.text("Status");

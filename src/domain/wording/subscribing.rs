@@ -3,7 +3,7 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{capital, data_time_words},
+    call::{capital, data_time_words, noun, signals},
     reply::counted,
 };
 use crate::domain::{Cadence, Delivery, Direction, Kind, Since, Stance, Timestamp};
@@ -28,6 +28,7 @@ pub enum SubscribingPhrase {
     /// The same for many at once.
     TokensNow {
         tokens: Vec<TokenLabel>,
+        kind: Kind,
         stance: Option<Stance>,
     },
     AllTokens {
@@ -118,14 +119,14 @@ pub enum SubscribingPhrase {
 impl SubscribingPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::Subscribed { kind, direction } => out.text(format!("Subscribed to {kind} calls{}", only(*direction))),
+            Self::Subscribed { kind, direction } => out.text(format!("Subscribed to {}{}", signals(*kind), only(*direction))),
             Self::TokenNow { token, kind, stance, since } => {
                 out.strong(token.words()).text(": ");
                 call_now(out, *kind, *stance, *since);
                 out
             }
-            Self::TokensNow { tokens, stance } => {
-                let head = stance.map_or_else(|| "No call yet".to_owned(), |stance| format!("Now {stance}"));
+            Self::TokensNow { tokens, kind, stance } => {
+                let head = stance.map_or_else(|| format!("No {} yet", noun(*kind)), |stance| format!("Now {stance}"));
                 out.text(format!("{head} ({}): {}", tokens.len(), short_words(tokens)))
             }
             Self::AllTokens { limit } => out.strong("all").text(format!(": the first {limit} tokens by market cap")),
@@ -136,7 +137,7 @@ impl SubscribingPhrase {
             Self::ToldIn { label } => out.text(format!("Alerts go to {label}.")),
             Self::MentionsRole => out.text("Each alert mentions the role."),
             Self::NextPoll { kind, cadence, next } => {
-                out.text(format!("{} calls are checked ", capital(kind.as_str())));
+                out.text(format!("{} are checked ", capital(signals(*kind))));
                 cadence_words(out, cadence);
                 if let Some(next) = next {
                     out.text("; next ").time(*next, TimeStyle::Relative);
@@ -144,7 +145,7 @@ impl SubscribingPhrase {
                 out.text(".")
             }
             Self::FirstPoll { kind, cadence } => {
-                out.text(format!("{} calls are checked ", capital(kind.as_str())));
+                out.text(format!("{} are checked ", capital(signals(*kind))));
                 cadence_words(out, cadence);
                 if matches!(cadence, Cadence::Every(_)) {
                     out.text("; the first check begins as soon as the call budget allows");
@@ -158,7 +159,7 @@ impl SubscribingPhrase {
             Self::Excluded { words } => out.text(format!("Left out of all from now on: {}", words.join(", "))),
             Self::NotSubscribed { words } => out.text(format!("Not subscribed before: {}", words.join(", "))),
             Self::RemovedAll { count, kind } => {
-                let of = kind.map(|kind| format!(" of {kind} calls")).unwrap_or_default();
+                let of = kind.map(|kind| format!(" of {}", signals(kind))).unwrap_or_default();
                 out.text(format!("Removed {}{of}.", counted(u64::from(*count), "subscription")))
             }
             Self::Own { count } => out.text(format!("You have {}", subscriptions(*count))),
@@ -204,7 +205,7 @@ fn only(direction: Direction) -> String {
 /// `bullish since 14 Nov 2026`, or `no call yet`.
 pub(super) fn call_now(out: &mut Spans, kind: Kind, stance: Option<Stance>, since: Option<Since>) {
     let Some(stance) = stance else {
-        out.text("no call yet");
+        out.text(format!("no {} yet", noun(kind)));
         return;
     };
     out.text(stance.as_str());

@@ -3,10 +3,10 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{data_time_words, turned_words},
+    call::{change_words, data_time_words, noun},
     reply::counted,
 };
-use crate::domain::{Kind, Reason, Stance, Timestamp, Way};
+use crate::domain::{Kind, Reason, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about the way of an alert.
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 pub enum WhyPhrase {
     /// Titles: the last change of a token, and whose way it is.
     Turned {
-        token: TokenLabel,
+        token: Box<TokenLabel>,
         kind: Kind,
+        from: Option<Stance>,
         to: Stance,
-        way: Option<Way>,
         label: Option<Box<str>>,
     },
     Corrected {
@@ -97,14 +97,14 @@ pub enum WhyPhrase {
 impl WhyPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
-            Self::Turned { token, kind, to, way, label } => {
-                out.text(format!("Why: {} {} ({kind}){}", token.short(), turned_words(*to, *way), told_where(label.as_deref())));
+            Self::Turned { token, kind, from, to, label } => {
+                out.text(format!("Why: {} {} ({kind}){}", token.short(), change_words(*from, *to), told_where(label.as_deref())));
             }
             Self::Corrected { token, kind, to, label } => {
                 out.text(format!("Why: {} was corrected to {to} ({kind}){}", token.short(), told_where(label.as_deref())));
             }
             Self::Row { kind, data_time, from, to } => {
-                out.text(if *kind == Kind::Grade { "The grade of " } else { "The call of " });
+                out.text(format!("The {} of ", noun(*kind)));
                 data_time_words(out, *kind, *data_time);
                 out.text(format!(" is {to}; {}.", before(*from)));
             }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 fn demand(calls_per_month: u32, daily_tokens: u32, hourly_tokens: u32) -> Demand {
     let all_tokens = daily_tokens.max(hourly_tokens).max(100);
-    Demand { calls_per_month, all_tokens, list_pages: 60, daily_tokens, hourly_tokens, ..Demand::default() }
+    let tokens = [(Kind::Daily, daily_tokens), (Kind::Hourly, hourly_tokens)].into();
+    Demand { calls_per_month, all_tokens, list_pages: 60, tokens, ..Demand::default() }
 }
 
 fn every(hours: u64) -> Cadence {
@@ -15,9 +16,9 @@ fn every(hours: u64) -> Cadence {
 #[test]
 fn a_subscription_is_carried_unless_it_or_another_kind_goes_without() {
     let before = demand(500, 1000, 0);
-    assert_eq!(super::plan(&before).daily, every(24));
+    assert_eq!(*super::plan(&before).of(Kind::Daily), every(24));
     let carried = plan_for(&demand(500, 10, 0), &demand(500, 10, 5), Kind::Hourly).unwrap();
-    assert_eq!(carried.hourly, every(3));
+    assert_eq!(*carried.of(Kind::Hourly), every(3));
     let obstacle = plan_for(&before, &before.with_tokens(Kind::Hourly, 14), Kind::Hourly);
     assert_eq!(obstacle, Err(Obstacle { kind: Kind::Daily, needed: 310 }), "a thousand daily tokens would go without");
     let obstacle = plan_for(&before, &before.with_tokens(Kind::Hourly, 400), Kind::Hourly);
@@ -31,8 +32,8 @@ fn a_subscription_is_carried_unless_it_or_another_kind_goes_without() {
 fn the_table_of_the_rule() {
     for (tokens, hours) in [(1, 2), (50, 2), (100, 3), (200, 6), (500, 24), (750, 24), (1000, 24)] {
         let plan = plan(&demand(500, tokens, 0));
-        assert_eq!(plan.daily, every(hours), "{tokens} tokens");
-        assert_eq!((&plan.hourly, &plan.directory), (&Cadence::Idle, &Cadence::Off));
+        assert_eq!(*plan.of(Kind::Daily), every(hours), "{tokens} tokens");
+        assert_eq!((plan.of(Kind::Hourly), &plan.directory), (&Cadence::Idle, &Cadence::Off));
         // Once a day is carried beyond what fits: the pace skips a poll now and then.
         assert!(plan.planned <= 500 || tokens > 500, "{tokens} tokens: {}", plan.planned);
     }
@@ -49,7 +50,8 @@ fn what_is_planned_once_a_day_is_what_it_takes() {
     // Yesterday and today of 50 tokens a call; ranks of as many tokens weekly.
     assert_eq!(plan(&demand(500, 500, 0)).planned, 10 * 31 + 5 * 5 + 50);
     assert_eq!(plan(&demand(500, 1000, 0)).planned, 20 * 31 + 5 * 10 + 50, "more than the budget, and said");
-    let given = Demand { daily: Wish::Given { expression: "0 0 12 * * *".to_owned(), runs: 31 }, ..demand(500, 500, 0) };
+    let given =
+        Demand { wishes: [(Kind::Daily, Wish::Given { expression: "0 0 12 * * *".to_owned(), runs: 31 })].into(), ..demand(500, 500, 0) };
     assert_eq!(plan(&given).planned, plan(&demand(500, 500, 0)).planned);
 }
 
@@ -57,20 +59,21 @@ fn what_is_planned_once_a_day_is_what_it_takes() {
 fn hourly_calls_every_hour_are_744_and_do_not_fit_500() {
     assert_eq!(hourly_month_every(50, HOUR), 744);
     let both = plan(&demand(500, 50, 20));
-    assert_eq!(both.hourly, every(3), "the shortest within 60 % of 419");
-    assert_eq!(both.daily, every(6), "the rest");
+    assert_eq!(*both.of(Kind::Hourly), every(3), "the shortest within 60 % of 419");
+    assert_eq!(*both.of(Kind::Daily), every(6), "the rest");
     assert!(both.planned <= 500);
-    let given = Demand { hourly: Wish::Given { expression: "0 5 * * * *".to_owned(), runs: 744 }, ..demand(500, 50, 20) };
+    let given =
+        Demand { wishes: [(Kind::Hourly, Wish::Given { expression: "0 5 * * * *".to_owned(), runs: 744 })].into(), ..demand(500, 50, 20) };
     let given = plan(&given);
-    assert_eq!(given.hourly, Cadence::Cron("0 5 * * * *".to_owned()), "kept as it is; the budget wins when it fires");
+    assert_eq!(*given.of(Kind::Hourly), Cadence::Cron("0 5 * * * *".to_owned()), "kept as it is; the budget wins when it fires");
     assert!(given.planned > 500);
-    assert!(matches!(given.daily, Cadence::DoesNotFit { needed: 31 }));
+    assert!(matches!(given.of(Kind::Daily), Cadence::DoesNotFit { needed: 31 }));
 }
 
 #[test]
 fn what_does_not_fit_says_what_it_needs() {
     let plan = plan(&demand(500, 10, 400));
-    assert_eq!(plan.hourly, Cadence::DoesNotFit { needed: 4 * 31 * 29 });
+    assert_eq!(*plan.of(Kind::Hourly), Cadence::DoesNotFit { needed: 4 * 31 * 29 });
     assert_eq!(plan.carries(Kind::Hourly), Err(4 * 31 * 29));
     assert_eq!(plan.carries(Kind::Daily), Ok(()));
     assert_eq!(super::plan(&demand(50, 1, 0)).carries(Kind::Daily), Err(31));
@@ -79,8 +82,8 @@ fn what_does_not_fit_says_what_it_needs() {
 #[test]
 fn without_a_budget_everything_is_as_often_as_can_be() {
     let plan = plan(&demand(0, 1000, 1000));
-    assert_eq!(plan.daily, Cadence::Every(Duration::from_secs(900)));
-    assert_eq!((plan.hourly, plan.directory), (every(1), every(7 * 24)));
+    assert_eq!(*plan.of(Kind::Daily), Cadence::Every(Duration::from_secs(900)));
+    assert_eq!((plan.of(Kind::Hourly).clone(), plan.directory), (every(1), every(7 * 24)));
 }
 
 #[test]
@@ -93,9 +96,9 @@ fn the_full_list_is_read_from_5000_calls_on() {
 
 #[test]
 fn off_and_idle_cost_nothing() {
-    let off = Demand { daily: Wish::Off, ..demand(500, 50, 0) };
-    assert_eq!(plan(&off).daily, Cadence::Off);
-    assert_eq!(plan(&demand(500, 0, 0)).daily, Cadence::Idle);
+    let off = Demand { wishes: [(Kind::Daily, Wish::Off)].into(), ..demand(500, 50, 0) };
+    assert_eq!(*plan(&off).of(Kind::Daily), Cadence::Off);
+    assert_eq!(*plan(&demand(500, 0, 0)).of(Kind::Daily), Cadence::Idle);
     assert_eq!(plan(&off).planned, 81);
 }
 
@@ -123,7 +126,7 @@ proptest! {
     #[test]
     fn a_plan_that_fits_never_plans_more_than_the_budget(budget in 200_u32..100_000, daily in 0_u32..2_000, hourly in 0_u32..2_000) {
         let plan = plan(&demand(budget, daily, hourly));
-        let rarely = matches!(plan.daily, Cadence::Every(period) if period.as_secs() >= DAY / 2);
+        let rarely = matches!(plan.of(Kind::Daily), Cadence::Every(period) if period.as_secs() >= DAY / 2);
         if plan.carries(Kind::Daily).is_ok() && plan.carries(Kind::Hourly).is_ok() && budget >= 1_000 && !rarely {
             prop_assert!(plan.planned <= budget, "{plan:?}");
         }

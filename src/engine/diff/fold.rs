@@ -2,6 +2,10 @@
 
 use super::{HOUR, row::Row};
 use crate::domain::{Change, Kind, Nature, SetAsideReason, Since, Snapshot, Stance, Timestamp, Timing, TokenId, TokenState};
+use std::time::Duration;
+
+/// Polls that are so far apart are few: one is enough for a label. A poll once in 12 hours comes a little sooner or later.
+const FAR_APART: Duration = Duration::from_secs(12 * 3600 - 300);
 
 /// What is known of one token while its rows are taken.
 pub(super) struct Fold<'a> {
@@ -12,6 +16,8 @@ pub(super) struct Fold<'a> {
     changes: Vec<Change>,
     /// First sight: state, never news (2.6).
     baseline: bool,
+    /// When it was asked for before, if ever.
+    asked_before: Option<Timestamp>,
     /// It was asked for and absent before: a difference is old news (2.6).
     returns: bool,
 }
@@ -21,7 +27,8 @@ impl<'a> Fold<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, token: TokenId, before: Option<&TokenState>, now: Timestamp) -> Self {
         let returns = before.is_some_and(|state| state.seen_at < state.asked_at);
         let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..*state });
-        Self { snapshot, token, now, state, changes: Vec::new(), baseline: before.is_none(), returns }
+        let asked_before = before.map(|state| state.asked_at);
+        Self { snapshot, token, now, state, changes: Vec::new(), baseline: before.is_none(), asked_before, returns }
     }
 
     /// Takes one row; rows come in order of time. Gives a reason where the row changed no call.
@@ -48,6 +55,17 @@ impl<'a> Fold<'a> {
             self.state = Some(self.turn(state, to, row));
             return Some(SetAsideReason::Baseline);
         }
+        if self.is_to_be_shown_again(&state, to) {
+            let pending = TokenState {
+                pending: Some(to),
+                data_time: at,
+                trader_grade: row.trader_grade(),
+                fingerprint: Some(row.fingerprint()),
+                ..state
+            };
+            self.state = Some(pending);
+            return Some(SetAsideReason::ShownOnce);
+        }
         // Where no call was known, nothing is taken back: that is a turn even in a final row.
         let corrects = same_row && state.settled && state.stance.is_some();
         if corrects && state.corrected {
@@ -73,7 +91,7 @@ impl<'a> Fold<'a> {
         TokenState {
             token: self.token,
             stance,
-            since: stance.map(|_| Since { at, exact: row.by_signal }),
+            since: stance.map(|_| Since { at, exact: row.by_signal && !self.snapshot.kind.is_graded() }),
             data_time: at,
             settled: self.is_final(at),
             corrected: false,
@@ -81,13 +99,21 @@ impl<'a> Fold<'a> {
             seen_at: self.now,
             asked_at: self.now,
             trader_grade: row.trader_grade(),
+            pending: None,
+            scores: row.scores(),
             fingerprint: Some(row.fingerprint()),
         }
     }
 
     /// A daily trend where no call was known is the first sight of a call, not news: only a signal turns "no call" (2.6, 2.7).
     fn is_silent(&self, state: &TokenState, row: &Row<'_>) -> bool {
-        state.stance.is_none() && !row.by_signal
+        state.stance.is_none() && (!row.by_signal || self.snapshot.kind.is_graded())
+    }
+
+    /// A label counts after two polls in a row, and after one where polls are far apart (2.11; ARCHITECTURE.md, G1).
+    fn is_to_be_shown_again(&self, state: &TokenState, to: Stance) -> bool {
+        let is_far = self.asked_before.is_none_or(|asked| self.now.since(asked) >= FAR_APART);
+        self.snapshot.kind.is_graded() && state.pending != Some(to) && !is_far
     }
 
     /// The state after a row that makes the same call, or none.
@@ -102,6 +128,9 @@ impl<'a> Fold<'a> {
             corrected: !newer && state.corrected,
             stored_at: if newer { self.now } else { state.stored_at },
             trader_grade: row.trader_grade(),
+            // Only a row with a label says anything about one that was shown.
+            pending: state.pending.filter(|_| row.word.is_none()),
+            scores: row.scores().or(state.scores),
             fingerprint: Some(row.fingerprint()),
             ..state
         }
@@ -119,6 +148,8 @@ impl<'a> Fold<'a> {
             corrected: false,
             stored_at: self.now,
             trader_grade: row.trader_grade(),
+            pending: None,
+            scores: row.scores().or(state.scores),
             fingerprint: Some(row.fingerprint()),
             ..state
         }
@@ -138,6 +169,7 @@ impl<'a> Fold<'a> {
             timing: self.timing(row.observation.data_time),
             after_gap: self.changes.is_empty() && self.snapshot.gaps.contains(&self.token),
             trader_grade: row.trader_grade(),
+            mover: row.scores().zip(state.scores).and_then(|(now, before)| now.moved_most_since(&before)),
         }
     }
 

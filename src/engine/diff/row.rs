@@ -1,6 +1,6 @@
 //! What a single row says, whatever was known before.
 
-use crate::domain::{Kind, Observation, SetAside, SetAsideReason, Stance, Timestamp, TokenId};
+use crate::domain::{Class, Grade, Kind, Observation, Scores, SetAside, SetAsideReason, Stance, Timestamp, TokenId};
 
 /// A row whose numbers could be understood.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub(super) struct Row<'a> {
 impl<'a> Row<'a> {
     /// Reads the numbers by `rules.md` 2.1 and 2.2.
     pub(super) fn read(kind: Kind, observation: &'a Observation) -> Result<Self, SetAsideReason> {
+        if kind.is_graded() {
+            return Self::read_graded(kind, observation);
+        }
         let signal = call_of(observation.signal)?;
         if kind == Kind::Hourly {
             if observation.signal.is_none() && observation.position.is_none() {
@@ -33,6 +36,20 @@ impl<'a> Row<'a> {
         Ok(Self { observation, word: signal.or(trend), by_signal: signal.is_some(), first: None })
     }
 
+    /// Reads a label (2.11); a row without one is taken for its number.
+    fn read_graded(kind: Kind, observation: &'a Observation) -> Result<Self, SetAsideReason> {
+        let graded = observation.values.graded.as_deref().ok_or(SetAsideReason::Empty)?;
+        let meaning = |label: &String| match kind {
+            Kind::Grade => Grade::of_label(label).map(Stance::Grade),
+            _ => Class::of_label(label).map(Stance::Class),
+        };
+        let word = graded.label.as_ref().map(|label| meaning(label).ok_or(SetAsideReason::UnknownLabel)).transpose()?;
+        if word.is_none() && graded.grade.is_none() {
+            return Err(SetAsideReason::Empty);
+        }
+        Ok(Self { observation, word, by_signal: word.is_some(), first: None })
+    }
+
     pub(super) fn token(&self) -> TokenId {
         self.observation.token
     }
@@ -44,13 +61,13 @@ impl<'a> Row<'a> {
     /// Whether two rows of one time say the same.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         let numbers = |row: &Self| [row.observation.signal, row.observation.trend, row.observation.position];
-        numbers(self).into_iter().zip(numbers(other)).all(|(a, b)| a == b || both_nan(a, b))
+        self.word == other.word && numbers(self).into_iter().zip(numbers(other)).all(|(a, b)| a == b || both_nan(a, b))
     }
 
     /// An order among rows that agree; any will do if it does not depend on how they came.
     pub(super) fn values_key(&self) -> [Option<u64>; 5] {
         let values = &self.observation.values;
-        [values.trader_grade, values.investor_grade, values.signal_returns, values.holding_returns, values.close]
+        [self.grade(), values.investor_grade, values.signal_returns, values.holding_returns, values.close]
             .map(|value| value.map(f64::to_bits))
     }
 
@@ -59,13 +76,29 @@ impl<'a> Row<'a> {
         let numbers = [self.observation.signal, self.observation.trend, self.observation.position];
         let bits = numbers.map(|number| number.map(f64::to_bits)).into_iter().chain(self.values_key());
         // No number is not zero: these bits are a NaN that no source can send.
-        let words = bits.map(|bits| bits.unwrap_or(u64::MAX));
+        let words = bits.map(|bits| bits.unwrap_or(u64::MAX)).chain(self.graded_words());
         let hash = words.fold(0xcbf2_9ce4_8422_2325_u64, |hash, word| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
         hash.cast_signed()
     }
 
+    /// What else a graded row says; nothing for other rows.
+    fn graded_words(&self) -> impl Iterator<Item = u64> {
+        let label = self.observation.values.graded.iter().filter_map(|graded| graded.label.as_deref()).flat_map(str::bytes).map(u64::from);
+        let scores = self.scores().into_iter().flat_map(|scores| scores.as_array());
+        label.chain(scores.map(|score| score.map_or(u64::MAX, f64::to_bits)))
+    }
+
+    fn grade(&self) -> Option<f64> {
+        let values = &self.observation.values;
+        values.trader_grade.or_else(|| values.graded.as_ref()?.grade)
+    }
+
     pub(super) fn trader_grade(&self) -> Option<f64> {
-        self.observation.values.trader_grade.filter(|grade| grade.is_finite())
+        self.grade().filter(|grade| grade.is_finite())
+    }
+
+    pub(super) fn scores(&self) -> Option<Scores> {
+        self.observation.values.graded.as_ref().map(|graded| graded.scores).filter(|scores| !scores.is_empty())
     }
 
     pub(super) fn set_aside(&self, reason: SetAsideReason) -> SetAside {

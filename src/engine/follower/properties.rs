@@ -22,6 +22,7 @@ fn news(kind: Kind, token: i64, to: Stance, now: Timestamp) -> News {
         timing: Timing::Fresh,
         after_gap: false,
         trader_grade: None,
+        mover: None,
     };
     News { change, symbol: format!("T{token}"), rank: None, link: None }
 }

@@ -64,10 +64,8 @@ pub async fn demand(
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
         list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
-        daily_tokens: wanted.tokens(Kind::Daily),
-        hourly_tokens: wanted.tokens(Kind::Hourly),
-        daily: wish(Kind::Daily),
-        hourly: wish(Kind::Hourly),
+        tokens: Kind::AVAILABLE.iter().map(|kind| (*kind, wanted.tokens(*kind))).collect(),
+        wishes: Kind::AVAILABLE.iter().map(|kind| (*kind, wish(*kind))).collect(),
     })
 }
 
@@ -121,8 +119,7 @@ impl Poller {
     async fn apply(&mut self, demand: &Demand, plan: &Plan, now: Timestamp) -> StoreResult<()> {
         for feed in Feed::POLLED {
             let (cadence, tokens) = match feed {
-                Feed::Signals(Kind::Daily) => (&plan.daily, demand.daily_tokens),
-                Feed::Signals(kind) => (plan.of(*kind), demand.hourly_tokens),
+                Feed::Signals(kind) => (plan.of(*kind), demand.tokens_of(*kind)),
                 Feed::Ranks => (&plan.ranks, demand.all_tokens),
                 Feed::Directory => (&plan.directory, self.feeds.get(feed).map_or(0, |state| state.status.tokens)),
             };

@@ -1,7 +1,7 @@
 //! One HTTP call: the key in its header, the answer classified by what to do next.
 
 use super::{
-    collect::{Daily, Hourly},
+    collect::{Daily, Hourly, Latest},
     endpoint,
     version::Version,
     wire,
@@ -56,6 +56,8 @@ impl Source for TokenMetrics {
     fn collect(&self, ask: Ask) -> Box<dyn Collector> {
         match ask.kind {
             Kind::Hourly => Box::new(Hourly::new(&ask)),
+            Kind::Grade => Box::new(Latest::new(endpoint::GRADES, &ask)),
+            Kind::Fundamental => Box::new(Latest::new(endpoint::FUNDAMENTALS, &ask)),
             _ => Box::new(Daily::new(&ask)),
         }
     }

@@ -1,5 +1,9 @@
 //! Which calls a poll needs, one after the other (`rules.md` 1.1 to 1.3): state machines without IO.
 
+mod latest;
+
+pub(super) use latest::Latest;
+
 use super::endpoint;
 use crate::{
     domain::{Day, Kind, Observation, SetAside, SetAsideReason, Snapshot, SourceId, Timestamp, TokenId},

@@ -4,6 +4,7 @@
 
 mod client;
 mod collect;
+mod graded;
 mod version;
 mod wire;
 
@@ -20,6 +21,10 @@ pub mod endpoint {
     pub const DAILY: &str = "trading-signals";
     /// Calls, one row a token and hour.
     pub const HOURLY: &str = "hourly-trading-signals";
+    /// Grades, the latest of each token.
+    pub const GRADES: &str = "tm-grade";
+    /// Fundamental grades, the latest of each token.
+    pub const FUNDAMENTALS: &str = "fundamental-grade";
     /// Tokens by market cap.
     pub const RANKS: &str = "top-market-cap-tokens";
     /// All tokens.
@@ -30,6 +35,8 @@ pub mod endpoint {
         match endpoint {
             DAILY => Some(Kind::Daily),
             HOURLY => Some(Kind::Hourly),
+            GRADES => Some(Kind::Grade),
+            FUNDAMENTALS => Some(Kind::Fundamental),
             _ => None,
         }
     }

@@ -54,6 +54,16 @@ pub(super) struct Keys {
     pub(super) signal_returns: &'static str,
     pub(super) holding_returns: &'static str,
     pub(super) close: &'static str,
+    pub(super) grade: GradedKeys,
+    pub(super) fundamental: GradedKeys,
+}
+
+/// What the parts of a row of grades are called.
+pub(super) struct GradedKeys {
+    pub(super) label: &'static str,
+    pub(super) grade: &'static str,
+    /// In the order of [`Component::ALL`](crate::domain::Component::ALL); none where the row has no parts.
+    pub(super) scores: Option<[&'static str; 5]>,
 }
 
 const V2: Keys = Keys {
@@ -73,6 +83,12 @@ const V2: Keys = Keys {
     signal_returns: "TRADING_SIGNALS_RETURNS",
     holding_returns: "HOLDING_RETURNS",
     close: "CLOSE",
+    grade: GradedKeys { label: "TM_GRADE_SIGNAL", grade: "TM_GRADE", scores: None },
+    fundamental: GradedKeys {
+        label: "FUNDAMENTAL_GRADE_CLASS",
+        grade: "FUNDAMENTAL_GRADE",
+        scores: Some(["COMMUNITY_SCORE", "TOKENOMICS_SCORE", "EXCHANGE_SCORE", "VC_SCORE", "DEFI_SCANNER_SCORE"]),
+    },
 };
 
 // Its daily rows carry `tm_grade` in place of the trader grade: that is another grade, and not shown as this one.
@@ -93,6 +109,12 @@ const V3: Keys = Keys {
     signal_returns: "trading_signals_returns",
     holding_returns: "holding_returns",
     close: "close",
+    grade: GradedKeys { label: "tm_grade_signal", grade: "tm_grade", scores: None },
+    fundamental: GradedKeys {
+        label: "fundamental_grade_class",
+        grade: "fundamental_grade",
+        scores: Some(["community_score", "tokenomics_score", "exchange_score", "vc_score", "defi_scanner_score"]),
+    },
 };
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! Numbers come as numbers, as numeric strings, as `""` and as null. What keys are called depends on the API's version. A row that cannot be
 //! read is set aside; the others go on.
 
-use super::version::{Keys, Version};
+use super::{
+    graded,
+    version::{Keys, Version},
+};
 use crate::{
     domain::{Kind, Observation, SetAside, SetAsideReason, Timestamp, Token, TokenId, Values, clean_name},
     sources::value::Value,
@@ -100,7 +103,8 @@ pub fn guess_kind(row: &Value<'_>) -> Option<Kind> {
 pub fn read_rows(version: Version, kind: Kind, rows: &[Value<'_>]) -> (Vec<Observation>, Vec<SetAside>) {
     let (mut read, mut aside) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        match observation(version.keys(), kind, row) {
+        let read_one = if kind.is_graded() { graded::observation } else { observation };
+        match read_one(version.keys(), kind, row) {
             Ok(observation) => read.push(observation),
             Err(unreadable) => aside.push(unreadable),
         }
@@ -127,6 +131,7 @@ fn observation(keys: &Keys, kind: Kind, row: &Value<'_>) -> Result<Observation, 
         signal_returns: value(keys.signal_returns),
         holding_returns: value(keys.holding_returns),
         close: value(keys.close),
+        graded: None,
     };
     Ok(Observation { token, data_time, signal, trend, position, values })
 }
@@ -161,7 +166,7 @@ fn link(url: Option<&str>, slug: Option<&str>) -> Option<String> {
     own.or_else(|| slug.map(str::trim).filter(safe).map(|slug| format!("https://app.tokenmetrics.com/en/{slug}")))
 }
 
-fn token_id(keys: &Keys, row: &Value<'_>) -> Option<TokenId> {
+pub(super) fn token_id(keys: &Keys, row: &Value<'_>) -> Option<TokenId> {
     let id = match row.get(keys.id)? {
         Value::Text(text) => text.trim().parse().ok()?,
         Value::Integer(id) => *id,
@@ -185,10 +190,10 @@ fn data_time(keys: &Keys, kind: Kind, row: &Value<'_>) -> Option<Timestamp> {
 }
 
 /// Neither a number nor nothing.
-struct Unreadable;
+pub(super) struct Unreadable;
 
 /// A number, a numeric string, or nothing (absent, null, empty).
-fn number(value: Option<&Value<'_>>) -> Result<Option<f64>, Unreadable> {
+pub(super) fn number(value: Option<&Value<'_>>) -> Result<Option<f64>, Unreadable> {
     let number = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Text(text)) if text.trim().is_empty() => return Ok(None),

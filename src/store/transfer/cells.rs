@@ -4,7 +4,8 @@
 
 use crate::domain::{
     Address, AlertState, Cadence, Delivery, Direction, Feed, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention,
-    MessageBody, Place, Platform, QuarantineReason, Reason, Settings, SourceId, Stance, Target, Timestamp, Unconfirmed, Values, clean_name,
+    MessageBody, Mover, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Timestamp, Unconfirmed,
+    Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -211,7 +212,7 @@ texts! {
     /// Which signal.
     KindText,
     |text| taken(text, Kind::parse(text).filter(|kind| Kind::AVAILABLE.contains(kind)), |kind| kind.to_string()),
-    "daily or hourly";
+    "daily, hourly, grade or fundamental";
     /// Which turns.
     DirectionText,
     |text| taken(text, Direction::parse(text), |direction| direction.to_string()),
@@ -223,11 +224,11 @@ texts! {
     /// A call.
     StanceText,
     |text| taken(text, Stance::parse(text), |stance| stance.to_string()),
-    "bullish or bearish";
+    "bullish, bearish, or a grade such as \"Buy\", or a class such as \"blueChip\"";
     /// What is polled.
     FeedText,
     |text| taken(text, Feed::parse(text), |feed| feed.to_string()),
-    "daily, hourly, ranks or directory";
+    "daily, hourly, grade, fundamental, ranks or directory";
     /// Why a place cannot be reached.
     QuarantineText,
     |text| taken(text, QuarantineReason::parse(text), |reason| reason.as_str().to_owned()),
@@ -416,6 +417,18 @@ json!(
     ValuesJson,
     |value| as_read::<Values>(&value),
     "the values as export wrote them"
+);
+json!(
+    /// What a fundamental grade is made of.
+    ScoresJson,
+    |value| as_read::<Scores>(&value),
+    "the scores as export wrote them"
+);
+json!(
+    /// The part of it that moved most.
+    MoverJson,
+    |value| as_read::<Mover>(&value),
+    "what moved as export wrote it"
 );
 json!(
     /// Anything: what a button does, what the audit saw.

@@ -7,9 +7,9 @@ use super::{
     Section,
     cells::{
         AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, DecisionText, DeliveryText, DirectionText, FeedText, KindText,
-        LaterFlag, MentionJson, MessageStateText, Moment, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText,
-        QuarantineText, ReasonText, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson, UpdateBody,
-        UpdateStateText, ValuesJson,
+        LaterFlag, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText,
+        QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson,
+        UpdateBody, UpdateStateText, ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -165,6 +165,8 @@ section! {
         seen_at: Moment = BIGINT seen_at,
         asked_at: Moment = BIGINT asked_at,
         trader_grade: Option<f64> = REAL trader_grade,
+        pending: Option<StanceText> = TEXT pending,
+        scores: Option<ScoresJson> = TEXT scores,
         fingerprint: Option<i64> = BIGINT fingerprint,
     } key [source, kind, token] order ["x.source", "x.kind", ("x.token_id")]
 }
@@ -221,6 +223,7 @@ section! {
         timing: TimingText = TEXT timing,
         after_gap: bool = BOOLEAN after_gap,
         trader_grade: Option<f64> = REAL trader_grade,
+        mover: Option<MoverJson> = TEXT mover,
     } key [id] order [("x.id")]
 }
 

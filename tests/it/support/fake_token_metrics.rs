@@ -66,6 +66,8 @@ struct TokenRow {
 struct Inner {
     daily: BTreeMap<(Timestamp, i64), (i64, i64)>,
     hourly: BTreeMap<(Timestamp, i64), (i64, i64)>,
+    grades: BTreeMap<i64, (String, String)>,
+    fundamentals: BTreeMap<i64, (String, String, [Option<f64>; 5])>,
     tokens: Vec<TokenRow>,
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
@@ -109,6 +111,16 @@ impl FakeTokenMetrics {
     /// The hourly row of a token: signal and position.
     pub fn set_hourly(&self, token: i64, hour: &str, signal: i64, position: i64) {
         self.inner().hourly.insert((Timestamp::parse(hour).unwrap(), token), (signal, position));
+    }
+
+    /// How a token is graded: label and number.
+    pub fn set_grade(&self, token: i64, label: &str, grade: f64) {
+        self.inner().grades.insert(token, (label.to_owned(), grade.to_string()));
+    }
+
+    /// The fundamental grade of a token: class, number, and the scores of community, tokenomics, exchanges, investors and DeFi.
+    pub fn set_fundamental(&self, token: i64, class: &str, grade: f64, scores: [Option<f64>; 5]) {
+        self.inner().fundamentals.insert(token, (class.to_owned(), grade.to_string(), scores));
     }
 
     /// The tokens by market cap, the largest first.
@@ -259,6 +271,13 @@ fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usi
             let rows = inner.hourly.iter().rev().filter(|((_, id), _)| asked(*id));
             rows.map(|((hour, id), (signal, position))| hourly(inner, *id, *hour, *signal, *position)).collect()
         }
+        "tm-grade" => {
+            inner.grades.iter().filter(|(id, _)| asked(**id)).map(|(id, (label, grade))| graded(inner, *id, label, grade)).collect()
+        }
+        "fundamental-grade" => {
+            let rows = inner.fundamentals.iter().filter(|(id, _)| asked(**id));
+            rows.map(|(id, (class, grade, scores))| fundamental(inner, *id, class, grade, *scores)).collect()
+        }
         "top-market-cap-tokens" => inner.tokens.iter().map(listed).collect(),
         "tokens" => {
             let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
@@ -303,6 +322,29 @@ fn hourly(inner: &Inner, id: i64, hour: Timestamp, signal: i64, position: i64) -
     json!({
         "TIMESTAMP": iso(hour), "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol,
         "CLOSE": 96849.12, "SIGNAL": signal.to_string(), "POSITION": position.to_string(),
+    })
+}
+
+fn graded(inner: &Inner, id: i64, label: &str, grade: &str) -> Value {
+    let token = token_of(inner, id);
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "TM_GRADE": grade, "TM_GRADE_24h_PCT_CHANGE": "1.52",
+        "TM_TRADER_GRADE_24H_CHANGE": "0.84", "QUANT_GRADE": "61.20", "TM_GRADE_SIGNAL": label, "MOMENTUM": "Holding Steady",
+    })
+}
+
+fn fundamental(
+    inner: &Inner,
+    id: i64,
+    class: &str,
+    grade: &str,
+    [community, tokenomics, exchanges, investors, defi]: [Option<f64>; 5],
+) -> Value {
+    let token = token_of(inner, id);
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "FUNDAMENTAL_GRADE": grade, "FUNDAMENTAL_GRADE_CLASS": class,
+        "COMMUNITY_SCORE": community, "EXCHANGE_SCORE": exchanges, "VC_SCORE": investors, "TOKENOMICS_SCORE": tokenomics,
+        "DEFI_SCANNER_SCORE": defi,
     })
 }
 
