@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, Delivery, Direction, Due, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
+        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
         wording::{Card, PreviewPhrase, Tone},
     },
     engine::follower::{Follower, News, Step},
@@ -115,12 +115,7 @@ fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChang
         Step::Sent { at, draft, .. } => Some(Imagined { at, title: draft.body.to_card().title.plain(), changes: draft.body.calls().len() }),
         Step::Held { .. } | Step::Skipped { .. } => None,
     };
-    // What was told to be unstable waits once more.
-    let told = |due: &Due| {
-        let is_it = |step: &Step| matches!(step, Step::Sent { draft, .. } if draft.alerts.contains(&due.alert));
-        due.reason == Reason::Flapping && steps.iter().any(is_it)
-    };
-    let waiting = follower.waiting().filter(|due| due.reason != Reason::NetZero && !told(due)).count();
+    let waiting = follower.untold().filter(|due| due.reason != Reason::NetZero).count();
     (steps.into_iter().filter_map(sent).collect(), waiting)
 }
 

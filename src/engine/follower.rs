@@ -113,9 +113,14 @@ impl Follower {
         self.mutes = mutes;
     }
 
-    /// What waits.
+    /// What waits, with what was told to be unstable and waits for its last word.
     pub fn waiting(&self) -> impl Iterator<Item = &Due> {
         self.pending.values().map(|one| &one.due)
+    }
+
+    /// What waits and was never told.
+    pub fn untold(&self) -> impl Iterator<Item = &Due> {
+        self.pending.values().filter(|one| !one.told).map(|one| &one.due)
     }
 
     /// What it was last told of a token.

@@ -4,16 +4,12 @@
 use crate::{
     commands::ImaginedSubscriber,
     domain::{
-        Change, Delivery, Digests, Direction, Due, MessageBody, Mutes, Reason, Settings, Situation, SummaryCause, Target, Timestamp,
-        TokenId, Wish, wording::Phrase,
+        Change, Delivery, Direction, Due, MessageBody, Reason, Settings, SummaryCause, Target, Timestamp, TokenId, Wish, wording::Phrase,
     },
-    engine::{
-        compose::compose,
-        follower::{Follower, News, Step},
-    },
+    engine::follower::{Follower, News, Step},
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One printed decision; its field names are those of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,29 +82,16 @@ fn line(decision: &'static str, reason: Reason, release_at: Option<Timestamp>, t
 
 /// The line of a summary that tells this alone, whatever limits there are.
 fn text_of(due: &Due) -> String {
-    let situation = Situation {
-        settings: Settings { max_per_hour: 0, ..Settings::default() },
-        mutes: Mutes::default(),
-        mentioned_at: None,
-        digests: Digests::default(),
-        sent: Vec::new(),
-        told: BTreeMap::new(),
-        turns: BTreeMap::new(),
-        wishes: vec![(
-            due.change.kind,
-            Wish {
-                target: Target::All,
-                direction: Direction::Any,
-                delivery: Delivery::Instant,
-                mention: None,
-                created_at: Timestamp::EPOCH,
-            },
-        )],
-        excluded: BTreeSet::new(),
-        due: vec![due.clone()],
+    let Due { change, symbol, rank, link, .. } = due.clone();
+    let (kind, now) = (change.kind, change.detected_at);
+    let mut follower = Follower::new(Settings { max_per_hour: 0, ..Settings::default() });
+    let (target, direction, delivery) = (Target::All, Direction::Any, Delivery::Instant);
+    follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH });
+    let calls = |step| match step {
+        Step::Sent { draft, .. } => draft.body.calls().to_vec(),
+        Step::Held { .. } | Step::Skipped { .. } => Vec::new(),
     };
-    let composition = compose(&situation, due.change.detected_at);
-    let calls: Vec<_> = composition.messages.iter().flat_map(|draft| draft.body.calls()).cloned().collect();
+    let calls: Vec<_> = follower.hear(&[News { change, symbol, rank, link }], now).into_iter().flat_map(calls).collect();
     let summary = MessageBody::Summary { cause: SummaryCause::Held, total: calls.len(), calls, compact: false };
     summary.to_card().lines.iter().map(Phrase::plain).collect::<Vec<_>>().join("\n")
 }
