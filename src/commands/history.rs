@@ -26,7 +26,7 @@ const MOST_HOURS: u32 = 168;
 impl Desk {
     pub(super) async fn history(&self, request: &Request) -> Outcome {
         let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
-        let follow_it = follow_it(&token, &label, kind);
+        let follow_it = follow_it(&label, kind);
         let call = self.store.current_calls(SOURCE, kind, &[token.id]).await?.remove(&token.id);
         let mut card = match call {
             Some(call) => {

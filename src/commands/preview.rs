@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone,
-        wording::{Card, PreviewPhrase, Tone},
+        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone, clean_name,
+        wording::{Card, PreviewPhrase, TokenLabel, Tone},
     },
     engine::follower::{Follower, News, Step},
     store::{StoredChange, SubscribeOrder},
@@ -79,12 +79,14 @@ impl Desk {
     async fn example(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<String, Stop> {
         let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
         let labels = self.labels(tokens).await?;
-        let own = tokens.iter().zip(labels).map(|(token, label)| if label.id.is_some() { format!("#{}", token.id) } else { label.symbol });
-        let list: Vec<_> = all.into_iter().chain(own).collect();
+        let list: Vec<_> = all.into_iter().chain(labels.iter().map(TokenLabel::typed)).collect();
         let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
         words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
         words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
         let named = request.platform() == Platform::Discord;
+        let given = |name| named && request.invocation.options.contains_key(name);
+        words.extend(request.channel.as_ref().filter(|_| given("channel")).map(|channel| ("channel", clean_name(&channel.label))));
+        words.extend(given("mention").then(|| ("mention", "@role".to_owned())));
         let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
         Ok(options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" ")))
     }

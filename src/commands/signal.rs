@@ -19,7 +19,7 @@ const EXAMPLE: &str = "/signal SOL";
 impl Desk {
     pub(super) async fn signal(&self, request: &Request) -> Outcome {
         let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
-        let follow_it = follow_it(&token, &label, kind);
+        let follow_it = follow_it(&label, kind);
         let (call, why_unknown) = self.call_of(request, token.id, kind).await?;
         let mut card = match (&call, &why_unknown) {
             (None, Some(_)) => Card::new(Tone::Neutral, ReportPhrase::NotKnown { token: label, kind }.into()),
@@ -92,8 +92,8 @@ pub(super) fn call_card(token: TokenLabel, kind: Kind, call: Option<&CurrentCall
 }
 
 /// How to be told of this token's calls.
-pub(super) fn follow_it(token: &Token, label: &TokenLabel, kind: Kind) -> Phrase {
-    let word = if label.id.is_some() { format!("#{}", token.id) } else { label.symbol.clone() };
+pub(super) fn follow_it(label: &TokenLabel, kind: Kind) -> Phrase {
+    let word = label.typed();
     let of_kind = if kind == Kind::Daily { String::new() } else { format!(" {kind}") };
     ReportPhrase::FollowIt { kind, example: format!("/subscribe {word}{of_kind}") }.into()
 }

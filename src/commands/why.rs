@@ -24,7 +24,7 @@ impl Desk {
         let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
         let destination = self.store.destination_at(&place.destination.address).await?;
         let trace = self.store.trace(destination.as_ref().map(|destination| destination.id), SOURCE, kind, token.id).await?;
-        let follow_it = follow_it(&token, &label, kind);
+        let follow_it = follow_it(&label, kind);
         let Some(trace) = trace else {
             let call = self.store.current_calls(SOURCE, kind, &[token.id]).await?.remove(&token.id);
             let mut card = super::signal::call_card(label, kind, call.as_ref());

@@ -178,6 +178,11 @@ impl TokenLabel {
         words
     }
 
+    /// What to type for it: `SOL`, or `#3375` where the symbol alone means another one.
+    pub fn typed(&self) -> String {
+        self.id.map_or_else(|| self.symbol.clone(), |id| format!("#{id}"))
+    }
+
     /// `SOL`, or `SOL #3375` where the symbol alone does not say which.
     pub fn short(&self) -> String {
         match self.id {
