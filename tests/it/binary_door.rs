@@ -2,7 +2,7 @@
 
 use crate::support::{
     fake_discord::interaction,
-    process::{Fakes, Installation, get, interact},
+    process::{Fakes, Installation, PATIENCE, get, interact},
 };
 use bellwether::clock::{Clock, SystemClock};
 use interaction::{PLAIN, in_server, sign, slash, subcommand};
@@ -113,7 +113,7 @@ async fn hostile_requests_change_nothing() {
     let log = process.log();
     assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
     assert!(log.lines().filter(|line| line.contains(" WARN ")).count() < 20, "strangers do not fill the log: {log}");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }
 
 #[tokio::test]
@@ -123,10 +123,10 @@ async fn a_body_that_trickles_is_given_up_while_others_are_served() {
     let (process, address) = installation.serve().await;
     let mut slow = TcpStream::connect(&address).await.unwrap();
     slow.write_all(b"POST /discord/interactions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
-    let begun = std::time::Instant::now();
     let mut answer = [0; 64];
+    let mut left = PATIENCE.as_millis() / 300;
     let read = loop {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it waits for ever");
+        left = left.checked_sub(1).expect("it waits for ever");
         let _ = slow.write_all(b"x").await;
         if let Ok(read) = tokio::time::timeout(Duration::from_millis(300), slow.read(&mut answer)).await {
             break read.unwrap_or(0);
@@ -134,6 +134,5 @@ async fn a_body_that_trickles_is_given_up_while_others_are_served() {
         assert_eq!(get(&address, "/healthz").await.0, 200);
     };
     assert!(read == 0 || answer.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&answer));
-    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }

@@ -42,9 +42,8 @@ async fn commands_work_without_an_address_and_a_stop_finishes_what_was_asked() {
     let slow = in_server(33, ADMIN, for_channel("test", "4242", &[]));
     gateway.asks(&slow);
     until(|| async { fakes.discord.requests().contains(&"GET /channels/4242".to_owned()).then_some(()) }).await.unwrap();
-    let (ended, took) = process.stop("TERM").await;
+    let ended = process.stop("TERM").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
     gateway.answer(&slow).await;
     gateway.with(|state| {
         assert_eq!((state.identified.len(), state.resumed.len(), state.closed.as_slice()), (1, 1, &[4000][..]));
@@ -60,7 +59,7 @@ async fn an_endpoint_that_takes_the_commands_away_is_told() {
     discord_is(&address, "down").await;
     let line = process.wait_for("clear the Interactions Endpoint URL").await;
     assert!(line.contains("old.example.org") && line.contains(&interaction::public_key()), "{line}");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }
 
 #[tokio::test]
@@ -72,7 +71,7 @@ async fn a_refused_token_ends_the_gateway_and_the_rest_goes_on() {
     discord_is(&address, "down").await;
     assert_eq!(get(&address, "/healthz").await.0, 200);
     assert_eq!(get(&address, "/readyz").await.0, 200, "Telegram works");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
     fakes.discord.gateway.with(|state| assert_eq!(state.paths.len(), 1, "it is not tried again"));
 }
 
@@ -91,7 +90,7 @@ async fn where_discord_does_not_say_nothing_else_is_dialled() {
     assert!(dialled(&process).iter().any(|remote| is_loopback(remote)), "what is dialled is seen");
     assert_eq!(process.log().matches("Discord does not say where the Gateway is").count(), 4, "each failure, and the notice");
     discord_is(&address, "up").await;
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
     assert!(!installation.everything_written().contains("discord.gg"));
 }
 

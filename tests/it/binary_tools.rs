@@ -117,7 +117,7 @@ on_both!(a_dead_letter_is_listed_and_sent_after_all, |db| async move {
     let arrived = until(|| async { fakes.telegram.unread().pop() }).await;
     assert_eq!(arrived.unwrap().chat, 501);
     until(|| async { installation.run(&["outbox", "list"]).await.out.starts_with("Nothing").then_some(()) }).await.unwrap();
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 });
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_healthcheck_asks_the_instance_beside_it() {
     let ended = installation.run(&["healthcheck"]).await;
     assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{ended:?}");
     assert_eq!(get(&format!("127.0.0.1:{port}"), "/metrics").await.0, 404, "everybody can reach this listener");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| asy
     ] {
         assert_eq!(post(&address, &secrets, body).await, status, "{secrets:?}");
     }
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
     assert_eq!(fakes.telegram.with(|world| world.webhook.url.clone()), format!("http://{address}/telegram/webhook"), "a stop leaves it");
 
     // Said while nobody is there: Telegram waits. Stored, then killed before it could be carried out.
@@ -81,12 +81,12 @@ on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| asy
     let process = serve(&installation).await;
     process.wait_for("could not be carried out; trying again").await;
     assert_eq!(fakes.telegram.unconfirmed(), 0, "it was confirmed");
-    assert_eq!(process.stop("KILL").await.0.code, None);
+    assert_eq!(process.stop("KILL").await.code, None);
     fakes.telegram.with(|world| world.faults.clear());
     let process = serve(&installation).await;
     assert!(answers(&fakes, 1).await[0].contains("max_per_hour 5"));
     assert_eq!(rows(&db.url, "SELECT state FROM updates_seen WHERE state = 'stored'").await, [""; 0]);
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
     assert_eq!(fakes.telegram.calls("deleteWebhook").len(), 0);
     let written = installation.everything_written();
     assert!(written.contains("TRACE") && !written.contains(SECRET), "no secret in the log");
@@ -113,7 +113,7 @@ async fn a_body_that_trickles_is_given_up_while_others_are_served() {
     });
     let read = given_up.await.expect("it waits for ever");
     assert!(read == 0 || answer.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&answer));
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }
 
 #[tokio::test]
@@ -150,5 +150,5 @@ async fn a_webhook_that_cannot_be_set_is_named_and_tried_again() {
     let check = installation.run(&["check"]).await;
     let line = check.out.lines().find(|line| line.starts_with("Telegram updates")).unwrap();
     assert!(line.contains(&format!("by webhook, to http://{address}/telegram/webhook; none wait")), "{line}");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }

@@ -204,12 +204,6 @@ on_both!(a_large_directory_is_completed_at_once, |db| async move {
     let Request { actor, venue, .. } = private(Command::Subscribe);
     let completion =
         Completion { actor, venue, command: Command::Subscribe, option: "tokens".to_owned(), typed: "btc, s".to_owned(), channel: None };
-    let start = std::time::Instant::now();
     let found = office.desk.complete(&completion).await;
     assert_eq!((found.len(), found[0].value.as_str()), (25, "btc, SOL"));
-    assert!(
-        start.elapsed() < std::time::Duration::from_secs(1),
-        "well inside Discord's three seconds, also on a busy machine: {:?}",
-        start.elapsed()
-    );
 });

@@ -216,10 +216,10 @@ on_both!(a_running_instance_is_not_moved_under_its_feet, |db| async move {
     let refused = import(&db.url, &document, &[]).await;
     assert!(refused.code == Some(1) && refused.err.contains("stop it, import, start it again"), "{refused:?}");
     assert_eq!(import(&db.url, &document, &["--dry-run"]).await.code, Some(0), "a look is free");
-    assert_eq!(process.stop("TERM").await.0.code, Some(0));
+    assert_eq!(process.stop("TERM").await.code, Some(0));
     assert_eq!(import(&db.url, &document, &[]).await.code, Some(0));
     let (process, _) = installation.serve().await;
-    assert_eq!(process.stop("TERM").await.0.code, Some(0), "an import leaves nobody locked out");
+    assert_eq!(process.stop("TERM").await.code, Some(0), "an import leaves nobody locked out");
     let everything = export(&db.url, &["--with-state"]).await;
     for secret in [crate::support::fake_discord::TOKEN, crate::support::fake_telegram::TOKEN, crate::support::fake_token_metrics::API_KEY] {
         assert!(!everything.contains(secret));

@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The longest that anything is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The three services that the binary talks to, by the system's clock.
 pub(crate) struct Fakes {
@@ -212,11 +212,10 @@ impl Process {
         Ended { code: status.code(), out, err: self.log() }
     }
 
-    /// Asks it to stop, and how long that took.
-    pub(crate) async fn stop(self, signal: &str) -> (Ended, Duration) {
-        let asked = Instant::now();
+    /// Asks it to stop, and waits for its end.
+    pub(crate) async fn stop(self, signal: &str) -> Ended {
         self.signal(signal);
-        (self.ended().await, asked.elapsed())
+        self.ended().await
     }
 }
 
@@ -247,10 +246,12 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Waits until `/metrics` holds this line.
-pub(crate) async fn wait_for_metric(address: &str, line: &str) {
-    let found = until(|| async { get(address, "/metrics").await.1.contains(line).then_some(()) }).await;
-    assert!(found.is_some(), "{line} never came:\n{}", get(address, "/metrics").await.1);
+/// Waits until so many polls of a feed were complete.
+pub(crate) async fn wait_for_polls(address: &str, feed: &str, count: u32) {
+    let line = format!(r#"bellwether_polls_total{{feed="{feed}",outcome="complete"}} "#);
+    let polls = |page: &str| page.lines().find_map(|of| of.strip_prefix(&line)?.parse::<u32>().ok()).unwrap_or(0);
+    let found = until(|| async { (polls(&get(address, "/metrics").await.1) >= count).then_some(()) }).await;
+    assert!(found.is_some(), "{line}{count} never came:\n{}", get(address, "/metrics").await.1);
 }
 
 /// Sends an interaction signed as Discord signs it; the status and what is answered at once.
