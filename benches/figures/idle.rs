@@ -38,7 +38,7 @@ pub(crate) async fn measure(table: &mut Table) {
     for _ in 0..STARTS {
         let (process, time) = started(&mut installation).await;
         times.push(time);
-        assert_eq!(process.stop("TERM").await.0.code, Some(0));
+        assert_eq!(process.stop("TERM").await.code, Some(0));
     }
     let ready = median(&times);
     table.reach("ready on an existing database", "within 300 ms", millis(ready), ready <= Duration::from_millis(300));
