@@ -9,7 +9,7 @@ use crate::{
 use bellwether::{
     clock::{ManualClock, SharedClock},
     domain::{Platform, Timestamp},
-    pipeline::{compose::compose_all, fanout::fan_out_chunk, ingest::ingest},
+    pipeline::{compose::compose_all, fanout::Fanout, ingest::ingest},
     store::Store,
     telemetry::Metrics,
 };
@@ -70,9 +70,11 @@ async fn round() -> Round {
 
     let (mut written, mut longest_chunk, mut at_first, mut most) = (0, Duration::ZERO, 0, 0);
     let began = Instant::now();
-    while let Some(job) = store.next_fanout_job().await.unwrap() {
+    let mut fanout = Fanout::next(&store).await.unwrap().unwrap();
+    loop {
         let chunk = Instant::now();
-        written += fan_out_chunk(&store, job, clock.now(), &metrics).await.unwrap();
+        let Some(alerts) = fanout.chunk(clock.now(), &metrics).await.unwrap() else { break };
+        written += alerts;
         longest_chunk = longest_chunk.max(chunk.elapsed());
         most = resident(std::process::id()).max(most);
         at_first = if at_first == 0 { most } else { at_first };

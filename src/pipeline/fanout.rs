@@ -1,11 +1,12 @@
 //! Stage 2: each change meets the subscriptions that match, in chunks by destination. A chunk is one short transaction that also moves the
-//! job's cursor, so that a crash resumes in the middle and a million subscribers are not one transaction.
+//! job's cursor, so that a crash resumes in the middle and a million subscribers are not one transaction. While a chunk is written the next
+//! one is read.
 
 use crate::{
     clock::SharedClock,
     domain::{AlertState, Candidate, Decision, DestinationId, Timestamp},
     engine::decide::{decide, lane},
-    store::{FanoutJob, NewAlert, Store, StoreResult, StoredChange},
+    store::{NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
 use std::collections::BTreeMap;
@@ -13,35 +14,70 @@ use std::collections::BTreeMap;
 /// Destinations a transaction: a few milliseconds of the database's only writer.
 const CHUNK: i64 = 500;
 
+type Candidates = BTreeMap<DestinationId, Candidate>;
+
 /// Fans out every change that waits. Says how many alerts were written.
 ///
 /// # Errors
 /// Where the database fails: what was written stays, the rest goes on from the cursor.
 pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
     let mut written = 0;
-    while let Some(job) = store.next_fanout_job().await? {
-        written += fan_out_chunk(store, job, clock.now(), metrics).await?;
+    while let Some(mut fanout) = Fanout::next(store).await? {
+        loop {
+            match fanout.chunk(clock.now(), metrics).await {
+                Ok(Some(chunk)) => written += chunk,
+                Ok(None) => break,
+                // Somebody else has moved the cursor, on or back: it is read anew.
+                Err(StoreError::Conflict) => break,
+                Err(error) => return Err(error),
+            }
+        }
     }
     Ok(written)
 }
 
-/// Fans out the next chunk of one job.
-///
-/// # Errors
-/// Where the database fails: nothing of the chunk was written.
-pub async fn fan_out_chunk(store: &Store, job: FanoutJob, now: Timestamp, metrics: &Metrics) -> StoreResult<usize> {
-    let Some(change) = store.change(job.change).await? else { return Ok(0) };
-    let candidates = store.candidates(&change, job.after, CHUNK).await?;
-    let upto = candidates.keys().next_back().copied();
-    let alerts = alerts_of(&change, &candidates, now, metrics);
-    store.write_alerts(&change, job.after, upto, &alerts, now).await?;
-    if !alerts.is_empty() {
-        metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
-    }
-    Ok(alerts.len())
+/// A change on its way to its subscribers.
+pub struct Fanout<'a> {
+    store: &'a Store,
+    change: StoredChange,
+    after: DestinationId,
+    next: Candidates,
 }
 
-fn alerts_of(change: &StoredChange, candidates: &BTreeMap<DestinationId, Candidate>, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
+impl<'a> Fanout<'a> {
+    /// The oldest change that is not fanned out yet, from its cursor on.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn next(store: &'a Store) -> StoreResult<Option<Self>> {
+        let Some(job) = store.next_fanout_job().await? else { return Ok(None) };
+        let Some(change) = store.change(job.change).await? else { return Ok(None) };
+        let next = store.candidates(&change, job.after, CHUNK).await?;
+        Ok(Some(Self { store, change, after: job.after, next }))
+    }
+
+    /// Writes the next chunk. Says how many alerts that were; nothing where there was none left and the job is done.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the cursor is not where this left it; where the database fails. Nothing of the chunk was written.
+    pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
+        let Self { store, change, after, next } = self;
+        let alerts = alerts_of(change, next, now, metrics);
+        let Some(upto) = next.keys().next_back().copied() else {
+            store.write_alerts(change, *after, None, &alerts, now).await?;
+            return Ok(None);
+        };
+        let written = store.write_alerts(change, *after, Some(upto), &alerts, now);
+        let (_, beyond) = tokio::try_join!(written, store.candidates(change, upto, CHUNK))?;
+        (*after, *next) = (upto, beyond);
+        if !alerts.is_empty() {
+            metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
+        }
+        Ok(Some(alerts.len()))
+    }
+}
+
+fn alerts_of(change: &StoredChange, candidates: &Candidates, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
     let mut alerts = Vec::with_capacity(candidates.len());
     let mut decisions: BTreeMap<_, u64> = BTreeMap::new();
     for (destination, candidate) in candidates {

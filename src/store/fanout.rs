@@ -52,8 +52,8 @@ const INSERT_ALERTS: (&str, &str) = (
      FROM decided d, json_array_elements_text(d.destinations) AS r
      WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
 );
-const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $2 WHERE change_id = $1";
-const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1";
+const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $3 WHERE change_id = $1 AND after_destination = $2";
+const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1 AND after_destination = $2";
 
 pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO, MOVE_CURSOR, FINISH_JOB];
 pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES, INSERT_ALERTS];
@@ -204,12 +204,12 @@ impl Store {
         list(&rows)
     }
 
-    /// Writes one chunk of alerts and moves the job's cursor to `upto`, in one transaction; with no `upto` the job is done.
+    /// Writes one chunk of alerts and moves the job's cursor from `after` to `upto`, in one transaction; with no `upto` the job is done.
     ///
     /// Where the change corrects one whose alert is still pending, that alert is cancelled and the new one skipped (`rules.md` 2.9).
     ///
     /// # Errors
-    /// Where the database fails: nothing was written.
+    /// [`StoreError::Conflict`] where the cursor is not at `after`; where the database fails. Nothing was written.
     pub async fn write_alerts(
         &self,
         change: &StoredChange,
@@ -234,9 +234,10 @@ impl Store {
                 let rows = rows_of(alerts, &cancelled);
                 sqlx::query(sql).bind(&rows).bind(change.id.0).bind(now.as_millis()).execute(&mut *tx).await?;
             }
-            match upto {
-                Some(upto) => sqlx::query(MOVE_CURSOR).bind(change.id.0).bind(upto.0).execute(&mut *tx).await.map(drop)?,
-                None => sqlx::query(FINISH_JOB).bind(change.id.0).execute(&mut *tx).await.map(drop)?,
+            let at_cursor = sqlx::query(if upto.is_some() { MOVE_CURSOR } else { FINISH_JOB }).bind(change.id.0).bind(after.0);
+            let at_cursor = if let Some(upto) = upto { at_cursor.bind(upto.0) } else { at_cursor };
+            if at_cursor.execute(&mut *tx).await?.rows_affected() == 0 {
+                return Err(StoreError::Conflict);
             }
         })
     }

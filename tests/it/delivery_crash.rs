@@ -13,8 +13,8 @@ use bellwether::{
     chat::nonce,
     clock::Clock,
     domain::{Platform, Timestamp},
-    pipeline::fanout::{fan_out_all, fan_out_chunk},
-    store::Settlement,
+    pipeline::fanout::{Fanout, fan_out_all},
+    store::{Settlement, StoreError},
     telemetry::Metrics,
 };
 use serde_json::json;
@@ -179,11 +179,13 @@ on_both!(fan_out_goes_on_from_its_cursor, |db| async move {
     app.parts.poller.step().await.unwrap();
     let (store, metrics) = (app.parts.store.clone(), Metrics::default());
     let job = store.next_fanout_job().await.unwrap().unwrap();
-    assert_eq!(fan_out_chunk(&store, job, app.clock.now(), &metrics).await.unwrap(), 500);
+    let (mut fanout, mut twin) = (Fanout::next(&store).await.unwrap().unwrap(), Fanout::next(&store).await.unwrap().unwrap());
+    assert_eq!(fanout.chunk(app.clock.now(), &metrics).await.unwrap(), Some(500));
     let after = store.next_fanout_job().await.unwrap().unwrap();
     assert!(after.change == job.change && after.after > job.after);
-    // The same chunk once more, as by a process that did not know: nothing is doubled.
-    fan_out_chunk(&store, job, app.clock.now(), &metrics).await.unwrap();
+    // The same chunk once more, as by a process that did not know: it is told so, and nothing is doubled or moved back.
+    assert!(matches!(twin.chunk(app.clock.now(), &metrics).await, Err(StoreError::Conflict)));
+    assert_eq!(store.next_fanout_job().await.unwrap(), Some(after));
     let app = app.restart().await;
     let clock: bellwether::clock::SharedClock = app.clock.clone();
     let written = fan_out_all(&store, &clock, &metrics).await.unwrap();
