@@ -264,7 +264,7 @@ impl Picture<'_> {
     fn name_band(&mut self, area: Area, span: Span, until: Timestamp) {
         let Some(stance) = span.stance else { return };
         let (middle, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0);
-        let name = stance.as_str();
+        let name = &stance.to_string();
         let lasted = words(ChartPhrase::Lasted { kind: self.chart.kind, from: span.from, until });
         let room = area.width - 16.0;
         if width(HEAD, name).max(width(CAPTION, &lasted)) <= room {

@@ -158,8 +158,8 @@ struct Line<'a> {
     kind: Kind,
     token_id: Option<TokenId>,
     symbol: Option<String>,
-    from: Option<&'a str>,
-    to: Option<&'a str>,
+    from: Option<String>,
+    to: Option<Stance>,
     at: Option<String>,
     reason: &'a str,
 }
@@ -211,7 +211,7 @@ impl Replay {
         let source = SourceId::TokenMetrics;
         let snapshot = Snapshot { source, kind, started_at: now, asked, observations, set_aside, complete: true, gaps: BTreeSet::new() };
         let diff = diff(states, &snapshot, now);
-        states.extend(diff.states.iter().map(|state| (state.token, *state)));
+        states.extend(diff.states.iter().map(|state| (state.token, state.clone())));
         diff
     }
 
@@ -221,8 +221,8 @@ impl Replay {
             kind: change.kind,
             token_id: Some(change.token),
             symbol: Some(self.symbol(change.token)),
-            from: Some(change.from.as_ref().map_or("unknown", Stance::as_str)),
-            to: Some(change.to.as_str()),
+            from: Some(change.from.map_or_else(|| "unknown".to_owned(), |from| from.to_string())),
+            to: Some(change.to),
             at: Some(change.data_time.to_string()),
             reason: change.timing.as_str(),
         }

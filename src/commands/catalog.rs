@@ -92,6 +92,8 @@ const DELIVERY: OptionSpec =
     option("delivery", "When: instant (if you choose none), or together in a digest", OptionKind::Choice(DELIVERIES));
 const PREVIEW: OptionSpec =
     option("preview", "yes shows what this would have sent in the last 30 days; nothing is saved", OptionKind::Choice(YES));
+const THRESHOLD: OptionSpec =
+    option("threshold", "For grade and fundamental: also tell me when the number crosses it; above:70 or below:30", OptionKind::Text);
 const CHANNEL: OptionSpec = option("channel", "Which channel; this one if you choose none", OptionKind::Channel);
 const MENTION: OptionSpec = option("mention", "A role to mention with each alert", OptionKind::Role);
 const PRIVACY: OptionSpec =
@@ -128,7 +130,12 @@ const fn of_channel(name: &'static str, description: &'static str, options: &'st
 
 /// Every command that works.
 pub const CATALOG: &[CommandSpec] = &[
-    everywhere("subscribe", "Get alerts when the call of a token turns", &[TOKENS, KIND, DIRECTION, DELIVERY, PREVIEW], Command::Subscribe),
+    everywhere(
+        "subscribe",
+        "Get alerts when the call of a token turns",
+        &[TOKENS, KIND, DIRECTION, DELIVERY, THRESHOLD, PREVIEW],
+        Command::Subscribe,
+    ),
     everywhere("unsubscribe", "End alerts for tokens, or for all", &[TOKENS, KIND_OR_EVERY], Command::Unsubscribe),
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
@@ -158,7 +165,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel(
         "subscribe",
         "Post alerts in a channel when the call of a token turns",
-        &[TOKENS, KIND, DIRECTION, DELIVERY, CHANNEL, MENTION, PREVIEW],
+        &[TOKENS, KIND, DIRECTION, DELIVERY, THRESHOLD, CHANNEL, MENTION, PREVIEW],
         Command::ChannelSubscribe,
     ),
     of_channel(

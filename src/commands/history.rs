@@ -99,7 +99,7 @@ fn line(change: &Change) -> HistoryPhrase {
     let Change { kind, data_time, from, to, since, .. } = *change;
     match change.nature {
         Nature::Correction { .. } => HistoryPhrase::Corrected { kind, data_time, from, to },
-        Nature::Turned => {
+        Nature::Turned | Nature::Crossed { .. } => {
             let stood = since.filter(|_| from.is_some()).map(|since| Standing { since, until: data_time });
             HistoryPhrase::Turned { kind, data_time, from, to, stood }
         }

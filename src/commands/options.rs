@@ -5,7 +5,7 @@ use super::{
     desk::{Stop, not_available},
     tokens::{self, PREVIEW, TokenWord, Words, once},
 };
-use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, wording::RefusalPhrase};
+use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, Threshold, wording::RefusalPhrase};
 
 /// Under which name Telegram's free words stand.
 pub(super) const FREE_WORDS: &str = "words";
@@ -28,6 +28,12 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
     for word in option("delivery").iter().flat_map(|list| list.split(',')) {
         let delivery = Delivery::parse(word).ok_or_else(|| refused(bad_word("delivery", word, Delivery::ALL, Delivery::as_str)))?;
         once(&mut words.delivery, delivery, "delivery", Delivery::as_str).map_err(refused)?;
+    }
+    for word in option("threshold").iter().flat_map(|list| list.split(',')) {
+        let threshold = Threshold::parse(word).ok_or_else(|| refused(RefusalPhrase::BadThreshold { word: short(word) }))?;
+        if words.threshold.replace(threshold).is_some_and(|other| other != threshold) {
+            return Err(refused(RefusalPhrase::OneThreshold));
+        }
     }
     match words.kind {
         Some(kind) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),

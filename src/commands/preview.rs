@@ -7,11 +7,15 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, Delivery, Direction, Platform, Reason, Settings, Target, Timestamp, Timing, Token, TokenId, Wish, Zone, clean_name,
+        Change, Delivery, Direction, Drawn, Nature, Platform, Reason, Settings, Stance, Target, Timestamp, Timing, Token, TokenId, Wish,
+        Zone, clean_name,
         wording::{Card, PreviewPhrase, TokenLabel, Tone},
     },
-    engine::follower::{Follower, News, Step},
-    store::{StoredChange, SubscribeOrder},
+    engine::{
+        follower::{Follower, News, Step},
+        threshold::crossings,
+    },
+    store::{PastNumber, StoredChange, SubscribeOrder},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -49,7 +53,9 @@ impl Desk {
         let cut = changes.first().filter(|_| changes.len() >= MOST_CHANGES as usize).map(|first| first.change.data_time);
         let whole_days = u32::try_from(now.since(cut.unwrap_or(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX);
         let days = whole_days.clamp(1, DAYS);
-        let (messages, waiting) = imagine(&settings, order, changes, now);
+        let mut news: Vec<_> = changes.into_iter().map(as_news).collect();
+        news.extend(self.crossings(order, &meant, now - DAY * DAYS).await?);
+        let (messages, waiting) = imagine(&settings, order, news, now);
         card.lines.push(if messages.is_empty() {
             PreviewPhrase::Nothing { days, waiting: waiting > 0 }.into()
         } else {
@@ -63,6 +69,41 @@ impl Desk {
         card.lines.extend((waiting > 0).then(|| PreviewPhrase::Waiting { changes: waiting }.into()));
         card.lines.push(have_it);
         Ok(card)
+    }
+
+    /// When the numbers of these tokens crossed the line that would be drawn.
+    async fn crossings(&self, order: &SubscribeOrder, meant: &[TokenId], since: Timestamp) -> Result<Vec<News>, Stop> {
+        let Some(threshold) = order.threshold else { return Ok(Vec::new()) };
+        let numbers = self.store.numbers_since(SOURCE, order.kind, meant, since, MOST_CHANGES).await?;
+        let mut by_token: BTreeMap<TokenId, (PastNumber, Vec<(Timestamp, f64)>)> = BTreeMap::new();
+        for past in numbers {
+            let moment = (past.at, past.number);
+            by_token.entry(past.token).or_insert_with(|| (past, Vec::new())).1.push(moment);
+        }
+        let news = |(token, (about, numbers)): (TokenId, (PastNumber, Vec<_>))| {
+            let news = move |(at, number)| News {
+                change: Change {
+                    source: SOURCE,
+                    kind: order.kind,
+                    token,
+                    from: None,
+                    since: None,
+                    to: Stance::Beyond(threshold.line()),
+                    data_time: at,
+                    detected_at: at,
+                    nature: Nature::Crossed { drawn_since: None },
+                    timing: Timing::Fresh,
+                    after_gap: false,
+                    trader_grade: Some(number),
+                    mover: None,
+                },
+                symbol: about.symbol.clone(),
+                rank: about.rank,
+                link: about.link.clone(),
+            };
+            crossings(threshold, &numbers).into_iter().map(news)
+        };
+        Ok(by_token.into_iter().flat_map(news).collect())
     }
 
     /// The tokens that these targets mean at present.
@@ -83,6 +124,7 @@ impl Desk {
         let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
         words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
         words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
+        words.extend(order.threshold.map(|threshold| ("threshold", threshold.to_string())));
         let named = request.platform() == Platform::Discord;
         let given = |name| named && request.invocation.options.contains_key(name);
         words.extend(request.channel.as_ref().filter(|_| given("channel")).map(|channel| ("channel", clean_name(&channel.label))));
@@ -93,19 +135,20 @@ impl Desk {
 }
 
 /// The messages of somebody who had subscribed before all of it, and how many changes would be waiting now.
-fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChange>, now: Timestamp) -> (Vec<Imagined>, usize) {
+fn imagine(settings: &Settings, order: &SubscribeOrder, news: Vec<News>, now: Timestamp) -> (Vec<Imagined>, usize) {
     let mut follower = Follower::new(settings.clone());
     for target in order.targets.iter().copied() {
         let (direction, delivery) = (order.direction, order.delivery);
-        follower.subscribe(order.kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH });
+        let threshold = order.threshold.map(|threshold| Drawn { threshold, at: Timestamp::EPOCH });
+        follower.subscribe(order.kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH, threshold });
     }
     let mut by_time: BTreeMap<Timestamp, Vec<News>> = BTreeMap::new();
-    for StoredChange { change, symbol, rank, link, .. } in changes {
-        let seen_at = seen_at(&change).min(now);
+    for mut news in news {
+        let seen_at = seen_at(&news.change).min(now);
         // What was history when it was read would have been news to somebody who was there.
-        let timing = if change.timing == Timing::History { Timing::Fresh } else { change.timing };
-        let change = Change { timing, detected_at: seen_at, ..change };
-        by_time.entry(seen_at).or_default().push(News { change, symbol, rank, link });
+        let timing = if news.change.timing == Timing::History { Timing::Fresh } else { news.change.timing };
+        news.change = Change { timing, detected_at: seen_at, ..news.change };
+        by_time.entry(seen_at).or_default().push(news);
     }
     let mut steps = Vec::new();
     for (at, news) in by_time {
@@ -119,6 +162,11 @@ fn imagine(settings: &Settings, order: &SubscribeOrder, changes: Vec<StoredChang
     };
     let waiting = follower.untold().filter(|due| due.reason != Reason::NetZero).count();
     (steps.into_iter().filter_map(sent).collect(), waiting)
+}
+
+fn as_news(stored: StoredChange) -> News {
+    let StoredChange { change, symbol, rank, link, .. } = stored;
+    News { change, symbol, rank, link }
 }
 
 /// When it was seen; of what was read as history, when its day or hour was over.

@@ -51,6 +51,9 @@ impl Desk {
         if !words.all && words.tokens.is_empty() {
             return Err(Stop::with_example(RefusalPhrase::NoTokens, example));
         }
+        if words.threshold.is_some() && !kind.is_graded() {
+            return Err(Stop::with_example(RefusalPhrase::NoThreshold { kind }, &options::example(request, "SOL grade above:70")));
+        }
         let tokens = self.resolve(&words.tokens, &request.person()).await?;
         let targets: Vec<Target> =
             words.all.then_some(Target::All).into_iter().chain(tokens.iter().map(|token| Target::Token(token.id))).collect();
@@ -62,6 +65,7 @@ impl Desk {
             direction: words.direction.unwrap_or(Direction::Any),
             delivery: words.delivery.unwrap_or(Delivery::Instant),
             mention,
+            threshold: words.threshold,
             creator: request.person(),
             limit: place.limit,
             audit: place.audit.clone(),
@@ -143,6 +147,7 @@ impl Desk {
         if !words.is_empty() {
             card.lines.push(SubscribingPhrase::Replaced { words }.into());
         }
+        card.lines.extend(order.threshold.map(|threshold| SubscribingPhrase::Crossing { line: threshold.line() }.into()));
         card.lines.push(place.told.clone().into());
         card.lines.extend(self.digest_line(order, destination).await?);
         if order.mention.is_some() {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Delivery, Direction, Kind, Place as PlaceKind, Token, TokenId,
+        Delivery, Direction, Kind, Place as PlaceKind, Threshold, Token, TokenId,
         wording::{Card, Phrase, RefusalPhrase, SettingPhrase, SubscribingPhrase, Tone},
     },
     store::ListedSubscription,
@@ -89,8 +89,8 @@ impl Desk {
     }
 }
 
-/// What has a line of its own: the kind, whether of tokens or `all`, direction, delivery and mention.
-type Group = (Kind, bool, Direction, Delivery, bool);
+/// What has a line of its own: the kind, whether of tokens or `all`, direction, delivery, threshold and mention.
+type Group = (Kind, bool, Direction, Delivery, Option<Threshold>, bool);
 
 /// A line per group, in the order of the vocabulary; `room` is how many symbols may still be shown.
 fn grouped(list: &[ListedSubscription], excluded: &[(Kind, Token)], all_tokens: u32, room: &mut usize) -> Vec<Phrase> {
@@ -108,18 +108,21 @@ fn grouped(list: &[ListedSubscription], excluded: &[(Kind, Token)], all_tokens: 
     };
     let mut groups: BTreeMap<Group, Vec<String>> = BTreeMap::new();
     for listed in list {
-        let group = groups.entry((listed.kind, listed.token.is_some(), listed.direction, listed.delivery, listed.mentions)).or_default();
+        let group = groups
+            .entry((listed.kind, listed.token.is_some(), listed.direction, listed.delivery, listed.threshold, listed.mentions))
+            .or_default();
         match &listed.token {
             Some(token) => group.push(word(token)),
             None => group.extend(excluded.iter().filter(|(kind, _)| *kind == listed.kind).map(|(_, token)| word(token))),
         }
     }
-    let line = |((kind, tokens, direction, delivery, mentions), mut words): (Group, Vec<String>)| {
+    let line = |((kind, tokens, direction, delivery, threshold, mentions), mut words): (Group, Vec<String>)| {
         let shown = words.len().min(MOST_OF_A_LINE).min(*room);
         let more = u64::try_from(words.len() - shown).unwrap_or_default();
         words.truncate(shown);
         *room -= shown;
-        SubscribingPhrase::Line { kind, direction, delivery, mentions, all: (!tokens).then_some(all_tokens), words, more }.into()
+        let threshold = threshold.map(Threshold::line);
+        SubscribingPhrase::Line { kind, direction, delivery, threshold, mentions, all: (!tokens).then_some(all_tokens), words, more }.into()
     };
     groups.into_iter().map(line).collect()
 }

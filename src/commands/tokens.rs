@@ -1,6 +1,6 @@
 //! Reading lists of tokens and the words beside them (`rules.md` 5.1), and finding what is written alike. Pure.
 
-use crate::domain::{Delivery, Direction, Kind, Token, TokenId, clean_name, wording::RefusalPhrase};
+use crate::domain::{Delivery, Direction, Kind, Threshold, Token, TokenId, clean_name, wording::RefusalPhrase};
 
 /// The most tokens of one command.
 pub(super) const MAX_TOKENS: usize = 50;
@@ -39,6 +39,8 @@ pub(super) struct Words {
     pub(super) direction: Option<Direction>,
     /// A delivery, if one was named.
     pub(super) delivery: Option<Delivery>,
+    /// A line, if one was drawn.
+    pub(super) threshold: Option<Threshold>,
 }
 
 /// The word that asks what a subscription would send.

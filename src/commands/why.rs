@@ -33,7 +33,7 @@ impl Desk {
         };
         let (from, to, place_label) = (trace.change.from, trace.change.to, place.label.as_deref().map(Box::from));
         let title = match trace.change.nature {
-            Nature::Turned => WhyPhrase::Turned { token: Box::new(label), kind, from, to, label: place_label },
+            Nature::Turned | Nature::Crossed { .. } => WhyPhrase::Turned { token: Box::new(label), kind, from, to, label: place_label },
             Nature::Correction { .. } => WhyPhrase::Corrected { token: label, kind, to, label: place_label },
         };
         let mut card = Card::new(Tone::Neutral, title.into());
@@ -53,6 +53,7 @@ fn stages(trace: &Trace, all_tokens: u32) -> Vec<WhyPhrase> {
     let mut lines = vec![
         match change.nature {
             Nature::Turned => WhyPhrase::Row { kind, data_time, from, to },
+            Nature::Crossed { .. } => WhyPhrase::Crossed { kind, data_time, line: to, number: change.trader_grade },
             Nature::Correction { .. } => WhyPhrase::Restated { kind, data_time, from, to },
         },
         WhyPhrase::Seen { polled_at: trace.polled_at, detected_at: change.detected_at },

@@ -9,9 +9,12 @@ use std::collections::BTreeMap;
 pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
     let mut options = Options::default();
     match command {
-        Command::Subscribe | Command::Unsubscribe | Command::ChannelSubscribe | Command::ChannelUnsubscribe => {
-            options.tokens(text, "tokens");
+        Command::Subscribe | Command::ChannelSubscribe => {
+            let (lines, others): (Vec<_>, Vec<_>) = items(text).partition(|item| item.contains(':'));
+            options.tokens(&others.join(" "), "tokens");
+            lines.into_iter().for_each(|line| options.add("threshold", line));
         }
+        Command::Unsubscribe | Command::ChannelUnsubscribe => options.tokens(text, "tokens"),
         Command::Signal | Command::History | Command::Why | Command::ChannelWhy => options.tokens(text, "token"),
         Command::Settings | Command::ChannelSettings => options.assignments(text),
         Command::Mute | Command::ChannelMute => options.mute(text),
@@ -132,6 +135,7 @@ mod tests {
             assert_eq!(said(Command::Subscribe, text), "delivery=instant direction=bullish kind=hourly tokens=SOL,ETH", "{text}");
         }
         assert_eq!(said(Command::Subscribe, "$sol #3375 digest-daily"), "delivery=digest-daily tokens=$sol,#3375");
+        assert_eq!(said(Command::Subscribe, "above:70 SOL grade"), "kind=grade threshold=above:70 tokens=SOL");
         assert_eq!(said(Command::Unsubscribe, "ALL daily"), "kind=daily tokens=all");
         assert_eq!(said(Command::ChannelSubscribe, "any all"), "direction=any tokens=all");
         assert_eq!(said(Command::Subscribe, ""), "");

@@ -102,6 +102,8 @@ worded! {
         Unsubscribed = "unsubscribed",
         /// The token is excluded from `all` (3.1).
         Excluded = "excluded",
+        /// The threshold that was crossed had been moved or removed when it was composed (G5).
+        Threshold = "threshold",
         /// A correction came while it was held (2.9).
         Superseded = "superseded",
     }

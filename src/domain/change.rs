@@ -39,6 +39,11 @@ impl Change {
     pub fn way(&self) -> Option<Way> {
         self.to.way_from(self.from)
     }
+
+    /// Whether it is for those alone who drew that line, and says nothing of the call.
+    pub const fn crosses_threshold(&self) -> bool {
+        self.kind.is_graded() && matches!(self.nature, Nature::Crossed { .. })
+    }
 }
 
 /// Since when a stance holds.
@@ -56,6 +61,11 @@ pub struct Since {
 pub enum Nature {
     /// The call turned.
     Turned,
+    /// A number crossed a line: no change of the call.
+    Crossed {
+        /// A threshold that it had not been far enough away from: news only to those who drew it since the number was back (G5).
+        drawn_since: Option<Timestamp>,
+    },
     /// A final row was restated; goes to those who were subscribed when the corrected value was stored (2.9).
     Correction {
         /// When the value that was wrong had been stored.
@@ -68,6 +78,7 @@ impl Nature {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Turned => "turned",
+            Self::Crossed { .. } => "crossed",
             Self::Correction { .. } => "correction",
         }
     }

@@ -173,6 +173,11 @@ impl MessageBody {
             Self::Card { .. } => &[],
         }
     }
+
+    /// Those of which the reader knows from then on what the source thinks.
+    pub fn stances(&self) -> impl Iterator<Item = &Call> {
+        self.calls().iter().filter(|call| call.tells_stance())
+    }
 }
 
 impl MessageBody {
@@ -218,7 +223,9 @@ impl Call {
         card.lines.push(self.when());
         card.lines
             .extend(self.age_if_stale().map(|age| Phrase::Call(CallPhrase::AsOf { kind: self.kind, data_time: self.data_time, age })));
-        card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
+        if self.tells_stance() {
+            card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
+        }
         match self.outcome {
             Outcome::Unstable => card.lines.push(Phrase::Call(CallPhrase::QuietUntilSettled { kind: self.kind })),
             Outcome::Settled => card.lines.push(Phrase::Call(CallPhrase::HasStood { kind: self.kind })),
@@ -244,6 +251,11 @@ impl Call {
             Outcome::FlippedBack | Outcome::Settled => self.to.outlook(),
             Outcome::Turned | Outcome::Unstable | Outcome::Corrected => self.to.way_from(self.from),
         }
+    }
+
+    /// Whether the reader knows from then on what the source thinks. Of a threshold that was crossed nothing is to be remembered.
+    pub const fn tells_stance(&self) -> bool {
+        !matches!(self.to, Stance::Beyond(_))
     }
 
     /// What it has in common with those that stand under the same heading.

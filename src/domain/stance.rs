@@ -1,5 +1,6 @@
 //! What the source thinks of a token, in the words of each kind of signal, and which way a change of its mind goes.
 
+use super::Line;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
 
@@ -14,6 +15,8 @@ pub enum Stance {
     Grade(Grade),
     /// It puts the token into this class, by its fundamentals.
     Class(Class),
+    /// A number of the token has crossed this line.
+    Beyond(Line),
 }
 
 /// The label of a grade, the worst first (`rules.md` 2.11).
@@ -49,29 +52,20 @@ pub enum Way {
 }
 
 impl Stance {
-    /// The word that people read and the database stores.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Bullish => "bullish",
-            Self::Bearish => "bearish",
-            Self::Grade(grade) => grade.as_str(),
-            Self::Class(class) => class.as_str(),
-        }
-    }
-
-    /// Reads the word, whatever its case.
+    /// Reads the word that [`fmt::Display`] writes, whatever its case.
     pub fn parse(word: &str) -> Option<Self> {
-        let call = [Self::Bullish, Self::Bearish].into_iter().find(|stance| stance.as_str().eq_ignore_ascii_case(word));
+        let call = [("bullish", Self::Bullish), ("bearish", Self::Bearish)].into_iter().find(|(call, _)| call.eq_ignore_ascii_case(word));
         let grade = || Grade::ALL.iter().find(|grade| grade.as_str().eq_ignore_ascii_case(word)).copied().map(Self::Grade);
-        call.or_else(grade).or_else(|| Class::of_label(word).map(Self::Class))
+        let line = || Line::parse(word).map(Self::Beyond);
+        call.map(|(_, stance)| stance).or_else(grade).or_else(line).or_else(|| Class::of_label(word).map(Self::Class))
     }
 
-    /// The other call; a grade and a class have no other.
+    /// The other call; whatever is no call has no other.
     pub const fn opposite(self) -> Self {
         match self {
             Self::Bullish => Self::Bearish,
             Self::Bearish => Self::Bullish,
-            Self::Grade(_) | Self::Class(_) => self,
+            Self::Grade(_) | Self::Class(_) | Self::Beyond(_) => self,
         }
     }
 
@@ -81,6 +75,7 @@ impl Stance {
             Self::Bullish | Self::Grade(Grade::Buy | Grade::StrongBuy) => Some(Way::Up),
             Self::Bearish | Self::Grade(Grade::Sell | Grade::StrongSell) => Some(Way::Down),
             Self::Grade(Grade::Neutral) | Self::Class(_) => None,
+            Self::Beyond(line) => Some(line.way()),
         }
     }
 
@@ -95,14 +90,21 @@ impl Stance {
 }
 
 impl fmt::Display for Stance {
+    /// The word that people read and the database stores.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
+        match self {
+            Self::Bullish => out.write_str("bullish"),
+            Self::Bearish => out.write_str("bearish"),
+            Self::Grade(grade) => out.write_str(grade.as_str()),
+            Self::Class(class) => out.write_str(class.as_str()),
+            Self::Beyond(line) => line.fmt(out),
+        }
     }
 }
 
 impl Serialize for Stance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        serializer.collect_str(self)
     }
 }
 
@@ -145,7 +147,8 @@ impl Class {
     /// Reads a class of the source: a letter, then letters, digits, spaces and `-_`. Words that mean another stance are none.
     pub fn of_label(label: &str) -> Option<Self> {
         let label = label.trim();
-        let is_taken = ["bullish", "bearish"].iter().any(|word| word.eq_ignore_ascii_case(label)) || Grade::of_label(label).is_some();
+        let is_call = ["bullish", "bearish"].iter().any(|word| word.eq_ignore_ascii_case(label));
+        let is_taken = is_call || Grade::of_label(label).is_some() || Line::parse(label).is_some();
         let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_');
         let reads = label.starts_with(|first: char| first.is_ascii_alphabetic()) && label.bytes().all(may_stand);
         if is_taken || !reads || label.len() > Self::LONGEST {
@@ -180,7 +183,7 @@ mod tests {
     fn every_word_is_read_as_it_is_written() {
         let grades = Grade::ALL.iter().copied().map(Stance::Grade);
         for stance in [Stance::Bullish, Stance::Bearish].into_iter().chain(grades) {
-            assert_eq!(Stance::parse(&stance.as_str().to_uppercase()), Some(stance));
+            assert_eq!(Stance::parse(&stance.to_string().to_uppercase()), Some(stance));
             let json = serde_json::to_string(&stance).unwrap();
             assert_eq!((json.clone(), serde_json::from_str::<Stance>(&json).unwrap()), (format!("\"{stance}\""), stance));
         }

@@ -1,9 +1,9 @@
 //! What is known of one token's call: the baseline that the next poll is compared with.
 
-use super::{Scores, Since, Stance, Timestamp, TokenId};
+use super::{Passed, Scores, Since, Stance, Timestamp, TokenId};
 
 /// The call of one token in one feed, as the newest row that was taken left it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenState {
     /// Whose.
     pub token: TokenId,
@@ -27,6 +27,8 @@ pub struct TokenState {
     pub trader_grade: Option<f64>,
     /// Another label that the last poll showed: it counts once the next shows it too (2.11).
     pub pending: Option<Stance>,
+    /// The thresholds of subscribers that the number has passed (G5).
+    pub passed: Passed,
     /// What the grade was made of when a row last said this stance.
     pub scores: Option<Scores>,
     /// Stands for the numbers of the row that was last seen at `data_time`, so that history does not store it again.

@@ -1,8 +1,8 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
 use super::{
-    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Timestamp,
-    TokenId,
+    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Threshold,
+    Timestamp, TokenId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,17 @@ pub struct Wish {
     pub mention: Option<String>,
     /// Since when it stands.
     pub created_at: Timestamp,
+    /// The line whose crossing is told besides.
+    pub threshold: Option<Drawn>,
+}
+
+/// A threshold as a subscription has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// Which.
+    pub threshold: Threshold,
+    /// Since when: the number at that time is its baseline.
+    pub at: Timestamp,
 }
 
 /// What a chat knows of one token and kind.

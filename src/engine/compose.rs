@@ -7,13 +7,13 @@ mod net;
 mod parts;
 
 use super::{
-    decide::{deciding_wish, subscribed_by},
+    decide::{asks_for, deciding_wish, subscribed_by},
     digest::next_digest,
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, SummaryCause, Target,
-    Timestamp, Timing, TokenId, ToldIn, Wish,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, SummaryCause,
+    Target, Timestamp, Timing, TokenId, ToldIn, Wish,
 };
 use net::{Kept, Net};
 use std::{
@@ -59,12 +59,12 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     let mut composition = Composition::default();
     let mut entries = Vec::new();
     let mut unchanged = Vec::new();
-    for (key, group) in wanted_groups(situation, now, &mut composition) {
+    for (topic, group) in wanted_groups(situation, now, &mut composition) {
         if let Some((until, reason)) = digest_wait(&group, situation, now) {
             composition.holds.extend(group.iter().map(|(due, _)| (due.alert, until, reason)));
             continue;
         }
-        let Some(entry) = net_result(key, &group, situation, now, &mut composition) else { continue };
+        let Some(entry) = net_result(topic, &group, situation, now, &mut composition) else { continue };
         match (entry.call.outcome, next_place(&entry, situation, now)) {
             (Outcome::FlippedBack, _) => unchanged.push(entry),
             (_, Some(until)) => composition.holds.extend(entry.alerts.into_iter().map(|alert| (alert, until, Reason::Digest))),
@@ -84,11 +84,13 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
 }
 
 type Key = (Kind, TokenId);
+/// What has a net result of its own: the call of a token, and each threshold beside it.
+type Topic = (Key, Option<Stance>);
 
 /// The due alerts that are still wanted, by token and in order of time. What is muted, or comes in quiet hours, is held before anything is
 /// decided about it: what becomes of the wish meanwhile is looked at when it is over. The others are skipped with their reason.
-fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut Composition) -> BTreeMap<Key, Vec<(&'a Due, &'a Wish)>> {
-    let mut groups: BTreeMap<Key, Vec<(&Due, &Wish)>> = BTreeMap::new();
+fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut Composition) -> BTreeMap<Topic, Vec<(&'a Due, &'a Wish)>> {
+    let mut groups: BTreeMap<Topic, Vec<(&Due, &Wish)>> = BTreeMap::new();
     for due in &situation.due {
         let key = (due.change.kind, due.change.token);
         if let Some((until, reason)) = silence(situation, key, now) {
@@ -100,7 +102,11 @@ fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut
             Some(wish) if wish.target == Target::All && situation.excluded.contains(&key) => {
                 composition.skips.push((due.alert, Reason::Excluded));
             }
-            Some(wish) => groups.entry(key).or_default().push((due, wish)),
+            Some(wish) if !asks_for(wish, &due.change) => composition.skips.push((due.alert, Reason::Threshold)),
+            Some(wish) => {
+                let line = due.change.crosses_threshold().then_some(due.change.to);
+                groups.entry((key, line)).or_default().push((due, wish));
+            }
         }
     }
     for group in groups.values_mut() {
@@ -142,15 +148,21 @@ fn wishes_about(situation: &Situation, (kind, token): Key) -> impl Iterator<Item
 }
 
 /// What a group comes to against what the chat knows; nothing where it is held or skipped as a whole.
-fn net_result(key: Key, group: &[(&Due, &Wish)], situation: &Situation, now: Timestamp, composition: &mut Composition) -> Option<Entry> {
-    let net = Net::of(key, group, situation, now)?;
+fn net_result(
+    (key, line): Topic,
+    group: &[(&Due, &Wish)],
+    situation: &Situation,
+    now: Timestamp,
+    composition: &mut Composition,
+) -> Option<Entry> {
+    let net = Net::of((key, line), group, situation, now)?;
     let alerts = || group.iter().map(|(due, _)| due.alert);
     match net.kept(situation, now) {
         Some(Kept::Held { until, reason }) => composition.holds.extend(alerts().map(|alert| (alert, until, reason))),
         Some(Kept::Dropped { reason }) => {
             composition.skips.extend(alerts().map(|alert| (alert, reason)));
             let passed_over = (key.0, key.1, net.last.change.to, net.last.change.data_time);
-            composition.passed_over.extend((reason == Reason::Direction).then_some(passed_over));
+            composition.passed_over.extend((reason == Reason::Direction && line.is_none()).then_some(passed_over));
         }
         None => return Some(entry(&net, situation)),
     }

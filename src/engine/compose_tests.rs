@@ -39,7 +39,10 @@ fn due(alert: i64, reason: Reason, change: Change) -> Due {
 }
 
 fn all(direction: Direction) -> (Kind, Wish) {
-    (Kind::Daily, Wish { target: Target::All, direction, delivery: Delivery::Instant, mention: None, created_at: at(-10_000) })
+    (
+        Kind::Daily,
+        Wish { target: Target::All, direction, delivery: Delivery::Instant, mention: None, created_at: at(-10_000), threshold: None },
+    )
 }
 
 fn situation(due: Vec<Due>) -> Situation {

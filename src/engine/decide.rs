@@ -3,7 +3,7 @@
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
 use super::{digest::next_digest, quiet::quiet_for};
-use crate::domain::{Candidate, Change, Decision, Lane, Nature, Reason, Settings, Target, Timestamp, Timing, Told, Wish};
+use crate::domain::{Candidate, Change, Decision, Drawn, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing, Told, Wish};
 
 /// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
 pub fn deciding_wish<'a>(wishes: impl IntoIterator<Item = &'a Wish>, bound: Timestamp) -> Option<&'a Wish> {
@@ -13,9 +13,17 @@ pub fn deciding_wish<'a>(wishes: impl IntoIterator<Item = &'a Wish>, bound: Time
 /// A subscription hears of a change if it stood by then: when it was detected, or, for a correction, when the wrong value was stored (2.9, 3.2).
 pub fn subscribed_by(change: &Change) -> Timestamp {
     match change.nature {
-        Nature::Turned => change.detected_at,
+        Nature::Turned | Nature::Crossed { .. } => change.detected_at,
         Nature::Correction { stored_at } => stored_at,
     }
+}
+
+/// Whether a wish is for such changes at all: for the crossing of a threshold only where it has that one, and had it in time (G5).
+pub fn asks_for(wish: &Wish, change: &Change) -> bool {
+    let Nature::Crossed { drawn_since } = change.nature else { return true };
+    let is_in_time = |drawn: Drawn| drawn.at <= change.detected_at && drawn_since.is_none_or(|since| drawn.at >= since);
+    let is_that = |drawn: Drawn| Stance::Beyond(drawn.threshold.line()) == change.to;
+    !change.crosses_threshold() || wish.threshold.is_some_and(|drawn| is_that(drawn) && is_in_time(drawn))
 }
 
 /// The decision; `None` where the change does not concern the destination at all.
@@ -23,7 +31,7 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if change.timing == Timing::History {
         return None;
     }
-    let wish = deciding_wish(&candidate.wishes, subscribed_by(change))?;
+    let wish = deciding_wish(&candidate.wishes, subscribed_by(change)).filter(|wish| asks_for(wish, change))?;
     if candidate.excluded && wish.target == Target::All {
         return Some(Decision::Skip(Reason::Excluded));
     }
@@ -36,18 +44,20 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Some(until) = quiet_for(&candidate.settings, change.kind, now) {
         return Some(Decision::Hold { until, reason: Reason::QuietHours });
     }
-    let unstable = candidate.told.is_some_and(|told| told.unstable && told.known_at >= wish.created_at);
+    // What is known of the call is nothing to a threshold beside it.
+    let told = candidate.told.filter(|_| !change.crosses_threshold());
+    let unstable = told.is_some_and(|told| told.unstable && told.known_at >= wish.created_at);
     if let Some(window) = change.kind.settles_after().filter(|_| unstable) {
         return Some(Decision::Hold { until: change.detected_at + window, reason: Reason::Flapping });
     }
     if let Nature::Correction { .. } = change.nature {
         return Some(Decision::SendNow(Reason::Correction));
     }
-    let confirmed_at = candidate.settings.confirmation().map(|long| change.detected_at + long);
+    let confirmed_at = candidate.settings.confirmation().filter(|_| change.nature == Nature::Turned).map(|long| change.detected_at + long);
     if let Some(until) = confirmed_at.filter(|until| *until > now && change.timing == Timing::Fresh) {
         return Some(Decision::Hold { until, reason: Reason::Confirmation });
     }
-    if let Some(until) = cooldown_end(candidate.told, &candidate.settings).filter(|until| *until > now) {
+    if let Some(until) = cooldown_end(told, &candidate.settings).filter(|until| *until > now) {
         return Some(Decision::Hold { until, reason: Reason::Cooldown });
     }
     if candidate.quarantined {
@@ -75,7 +85,7 @@ pub fn lane(decision: Decision) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Delivery, Direction, Kind, Mutes, SourceId, Stance, TokenId};
+    use crate::domain::{Delivery, Direction, Kind, Mutes, SourceId, Threshold, TokenId};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_secs(1_795_000_000 + minutes * 60)
@@ -100,7 +110,7 @@ mod tests {
     }
 
     fn wish(target: Target, created: i64) -> Wish {
-        Wish { target, direction: Direction::Any, delivery: Delivery::Instant, mention: None, created_at: at(created) }
+        Wish { target, direction: Direction::Any, delivery: Delivery::Instant, mention: None, created_at: at(created), threshold: None }
     }
 
     fn candidate(wishes: Vec<Wish>) -> Candidate {
@@ -170,6 +180,32 @@ mod tests {
         let own = |delivery| candidate(vec![all.clone(), hourly(Target::Token(TokenId(1)), delivery)]);
         assert_eq!(decide(&change(), &own(Delivery::DigestDaily), now), hold("2026-11-22T09:00:00Z"));
         assert_eq!(decide(&change(), &own(Delivery::Instant), now), Some(Decision::SendNow(Reason::Instant)));
+    }
+
+    #[test]
+    fn g5_a_crossing_concerns_whoever_drew_that_line_in_time() {
+        let line = |text: &str| Threshold::parse(text).unwrap();
+        let drawn = |text, at_minute| Some(Drawn { threshold: line(text), at: at(at_minute) });
+        let crossed = |drawn_since: Option<i64>| Change {
+            kind: Kind::Grade,
+            from: None,
+            to: Stance::Beyond(line("above:70").line()),
+            nature: Nature::Crossed { drawn_since: drawn_since.map(at) },
+            ..change()
+        };
+        let own = |threshold| Wish { threshold, ..wish(Target::Token(TokenId(1)), -60) };
+        let told = |change: &Change, wishes: Vec<Wish>| decide(change, &candidate(wishes), at(1)).is_some();
+        assert!(told(&crossed(None), vec![own(drawn("above:70", -50))]));
+        assert!(!told(&crossed(None), vec![own(drawn("above:71", -50))]) && !told(&crossed(None), vec![own(None)]));
+        assert!(!told(&crossed(None), vec![own(drawn("above:70", 1))]), "it was drawn after that");
+        assert!(!told(&crossed(Some(-20)), vec![own(drawn("above:70", -50))]), "to them it has not been away");
+        assert!(told(&crossed(Some(-20)), vec![own(drawn("above:70", -20))]));
+        let all = Wish { threshold: drawn("above:70", -50), ..wish(Target::All, -60) };
+        assert!(told(&crossed(None), vec![all.clone()]) && !told(&crossed(None), vec![all, own(None)]), "the token's own wish decides");
+        let cooling = Settings { cooldown_minutes: 30, confirmation_minutes: 30, ..Settings::default() };
+        let known = Some(Told { stance: Stance::Bullish, known_at: at(0), told_at: Some(at(0)), unstable: false });
+        let busy = Candidate { settings: cooling, told: known, ..candidate(vec![own(drawn("above:70", -50))]) };
+        assert_eq!(decide(&crossed(None), &busy, at(1)), Some(Decision::SendNow(Reason::Instant)));
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub const fn lapse(kind: Kind) -> Duration {
     }
 }
 
-fn has_lapsed(state: &TokenState, kind: Kind, now: Timestamp) -> bool {
+pub(super) fn has_lapsed(state: &TokenState, kind: Kind, now: Timestamp) -> bool {
     now.since(state.asked_at) > lapse(kind)
 }
 
@@ -105,7 +105,7 @@ fn is_stored(kind: Kind, stored: Option<&TokenState>, row: &Row<'_>) -> bool {
 }
 
 fn differs(stored: &TokenState, state: &TokenState) -> bool {
-    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..*stored } != *state
+    TokenState { seen_at: state.seen_at, asked_at: state.asked_at, ..stored.clone() } != *state
 }
 
 /// The rows that can be compared, in order of token and time, one for each time; the others are set aside.

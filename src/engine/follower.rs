@@ -265,7 +265,7 @@ impl Follower {
             self.sent.extend(draft.counted.then_some(now));
             self.mentioned_at = if draft.mention.is_empty() { self.mentioned_at } else { Some(now) };
             self.digested_at = if draft.lane == Lane::Digest { Some(now) } else { self.digested_at };
-            for call in draft.body.calls() {
+            for call in draft.body.stances() {
                 let unstable = call.outcome == Outcome::Unstable;
                 self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now), unstable });
                 self.await_settling(call, &told);

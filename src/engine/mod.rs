@@ -13,3 +13,4 @@ pub mod flap;
 pub mod follower;
 pub mod quiet;
 pub mod retry;
+pub mod threshold;

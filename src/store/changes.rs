@@ -24,7 +24,7 @@ const SINCE: (&str, &str) = over_rows!(
         "SELECT ",
         change_columns!(),
         " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-         WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4
+         WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4 AND c.nature <> 'crossed'
             AND c.token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
     ") ORDER BY c.data_time DESC, c.id DESC LIMIT $5"
@@ -96,6 +96,7 @@ impl TryFrom<ChangeRow> for StoredChange {
         let nature = match (row.nature.as_str(), row.stored_at) {
             ("correction", Some(stored_at)) => Nature::Correction { stored_at: Timestamp::from_millis(stored_at) },
             ("turned", _) => Nature::Turned,
+            ("crossed", drawn_since) => Nature::Crossed { drawn_since: drawn_since.map(Timestamp::from_millis) },
             (other, _) => return Err(StoreError::corrupt("a change's nature", other)),
         };
         let mover = row.mover.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("what moved", &json))).transpose()?;

@@ -7,10 +7,11 @@ use super::{
     dialect::{on_db, over_rows},
     fanout::wish,
     mutes::TOKENS_OF_MANY,
+    thresholds::drawn,
 };
 use crate::domain::{
     AlertId, Call, Destination, DestinationId, Digests, Due, MessageBody, Mutes, Nature, Reason, Situation, SourceId, Timestamp, TokenId,
-    Told, ToldIn,
+    Told, ToldIn, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,7 +63,7 @@ macro_rules! concerned {
     };
 }
 const WISHES: (&str, &str) = over_rows!(
-    "SELECT s.destination_id, s.kind, s.target, s.direction, s.delivery, s.mention, s.created_at FROM subscriptions s
+    "SELECT s.destination_id, s.kind, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at FROM subscriptions s
      WHERE s.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     concat!(") AND (s.target = 'all' OR ", concerned!("s"), "CAST(c.token_id AS TEXT) = s.target))")
 );
@@ -130,6 +131,8 @@ struct WishRow {
     delivery: String,
     mention: Option<String>,
     created_at: i64,
+    threshold: Option<String>,
+    threshold_at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -262,7 +265,9 @@ impl Store {
         let rows: Vec<WishRow> = on_db!(self.db, pool => sqlx::query_as(wishes).bind(list).fetch_all(pool).await)?;
         for row in rows {
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
-                situation.wishes.push((kind(&row.kind)?, wish(&row.target, &row.direction, &row.delivery, row.mention, row.created_at)?));
+                let threshold = drawn(row.threshold.as_deref(), row.threshold_at, row.created_at)?;
+                let wish = Wish { threshold, ..wish(&row.target, &row.direction, &row.delivery, row.mention, row.created_at)? };
+                situation.wishes.push((kind(&row.kind)?, wish));
             }
         }
         let rows: Vec<(i64, String, i64)> = on_db!(self.db, pool => sqlx::query_as(excluded).bind(list).fetch_all(pool).await)?;

@@ -113,7 +113,7 @@ impl DecisionRows {
             holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
             skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
             passed_over.extend(composition.passed_over.iter().map(|(kind, token, stance, data_time)| {
-                (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.as_str(), data_time.as_millis())
+                (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.to_string(), data_time.as_millis())
             }));
         }
         let buttons = json_rows(&buttons);

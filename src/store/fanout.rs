@@ -4,6 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     changes::{StoredChange, stance},
     dialect::{flag, in_transaction, json_list, list, on_db},
+    thresholds::drawn,
 };
 use crate::domain::{
     AlertState, Candidate, ChangeId, Delivery, DestinationId, Direction, Lane, Mutes, Reason, Settings, Target, Timestamp, TokenId, Told,
@@ -14,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY change_id LIMIT 1";
 const CANDIDATES: (&str, &str) = json_list!(
-    "c.destination_id, c.target, c.direction, c.delivery, c.mention, c.created_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
+    "c.destination_id, c.target, c.direction, c.delivery, c.mention, c.created_at, c.threshold, c.threshold_at, c.settings, c.muted_until, c.token_muted_until, c.quarantined, c.stance,
      c.known_at, c.told_at, c.unstable, c.excluded",
-    "FROM (SELECT s.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, d.settings, d.muted_until,
+    "FROM (SELECT s.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at, d.settings, d.muted_until,
         m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         COALESCE(k.unstable, FALSE) AS unstable,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
@@ -92,6 +93,8 @@ struct CandidateRow {
     delivery: String,
     mention: Option<String>,
     created_at: i64,
+    threshold: Option<String>,
+    threshold_at: Option<i64>,
     settings: String,
     muted_until: Option<i64>,
     token_muted_until: Option<i64>,
@@ -108,7 +111,8 @@ struct CandidateRow {
 
 impl CandidateRow {
     fn wish(&self) -> StoreResult<Wish> {
-        wish(&self.target, &self.direction, &self.delivery, self.mention.clone(), self.created_at)
+        let threshold = drawn(self.threshold.as_deref(), self.threshold_at, self.created_at)?;
+        Ok(Wish { threshold, ..wish(&self.target, &self.direction, &self.delivery, self.mention.clone(), self.created_at)? })
     }
 
     fn candidate(&self, token: TokenId) -> StoreResult<Candidate> {
@@ -140,6 +144,7 @@ pub(super) fn wish(target: &str, direction: &str, delivery: &str, mention: Optio
         delivery: Delivery::parse(delivery).ok_or_else(|| StoreError::corrupt("a delivery", delivery))?,
         mention,
         created_at: Timestamp::from_millis(created_at),
+        threshold: None,
     })
 }
 

@@ -39,6 +39,7 @@ mod signals;
 mod status;
 mod subscription_lists;
 mod subscriptions;
+mod thresholds;
 mod token_search;
 mod trace;
 pub mod transfer;
@@ -67,6 +68,7 @@ pub use signals::{Applied, KnownStates, PollResult};
 pub use status::DeliveryStatus;
 pub use subscription_lists::{ListedPlace, ListedSubscription};
 pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
+pub use thresholds::PastNumber;
 pub use token_search::TokenField;
 pub use wanted::WantedTargets;
 

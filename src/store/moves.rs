@@ -10,12 +10,17 @@ use crate::domain::{Address, Destination, Timestamp};
 const READDRESS: &str = "UPDATE destinations SET platform = $2, chat = $3, topic = $4, route = NULL,
     tenant = CASE WHEN tenant = chat THEN $3 ELSE tenant END,
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
-/// The union of the wishes: where both had the token, both directions unless they agree; told since the earlier of the two.
+/// The union of the wishes: where both had the token, both directions unless they agree, and the threshold of that
+/// which stays if it has one; told since the earlier of the two.
 const JOIN_SUBSCRIPTIONS: &str = "UPDATE subscriptions SET
     direction = CASE WHEN direction = (SELECT o.direction FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
         AND o.kind = subscriptions.kind) THEN direction ELSE 'any' END,
     mention = COALESCE(mention, (SELECT o.mention FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
         AND o.kind = subscriptions.kind)),
+    threshold = COALESCE(threshold, (SELECT o.threshold FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind)),
+    threshold_at = (SELECT MIN(o.threshold_at) FROM subscriptions o WHERE o.destination_id IN ($1, $2) AND o.target = subscriptions.target
+        AND o.kind = subscriptions.kind AND o.threshold = COALESCE(subscriptions.threshold, o.threshold)),
     created_at = (SELECT MIN(o.created_at) FROM subscriptions o WHERE o.destination_id IN ($1, $2) AND o.target = subscriptions.target
         AND o.kind = subscriptions.kind)
     WHERE destination_id = $2 AND EXISTS (SELECT 1 FROM subscriptions o WHERE o.destination_id = $1 AND o.target = subscriptions.target

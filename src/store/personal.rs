@@ -39,7 +39,7 @@ const DESTINATION: (&str, &str) = objects!(
 );
 const SUBSCRIPTIONS: (&str, &str) = objects!(
     "'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s.target END, 'symbol', t.symbol, 'kind', s.kind, 'direction', s.direction,
-     'delivery', s.delivery, 'created_at', s.created_at, 'updated_at', s.updated_at",
+     'delivery', s.delivery, 'threshold', s.threshold, 'threshold_since_at', s.threshold_at, 'created_at', s.created_at, 'updated_at', s.updated_at",
     concat!(
         "FROM subscriptions s JOIN destinations d ON d.id = s.destination_id
          LEFT JOIN tokens t ON t.source = s.source AND t.token_id = CAST(NULLIF(s.target, 'all') AS BIGINT) WHERE ",
@@ -107,7 +107,7 @@ const PLACES: (&str, &str) = objects!(
 );
 const PLACES_SUBSCRIPTIONS: (&str, &str) = objects!(
     "'place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s.target END, 'kind', s.kind,
-     'created_at', s.created_at",
+     'threshold', s.threshold, 'created_at', s.created_at",
     concat!(
         "FROM subscriptions s JOIN destinations d ON d.id = s.destination_id WHERE s.creator = ",
         person!(),

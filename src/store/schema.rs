@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    settling, signals, status, subscription_lists, subscriptions, token_search, trace, transfer, wanted,
+    settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -39,6 +39,7 @@ const STATEMENTS: &[&[&str]] = &[
     status::STATEMENTS,
     subscription_lists::STATEMENTS,
     subscriptions::STATEMENTS,
+    thresholds::STATEMENTS,
     token_search::STATEMENTS,
     trace::STATEMENTS,
     wanted::STATEMENTS,
@@ -58,6 +59,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     reading::PAIRS,
     settling::PAIRS,
     signals::PAIRS,
+    thresholds::PAIRS,
     token_search::PAIRS,
     wanted::PAIRS,
 ];

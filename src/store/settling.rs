@@ -201,20 +201,16 @@ fn attempt_words(settlement: &Settlement) -> (&'static str, Option<&str>, Option
 
 /// The stances that a message tells, as JSON rows for `told`.
 fn told_rows(body: &MessageBody, arrived: bool) -> Option<String> {
-    let calls = body.calls();
-    if calls.is_empty() {
-        return None;
-    }
     let row = |call: &Call| {
         let unstable = arrived && call.outcome == Outcome::Unstable;
         (SourceId::TokenMetrics.as_str(), call.kind.as_str(), call.token.0, call.to, call.data_time.as_millis(), unstable)
     };
-    let rows: Vec<_> = calls.iter().map(row).collect();
-    serde_json::to_string(&rows).ok()
+    let rows: Vec<_> = body.stances().map(row).collect();
+    if rows.is_empty() { None } else { serde_json::to_string(&rows).ok() }
 }
 
 /// The unstable calls that a message tells, and when each has settled unless it turns again.
 fn unstable(body: &MessageBody) -> impl Iterator<Item = (&'static str, i64, Timestamp)> {
-    let calls = body.calls().iter().filter(|call| call.outcome == Outcome::Unstable);
+    let calls = body.stances().filter(|call| call.outcome == Outcome::Unstable);
     calls.filter_map(|call| Some((call.kind.as_str(), call.token.0, call.seen_at + call.kind.settles_after()?)))
 }

@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 const VERSION: &str = "SELECT version, unconfirmed FROM feeds WHERE source = $1 AND feed = $2";
 const STATES: (&str, &str) = json_list!(
     sqlite: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
-        CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, pending, scores, fingerprint",
+        CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, pending, passed, scores, fingerprint",
     postgres: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
-        CAST(trader_grade AS TEXT), pending, scores, fingerprint",
+        CAST(trader_grade AS TEXT), pending, passed, scores, fingerprint",
     "FROM token_states WHERE source = $1 AND kind = $2"
 );
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
@@ -35,17 +35,17 @@ macro_rules! bulk {
 
 // `WHERE TRUE` keeps SQLite from reading ON CONFLICT as a join's ON.
 bulk!(UPSERT_STATES: "INSERT INTO token_states (source, kind, token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at,
-    seen_at, asked_at, trader_grade, pending, scores, fingerprint) SELECT $1, $2, ",
+    seen_at, asked_at, trader_grade, pending, passed, scores, fingerprint) SELECT $1, $2, ",
     sqlite: "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9,
-    value ->> 10, value ->> 11, value ->> 12, value ->> 13 FROM json_each($3)",
+    value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14 FROM json_each($3)",
     postgres: "CAST(value ->> 0 AS BIGINT), value ->> 1, CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BOOLEAN), CAST(value ->> 4 AS BIGINT),
     CAST(value ->> 5 AS BOOLEAN), CAST(value ->> 6 AS BOOLEAN), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT),
-    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION), value ->> 11, value ->> 12, CAST(value ->> 13 AS BIGINT)
+    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION), value ->> 11, value ->> 12, value ->> 13, CAST(value ->> 14 AS BIGINT)
     FROM jsonb_array_elements(CAST($3 AS JSONB))",
     " WHERE TRUE ON CONFLICT (source, kind, token_id) DO UPDATE SET stance = excluded.stance, since_at = excluded.since_at,
     since_exact = excluded.since_exact, data_time = excluded.data_time, settled = excluded.settled, corrected = excluded.corrected,
     stored_at = excluded.stored_at, seen_at = excluded.seen_at, asked_at = excluded.asked_at, trader_grade = excluded.trader_grade,
-    pending = excluded.pending, scores = excluded.scores, fingerprint = excluded.fingerprint");
+    pending = excluded.pending, passed = excluded.passed, scores = excluded.scores, fingerprint = excluded.fingerprint");
 
 bulk!(UPSERT_OBSERVATIONS: "INSERT INTO observations (source, kind, observed_at, token_id, data_time, stance, signal, trend, position, row_values)
     SELECT $1, $2, $3, ",
@@ -70,7 +70,7 @@ bulk!(INSERT_CHANGES: "INSERT INTO changes (source, kind, poll_id, detected_at, 
     CAST(value ->> 3 AS BIGINT) AS since_at, CAST(value ->> 4 AS BOOLEAN) AS since_exact, CAST(value ->> 5 AS BIGINT) AS data_time,
     value ->> 6 AS nature, CAST(value ->> 7 AS BIGINT) AS stored_at, value ->> 8 AS timing, CAST(value ->> 9 AS BOOLEAN) AS after_gap,
     CAST(value ->> 10 AS DOUBLE PRECISION) AS trader_grade, value ->> 11 AS mover FROM jsonb_array_elements(CAST($5 AS JSONB)) WITH ORDINALITY AS list (value, place)",
-    ") AS new ORDER BY place RETURNING id, token_id, data_time");
+    ") AS new ORDER BY place RETURNING id, token_id, data_time, to_stance");
 
 bulk!(MARK_SEEN: "UPDATE token_states SET seen_at = $3, asked_at = $3 WHERE source = $1 AND kind = $2 AND token_id IN (SELECT ",
     sqlite: "value FROM json_each($4)", postgres: "CAST(value AS BIGINT) FROM jsonb_array_elements_text(CAST($4 AS JSONB))", ")");
@@ -114,7 +114,7 @@ pub struct PollResult<'a> {
     pub taken: usize,
     /// Rows for history, with the call that each makes; those that are stored already as they are are not written again.
     pub observations: &'a [(Observation, Option<Stance>)],
-    /// Changes, in order of time; at most one for each token and time.
+    /// Changes, in order of time; at most one for each token, time and stance.
     pub changes: &'a [Change],
     /// Tokens whose rows were seen.
     pub seen: &'a [TokenId],
@@ -150,6 +150,7 @@ struct StateRow {
     asked_at: i64,
     trader_grade: Option<String>,
     pending: Option<String>,
+    passed: Option<String>,
     scores: Option<String>,
     fingerprint: Option<i64>,
 }
@@ -160,6 +161,7 @@ impl TryFrom<StateRow> for TokenState {
     fn try_from(row: StateRow) -> Result<Self, StoreError> {
         let stance = |word: Option<String>| word.as_deref().map(super::changes::stance).transpose();
         let scores = row.scores.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("scores", &json))).transpose()?;
+        let passed = row.passed.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("passed thresholds", &json)));
         let trader_grade = row.trader_grade.map(|text| text.parse().map_err(|_| StoreError::corrupt("a grade", &text))).transpose()?;
         Ok(Self {
             token: TokenId(row.token_id),
@@ -173,6 +175,7 @@ impl TryFrom<StateRow> for TokenState {
             asked_at: Timestamp::from_millis(row.asked_at),
             trader_grade,
             pending: stance(row.pending)?,
+            passed: passed.transpose()?.unwrap_or_default(),
             scores,
             fingerprint: row.fingerprint,
         })
@@ -206,7 +209,7 @@ impl Store {
         let (source, feed, at) = (result.source.as_str(), result.kind.as_str(), now.as_millis());
         let bulk = Bulk::of(result);
         let sql = |pair: (&'static str, &'static str)| per_db!(self.db, sqlite: pair.0, postgres: pair.1);
-        let stored: Option<Vec<(i64, i64, i64)>> = in_transaction!(self.db, tx => {
+        let stored: Option<Vec<InsertedChange>> = in_transaction!(self.db, tx => {
             sqlx::query(ENSURE_FEED).bind(source).bind(feed).bind(&bulk.cadence).execute(&mut *tx).await?;
             let turned = sqlx::query(NEXT_VERSION).bind(source).bind(feed).bind(version).bind(&bulk.unconfirmed).execute(&mut *tx).await?;
             if turned.rows_affected() == 0 {
@@ -231,7 +234,7 @@ impl Store {
             if let Some(changes) = &bulk.changes {
                 ids = sqlx::query_as(sql(INSERT_CHANGES)).bind(source).bind(feed).bind(poll).bind(at).bind(changes)
                     .fetch_all(&mut *tx).await?;
-                let first = ids.iter().map(|row: &(i64, i64, i64)| row.0).min();
+                let first = ids.iter().map(|row: &InsertedChange| row.0).min();
                 sqlx::query(FAN_OUT).bind(poll).bind(first).bind(at).execute(&mut *tx).await?;
             }
             Some(ids)
@@ -240,10 +243,14 @@ impl Store {
     }
 }
 
+/// The id of a change that was stored, and what tells it from the others of its poll: token, data time and stance.
+type InsertedChange = (i64, i64, i64, String);
+
 /// The ids in the order of the changes: `RETURNING` gives them in none.
-fn in_order(changes: &[Change], rows: &[(i64, i64, i64)]) -> Vec<ChangeId> {
-    let ids: BTreeMap<(i64, i64), i64> = rows.iter().map(|&(id, token, data_time)| ((token, data_time), id)).collect();
-    let id_of = |change: &Change| ids.get(&(change.token.0, change.data_time.as_millis())).copied().map(ChangeId);
+fn in_order(changes: &[Change], rows: &[InsertedChange]) -> Vec<ChangeId> {
+    let ids: BTreeMap<_, i64> = rows.iter().map(|(id, token, data_time, to)| ((*token, *data_time, to.as_str()), *id)).collect();
+    let id_of =
+        |change: &Change| ids.get(&(change.token.0, change.data_time.as_millis(), change.to.to_string().as_str())).copied().map(ChangeId);
     changes.iter().filter_map(id_of).collect()
 }
 
@@ -282,6 +289,7 @@ impl Bulk {
                     times.2,
                     state.trader_grade,
                     state.pending,
+                    (!state.passed.is_empty()).then(|| as_text(&state.passed)),
                     state.scores.map(|scores| as_text(&scores)),
                     state.fingerprint,
                 )
@@ -292,8 +300,8 @@ impl Bulk {
             }),
             changes: json(result.changes, |change| {
                 let stored_at = match change.nature {
-                    Nature::Correction { stored_at } => Some(stored_at),
-                    Nature::Turned => None,
+                    Nature::Correction { stored_at: at } | Nature::Crossed { drawn_since: Some(at) } => Some(at),
+                    Nature::Turned | Nature::Crossed { drawn_since: None } => None,
                 };
                 (
                     change.token,

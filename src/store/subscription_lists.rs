@@ -1,13 +1,14 @@
 //! Subscriptions as people see them listed: of one destination, or of every channel of a server.
 
 use super::{Store, StoreError, StoreResult, changes::kind, dialect::on_db};
-use crate::domain::{Address, Delivery, DestinationId, Direction, Kind, Platform, SourceId, Target, Token, TokenId};
+use crate::domain::{Address, Delivery, DestinationId, Direction, Kind, Platform, SourceId, Target, Threshold, Token, TokenId};
 
 const OF_DESTINATION: &str =
-    "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, t.symbol, t.name, t.market_rank
+    "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, s.threshold, t.symbol, t.name, t.market_rank
     FROM subscriptions s LEFT JOIN tokens t ON t.source = s.source AND t.token_id = CAST(NULLIF(s.target, 'all') AS BIGINT)
     WHERE s.destination_id = $1 ORDER BY s.kind, s.direction, s.id LIMIT $2";
-const OF_TENANT: &str = "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, t.symbol, t.name, t.market_rank
+const OF_TENANT: &str =
+    "SELECT s.destination_id, s.target, s.kind, s.direction, s.delivery, s.mention, s.threshold, t.symbol, t.name, t.market_rank
     FROM subscriptions s JOIN destinations d ON d.id = s.destination_id
     LEFT JOIN tokens t ON t.source = s.source AND t.token_id = CAST(NULLIF(s.target, 'all') AS BIGINT)
     WHERE d.platform = $1 AND d.tenant = $2 ORDER BY s.destination_id, s.kind, s.direction, s.id LIMIT $3";
@@ -36,6 +37,8 @@ pub struct ListedSubscription {
     pub direction: Direction,
     /// When.
     pub delivery: Delivery,
+    /// The line whose crossing is told too.
+    pub threshold: Option<Threshold>,
     /// Whether a role is mentioned.
     pub mentions: bool,
 }
@@ -57,6 +60,7 @@ struct ListedRow {
     direction: String,
     delivery: String,
     mention: Option<String>,
+    threshold: Option<String>,
     symbol: Option<String>,
     name: Option<String>,
     market_rank: Option<i64>,
@@ -86,6 +90,7 @@ impl TryFrom<ListedRow> for ListedSubscription {
 
     fn try_from(row: ListedRow) -> Result<Self, StoreError> {
         let target = Target::parse(&row.target).ok_or_else(|| StoreError::corrupt("a target", &row.target))?;
+        let threshold = row.threshold.map(|text| Threshold::parse(&text).ok_or_else(|| StoreError::corrupt("a threshold", &text)));
         Ok(Self {
             destination: DestinationId(row.destination_id),
             token: match target {
@@ -95,6 +100,7 @@ impl TryFrom<ListedRow> for ListedSubscription {
             kind: kind(&row.kind)?,
             direction: Direction::parse(&row.direction).ok_or_else(|| StoreError::corrupt("a direction", &row.direction))?,
             delivery: Delivery::parse(&row.delivery).ok_or_else(|| StoreError::corrupt("a delivery", &row.delivery))?,
+            threshold: threshold.transpose()?,
             mentions: row.mention.is_some(),
         })
     }

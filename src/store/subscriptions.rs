@@ -7,16 +7,18 @@ use super::{
     dialect::in_transaction,
     interactions::claim,
 };
-use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SettingsChange, SourceId, Target, Timestamp, TokenId};
+use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SettingsChange, SourceId, Target, Threshold, Timestamp, TokenId};
 use std::collections::BTreeMap;
 
-const PRESENT: &str = "SELECT target, direction, delivery, mention FROM subscriptions WHERE destination_id = $1 AND kind = $2";
+const PRESENT: &str = "SELECT target, direction, delivery, mention, threshold FROM subscriptions WHERE destination_id = $1 AND kind = $2";
 const COUNT: &str = "SELECT COUNT(*) FROM subscriptions WHERE destination_id = $1";
 const PUT: &str =
-    "INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, mention, creator, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    "INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, mention, creator, created_at, updated_at, threshold,
+        threshold_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, CASE WHEN CAST($10 AS TEXT) IS NOT NULL THEN CAST($9 AS BIGINT) END)
     ON CONFLICT (destination_id, target, kind) DO UPDATE SET direction = excluded.direction, delivery = excluded.delivery,
-        mention = excluded.mention, updated_at = excluded.updated_at";
+        mention = excluded.mention, updated_at = excluded.updated_at, threshold = excluded.threshold,
+        threshold_at = CASE WHEN subscriptions.threshold = excluded.threshold THEN subscriptions.threshold_at ELSE excluded.threshold_at END";
 const INCLUDE: &str = "DELETE FROM exclusions WHERE destination_id = $1 AND source = $2 AND kind = $3 AND token_id = $4";
 const REMOVE: &str = "DELETE FROM subscriptions WHERE destination_id = $1 AND target = $2 AND kind = $3";
 const REMOVE_KIND: &str = "DELETE FROM subscriptions WHERE destination_id = $1 AND kind = $2";
@@ -51,6 +53,8 @@ pub struct SubscribeOrder {
     pub delivery: Delivery,
     /// The role to mention, its id.
     pub mention: Option<String>,
+    /// The line whose crossing is told too.
+    pub threshold: Option<Threshold>,
     /// Who wants it, as `platform:user`.
     pub creator: String,
     /// The most subscriptions of the destination.
@@ -123,14 +127,18 @@ pub struct Unsubscribed {
     pub excluded: Vec<(TokenId, Kind)>,
 }
 
-type PresentRow = (String, String, String, Option<String>);
+type PresentRow = (String, String, String, Option<String>, Option<String>);
 
 /// A subscription as the audit shows it.
 fn shown(rows: &[PresentRow]) -> Option<String> {
     let list: Vec<_> = rows
         .iter()
-        .map(|(target, direction, delivery, mention)| {
-            serde_json::json!({"target": target, "direction": direction, "delivery": delivery, "mention": mention})
+        .map(|(target, direction, delivery, mention, threshold)| {
+            let mut shown = serde_json::json!({"target": target, "direction": direction, "delivery": delivery, "mention": mention});
+            if let Some(threshold) = threshold {
+                shown["threshold"] = threshold.as_str().into();
+            }
+            shown
         })
         .collect();
     (!list.is_empty()).then(|| serde_json::Value::Array(list).to_string())
@@ -171,6 +179,7 @@ impl Store {
                         .bind(&order.mention)
                         .bind(&order.creator)
                         .bind(now.as_millis())
+                        .bind(order.threshold.map(|threshold| threshold.to_string()))
                         .execute(&mut *tx)
                         .await?;
                     if let Target::Token(token) = target {
@@ -255,10 +264,13 @@ impl Store {
 impl SubscribeOrder {
     fn shown(&self) -> String {
         let targets: Vec<_> = self.targets.iter().map(ToString::to_string).collect();
-        serde_json::json!({
+        let mut shown = serde_json::json!({
             "targets": targets, "kind": self.kind, "direction": self.direction, "delivery": self.delivery, "mention": self.mention
-        })
-        .to_string()
+        });
+        if let Some(threshold) = self.threshold {
+            shown["threshold"] = threshold.to_string().into();
+        }
+        shown.to_string()
     }
 }
 

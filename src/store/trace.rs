@@ -9,13 +9,15 @@ use crate::domain::{
     AlertState, DestinationId, Fate, Kind, Reason, SourceId, Target, Timestamp, TokenId, Trace, TracedAlert, TracedMessage,
 };
 
+// The crossing of a threshold is news to those alone who drew that line.
 const CHANGE: &str = concat!(
     "SELECT ",
     change_columns!(),
     ", p.started_at AS polled_at,
         EXISTS (SELECT 1 FROM fanout_jobs f WHERE f.change_id = c.id AND f.after_destination < $4) AS under_way
      FROM changes c JOIN polls p ON p.id = c.poll_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-     WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
+     WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed'
+        OR EXISTS (SELECT 1 FROM alerts a WHERE a.change_id = c.id AND a.destination_id = $4)) ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
 );
 const ALERT: &str =
     "SELECT a.reason, a.state, a.created_at, a.release_at, a.told_at IS NOT NULL AS was_told, m.state AS message_state, m.created_at AS composed_at, m.attempts,

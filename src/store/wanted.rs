@@ -68,10 +68,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn wanted_targets(&self, source: SourceId) -> StoreResult<WantedTargets> {
-        let sql = self.words(IN_ALL);
-        let ids: String = on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).fetch_one(pool).await)?;
-        let ids: Vec<(i64,)> = list(&ids)?;
-        let mut wanted = WantedTargets { in_all: ids.into_iter().map(|(id,)| TokenId(id)).collect(), ..WantedTargets::default() };
+        let mut wanted = WantedTargets { in_all: self.tokens_in_all(source).await?, ..WantedTargets::default() };
         let sql = self.words(TARGETS);
         for kind in Kind::AVAILABLE.iter().copied() {
             let rows: String =
@@ -81,6 +78,17 @@ impl Store {
             wanted.targets.insert(kind, rows.into_iter().map(target).collect::<StoreResult<_>>()?);
         }
         Ok(wanted)
+    }
+
+    /// The tokens that `all` means at present.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tokens_in_all(&self, source: SourceId) -> StoreResult<BTreeSet<TokenId>> {
+        let sql = self.words(IN_ALL);
+        let ids: String = on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).fetch_one(pool).await)?;
+        let ids: Vec<(i64,)> = list(&ids)?;
+        Ok(ids.into_iter().map(|(id,)| TokenId(id)).collect())
     }
 
     /// Every token that somebody subscribed to in this kind (`all`: those that it means at present), with its stored data time.

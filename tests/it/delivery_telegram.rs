@@ -128,7 +128,11 @@ on_both!(a_group_that_moves_onto_a_known_one_is_merged, |db| async move {
     app.telegram.with(|world| world.group(OLD, "Small", ADMIN).kind = "group");
     app.say(OLD, ADMIN, "/subscribe sol,btc").await;
     app.say(OLD, ADMIN, "/settings max_per_hour=3").await;
+    app.say(OLD, ADMIN, "/subscribe sol,btc grade above:70").await;
     group_subscribes(&mut app, "sol").await;
+    app.pass(MINUTE).await;
+    group_subscribes(&mut app, "sol grade").await;
+    group_subscribes(&mut app, "btc grade below:30").await;
     app.baseline(&FOUR).await;
     let chat = app.telegram.with(|world| {
         let chat = world.chats[&GROUP].clone();
@@ -140,6 +144,11 @@ on_both!(a_group_that_moves_onto_a_known_one_is_merged, |db| async move {
     assert_eq!(app.on_telegram(), ["BTC turned bullish", "SOL turned bullish"], "each once, in the group that stays");
     let settings = rows(&app.db.url, &format!("SELECT settings FROM destinations WHERE chat = '{GROUP}'")).await;
     assert!(settings[0].contains("\"max_per_hour\":3"), "{settings:?}");
+    let lines =
+        "SELECT target || ' ' || threshold || CASE WHEN threshold_at = created_at THEN '' ELSE ' since later' END FROM subscriptions
+        WHERE kind = 'grade' AND destination_id = (SELECT id FROM destinations WHERE chat = '{GROUP}') ORDER BY target";
+    let lines = rows(&app.db.url, &lines.replace("{GROUP}", &GROUP.to_string())).await;
+    assert_eq!(lines, ["3375 below:30 since later", "3988 above:70"], "that of the place that stays, else that of the other");
 });
 
 on_both!(a_closed_topic_is_its_own_affair, |db| async move {

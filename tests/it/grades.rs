@@ -16,7 +16,7 @@ use std::time::Duration;
 const PERSON: i64 = 501;
 
 /// A Discord channel and a Telegram person follow these grades; the baseline was polled.
-async fn readers(db: TestDb, kind: &str, tokens: &str, more: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn readers(db: TestDb, kind: &str, tokens: &str, more: &[(&str, &str)]) -> TestApp {
     let mut app = with_operator(db, &[]).await;
     app.source.set_grade(SOL, "Neutral", 52.0);
     app.source.set_grade(BTC, "Buy", 64.05);
@@ -31,7 +31,7 @@ async fn readers(db: TestDb, kind: &str, tokens: &str, more: &[(&str, &str)]) ->
 }
 
 /// The next poll of grades is over: without a budget they are polled once an hour.
-async fn poll(app: &mut TestApp) {
+pub(crate) async fn poll(app: &mut TestApp) {
     app.pass(HOUR + Duration::from_secs(60)).await;
 }
 

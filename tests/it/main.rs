@@ -71,6 +71,7 @@ mod telegram_deep_links;
 mod telegram_send;
 mod telegram_updates;
 mod telegram_webhook;
+mod thresholds;
 mod transfer;
 mod transfer_move;
 mod web;

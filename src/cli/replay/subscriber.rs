@@ -40,7 +40,7 @@ impl Subscriber {
 
     fn subscribe(&mut self, target: Target) {
         let ImaginedSubscriber { kind, direction, delivery, .. } = self.wishes;
-        self.follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH });
+        self.follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH, threshold: None });
     }
 
     /// The wanted symbols that are not among these.
@@ -86,7 +86,7 @@ fn text_of(due: &Due) -> String {
     let (kind, now) = (change.kind, change.detected_at);
     let mut follower = Follower::new(Settings { max_per_hour: 0, ..Settings::default() });
     let (target, direction, delivery) = (Target::All, Direction::Any, Delivery::Instant);
-    follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH });
+    follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH, threshold: None });
     let calls = |step| match step {
         Step::Sent { draft, .. } => draft.body.calls().to_vec(),
         Step::Held { .. } | Step::Skipped { .. } => Vec::new(),

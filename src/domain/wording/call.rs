@@ -242,6 +242,7 @@ pub(super) fn turned_words(to: Stance, way: Option<Way>) -> String {
         (Stance::Grade(_), Some(Way::Down)) => format!("downgraded to {to}"),
         (Stance::Grade(_), None) => format!("graded {to}"),
         (Stance::Class(_), _) => format!("class changed to {to}"),
+        (Stance::Beyond(_), _) => format!("crossed {to}"),
     }
 }
 

@@ -66,7 +66,7 @@ impl ChartPhrase {
             Self::About { name: Some(name), kind } => out.text(format!("{name}, {}", signals(*kind))),
             Self::About { name: None, kind } => out.text(signals(*kind)),
             Self::Call { stance: None, .. } => out.text("no call yet"),
-            Self::Call { stance: Some(stance), since: None } => out.text(stance.as_str()),
+            Self::Call { stance: Some(stance), since: None } => out.text(stance.to_string()),
             Self::Call { stance: Some(stance), since: Some((when, exact)) } => {
                 out.text(format!("{stance} since {}{when}", if *exact { "" } else { "before " }))
             }

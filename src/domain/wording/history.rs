@@ -39,7 +39,7 @@ impl HistoryPhrase {
         match self {
             Self::Head { kind, now, changes, more } => {
                 if let Some((stance, standing)) = now {
-                    out.text(format!("{} for {}. ", capital(stance.as_str()), standing.words(*kind)));
+                    out.text(format!("{} for {}. ", capital(&stance.to_string()), standing.words(*kind)));
                 }
                 match (changes, more) {
                     (1, false) => out.text("One change so far:"),
@@ -71,8 +71,8 @@ impl HistoryPhrase {
 
 fn turn(out: &mut Spans, from: Option<Stance>, to: Stance) {
     match from {
-        Some(from) => out.text(format!(": {from} → ")).strong(to.as_str()),
-        None => out.text(": first call, ").strong(to.as_str()),
+        Some(from) => out.text(format!(": {from} → ")).strong(to.to_string()),
+        None => out.text(": first call, ").strong(to.to_string()),
     };
 }
 

@@ -43,6 +43,16 @@ pub enum RefusalPhrase {
         word: String,
         choices: Vec<String>,
     },
+    /// A line that cannot be read.
+    BadThreshold {
+        word: String,
+    },
+    /// Two lines for one subscription.
+    OneThreshold,
+    /// Only grades have numbers that lines are drawn for.
+    NoThreshold {
+        kind: Kind,
+    },
     BadNumber {
         option: String,
         word: String,
@@ -182,6 +192,20 @@ impl RefusalPhrase {
             Self::BadWord { option, word, choices } => {
                 out.code(word).text(format!(" is not a {option}. Choose one of: {}.", choices.join(", ")))
             }
+            Self::BadThreshold { word } => out
+                .code(word)
+                .text(" is no threshold: write ")
+                .code("above:70")
+                .text(" or ")
+                .code("below:30")
+                .text(", with a number above 0 and up to 100."),
+            Self::OneThreshold => out.text("Give one threshold at a time."),
+            Self::NoThreshold { kind } => out
+                .text(format!("There are no thresholds for {}: they are for ", signals(*kind)))
+                .code("grade")
+                .text(" and ")
+                .code("fundamental")
+                .text("."),
             Self::BadNumber { option, word, least, most } => {
                 out.code(word).text(format!(" does not fit {option}: give a whole number from {least} to {most}."))
             }

@@ -6,7 +6,7 @@ use super::{
     call::{capital, data_time_words, noun, signals},
     reply::counted,
 };
-use crate::domain::{Cadence, Delivery, Direction, Kind, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Delivery, Direction, Kind, Line, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub enum SubscribingPhrase {
         tokens: Vec<TokenLabel>,
         kind: Kind,
         stance: Option<Stance>,
+    },
+    /// A line that was drawn.
+    Crossing {
+        line: Line,
     },
     AllTokens {
         limit: u32,
@@ -97,6 +101,7 @@ pub enum SubscribingPhrase {
         kind: Kind,
         direction: Direction,
         delivery: Delivery,
+        threshold: Option<Line>,
         mentions: bool,
         all: Option<u32>,
         words: Vec<String>,
@@ -129,6 +134,8 @@ impl SubscribingPhrase {
                 let head = stance.map_or_else(|| format!("No {} yet", noun(*kind)), |stance| format!("Now {stance}"));
                 out.text(format!("{head} ({}): {}", tokens.len(), short_words(tokens)))
             }
+            Self::Crossing { line } => out
+                .text(format!("You are also told when the number crosses {line}: once, until it has been back by 3 % (at least 1 point).")),
             Self::AllTokens { limit } => out.strong("all").text(format!(": the first {limit} tokens by market cap")),
             Self::LeftOut { tokens, more } => out.text(format!("Left out of all, as before: {}{}", short_words(tokens), and_more(*more))),
             Self::Replaced { words } => out.text(format!("Subscribed before; replaced what was set for: {}", words.join(", "))),
@@ -167,10 +174,11 @@ impl SubscribingPhrase {
             Self::OfServer { count } => out.text(format!("This server has {}", subscriptions(*count))),
             Self::None => out.text("Begin with ").code("/subscribe SOL,ETH").text("."),
             Self::NoneInServer => out.text("Begin with ").code("/channel subscribe").text("."),
-            Self::Line { kind, direction, delivery, mentions, all, words, more } => {
+            Self::Line { kind, direction, delivery, threshold, mentions, all, words, more } => {
+                let line = threshold.map(|line| format!(", {line}")).unwrap_or_default();
                 let role = if *mentions { ", mentions a role" } else { "" };
                 let digest = if *delivery == Delivery::Instant { String::new() } else { format!(", {delivery}") };
-                out.strong(format!("{kind}{}{digest}{role}", only(*direction))).text(": ");
+                out.strong(format!("{kind}{line}{}{digest}{role}", only(*direction))).text(": ");
                 match all {
                     Some(limit) => {
                         out.text(format!("all (the first {limit} by market cap)"));
@@ -208,7 +216,7 @@ pub(super) fn call_now(out: &mut Spans, kind: Kind, stance: Option<Stance>, sinc
         out.text(format!("no {} yet", noun(kind)));
         return;
     };
-    out.text(stance.as_str());
+    out.text(stance.to_string());
     if let Some(since) = since {
         out.text(if since.exact { " since " } else { " since before " });
         data_time_words(out, kind, since.at);

@@ -3,7 +3,7 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{change_words, data_time_words, noun},
+    call::{change_words, data_time_words, noun, short_number},
     reply::counted,
 };
 use crate::domain::{Kind, Reason, Stance, Timestamp};
@@ -33,6 +33,13 @@ pub enum WhyPhrase {
         data_time: Timestamp,
         from: Option<Stance>,
         to: Stance,
+    },
+    /// The number crossed a line.
+    Crossed {
+        kind: Kind,
+        data_time: Timestamp,
+        line: Stance,
+        number: Option<f64>,
     },
     /// It was final and said something else before.
     Restated {
@@ -107,6 +114,12 @@ impl WhyPhrase {
                 out.text(format!("The {} of ", noun(*kind)));
                 data_time_words(out, *kind, *data_time);
                 out.text(format!(" is {to}; {}.", before(*from)));
+            }
+            Self::Crossed { kind, data_time, line, number } => {
+                out.text(format!("The number beside the {} of ", noun(*kind)));
+                data_time_words(out, *kind, *data_time);
+                let is = number.map(|number| format!(" is {}:", short_number(number))).unwrap_or_default();
+                out.text(format!("{is} it crossed {line}."));
             }
             Self::Restated { kind, data_time, from, to } => {
                 out.text("The source restated its call of ");
@@ -209,6 +222,7 @@ fn because(reason: Reason) -> &'static str {
         Reason::Direction => "only the other direction is wanted here",
         Reason::Unsubscribed => "the subscription had ended by then",
         Reason::Excluded => "the token is left out of all here",
+        Reason::Threshold => "the threshold had been moved or removed by then",
         Reason::Superseded => "a correction came before it was told",
     }
 }

@@ -5,7 +5,7 @@ use super::{
         decide::cooldown_end,
         flap::{Stability, stability},
     },
-    Key,
+    Key, Topic,
 };
 use crate::domain::{Delivery, Due, Nature, Outcome, Reason, Situation, Stance, Timestamp, Timing, Told, Wish};
 
@@ -40,9 +40,9 @@ pub(super) enum Kept {
 
 impl<'a> Net<'a> {
     /// Nothing where there is no alert.
-    pub(super) fn of(key: Key, group: &'a [(&'a Due, &'a Wish)], situation: &Situation, now: Timestamp) -> Option<Self> {
+    pub(super) fn of((key, line): Topic, group: &'a [(&'a Due, &'a Wish)], situation: &Situation, now: Timestamp) -> Option<Self> {
         let ((first, _), (last, wish)) = (*group.first()?, *group.last()?);
-        let told = situation.told.get(&key).copied();
+        let told = situation.told.get(&key).copied().filter(|_| line.is_none());
         // What was told to an earlier subscription is not known to this one.
         let known = told.filter(|told| told.known_at >= wish.created_at);
         let base = known.map(|told| told.stance).or(first.change.from);

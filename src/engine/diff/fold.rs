@@ -1,7 +1,7 @@
 //! One token's rows, in order of time, beside what is known of it.
 
 use super::{HOUR, row::Row};
-use crate::domain::{Change, Kind, Nature, SetAsideReason, Since, Snapshot, Stance, Timestamp, Timing, TokenId, TokenState};
+use crate::domain::{Change, Kind, Nature, Passed, SetAsideReason, Since, Snapshot, Stance, Timestamp, Timing, TokenId, TokenState};
 use std::time::Duration;
 
 /// Polls that are so far apart are few: one is enough for a label. A poll once in 12 hours comes a little sooner or later.
@@ -26,7 +26,7 @@ impl<'a> Fold<'a> {
     /// `before` is the state to compare with; none at first sight and where it has lapsed.
     pub(super) fn new(snapshot: &'a Snapshot, token: TokenId, before: Option<&TokenState>, now: Timestamp) -> Self {
         let returns = before.is_some_and(|state| state.seen_at < state.asked_at);
-        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..*state });
+        let state = before.map(|state| TokenState { seen_at: now, asked_at: now, ..state.clone() });
         let asked_before = before.map(|state| state.asked_at);
         Self { snapshot, token, now, state, changes: Vec::new(), baseline: before.is_none(), asked_before, returns }
     }
@@ -59,7 +59,7 @@ impl<'a> Fold<'a> {
             let pending = TokenState {
                 pending: Some(to),
                 data_time: at,
-                trader_grade: row.trader_grade(),
+                trader_grade: self.number(&state, row),
                 fingerprint: Some(row.fingerprint()),
                 ..state
             };
@@ -100,6 +100,7 @@ impl<'a> Fold<'a> {
             asked_at: self.now,
             trader_grade: row.trader_grade(),
             pending: None,
+            passed: Passed::new(),
             scores: row.scores(),
             fingerprint: Some(row.fingerprint()),
         }
@@ -127,7 +128,7 @@ impl<'a> Fold<'a> {
             settled: self.is_final(at) || (!newer && state.settled),
             corrected: !newer && state.corrected,
             stored_at: if newer { self.now } else { state.stored_at },
-            trader_grade: row.trader_grade(),
+            trader_grade: self.number(&state, row),
             // Only a row with a label says anything about one that was shown.
             pending: state.pending.filter(|_| row.word.is_none()),
             scores: row.scores().or(state.scores),
@@ -147,12 +148,17 @@ impl<'a> Fold<'a> {
             settled: self.is_final(at) || (at == state.data_time && state.settled),
             corrected: false,
             stored_at: self.now,
-            trader_grade: row.trader_grade(),
+            trader_grade: self.number(&state, row),
             pending: None,
             scores: row.scores().or(state.scores),
             fingerprint: Some(row.fingerprint()),
             ..state
         }
+    }
+
+    /// The number of a row. The label of a grade can come without one, which says nothing about the last.
+    fn number(&self, state: &TokenState, row: &Row<'_>) -> Option<f64> {
+        row.trader_grade().or(state.trader_grade.filter(|_| self.snapshot.kind.is_graded()))
     }
 
     fn change(&self, state: &TokenState, to: Stance, row: &Row<'_>, nature: Nature) -> Change {

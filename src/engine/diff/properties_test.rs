@@ -54,7 +54,7 @@ fn snapshot(kind: Kind, observations: Vec<Observation>) -> Snapshot {
 }
 
 fn after(mut states: BTreeMap<TokenId, TokenState>, diff: &Diff) -> BTreeMap<TokenId, TokenState> {
-    states.extend(diff.states.iter().map(|state| (state.token, *state)));
+    states.extend(diff.states.iter().map(|state| (state.token, state.clone())));
     states
 }
 

@@ -71,7 +71,7 @@ impl World {
                 state.seen_at = if seen { now } else { state.seen_at };
             }
         }
-        self.states.extend(diff.states.iter().map(|state| (state.token, *state)));
+        self.states.extend(diff.states.iter().map(|state| (state.token, state.clone())));
         diff
     }
 
@@ -307,11 +307,11 @@ fn rule_1_3_rows_that_nobody_asked_for_are_set_aside() {
 #[test]
 fn rule_2_7_absence_an_empty_answer_and_nulls_change_nothing() {
     let mut world = bullish_since_the_20th();
-    let before = *world.state();
+    let before = world.state().clone();
     assert_eq!(world.poll(noon(20), &[]).states, vec![]);
     let diff = world.poll(noon(21), &[daily(1, 21, None, None)]);
     assert_eq!((turns(&diff), reasons(&diff)), (vec![], vec![SetAsideReason::Empty]));
-    assert_eq!(TokenState { asked_at: before.asked_at, ..*world.state() }, before);
+    assert_eq!(TokenState { asked_at: before.asked_at, ..world.state().clone() }, before);
     let mut world = World::new(Kind::Hourly);
     assert_eq!(reasons(&world.poll(hour(10), &[hourly(10, None, None)])), [SetAsideReason::Empty]);
 }

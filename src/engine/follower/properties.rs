@@ -30,7 +30,7 @@ fn news(kind: Kind, token: i64, to: Stance, now: Timestamp) -> News {
 fn reader(settings: Settings, delivery: Delivery, direction: Direction) -> Follower {
     let mut follower = Follower::new(settings);
     for kind in [Kind::Daily, Kind::Hourly] {
-        let wish = Wish { target: Target::All, direction, delivery, mention: None, created_at: Timestamp::EPOCH };
+        let wish = Wish { target: Target::All, direction, delivery, mention: None, created_at: Timestamp::EPOCH, threshold: None };
         follower.subscribe(kind, wish);
     }
     follower

@@ -4,8 +4,8 @@
 
 use crate::domain::{
     Address, AlertState, Cadence, Delivery, Direction, Feed, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention,
-    MessageBody, Mover, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Timestamp, Unconfirmed,
-    Values, clean_name,
+    MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Threshold,
+    Timestamp, Unconfirmed, Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -217,6 +217,10 @@ texts! {
     DirectionText,
     |text| taken(text, Direction::parse(text), |direction| direction.to_string()),
     "any, bullish or bearish";
+    /// A line.
+    ThresholdText,
+    |text| taken(text, Threshold::parse(text), |threshold| threshold.to_string()),
+    "above:NUMBER or below:NUMBER, up to 100";
     /// When.
     DeliveryText,
     |text| taken(text, Delivery::parse(text), |delivery| delivery.to_string()),
@@ -247,8 +251,8 @@ texts! {
     "pending, composed, told, skipped, superseded or dead";
     /// What kind of difference.
     NatureText,
-    |text| one_of(text, &["turned", "correction"]),
-    "turned or correction";
+    |text| one_of(text, &["turned", "crossed", "correction"]),
+    "turned, crossed or correction";
     /// How a change reaches people.
     TimingText,
     |text| one_of(text, &["fresh", "late", "history"]),
@@ -394,42 +398,29 @@ json!(
     |value| Some(as_read::<MessageBody>(&value).unwrap_or(value)),
     "the body as export wrote it"
 );
-json!(
+/// Values that are taken as their types read them.
+macro_rules! read_as {
+    ($($(#[$doc:meta])* $name:ident: $type:ty, $instead:literal;)*) => {
+        $(json!($(#[$doc])* $name, |value| as_read::<$type>(&value), $instead);)*
+    };
+}
+
+read_as! {
     /// Whom a message mentions.
-    MentionJson,
-    |value| as_read::<Mention>(&value),
-    "a list of role ids"
-);
-json!(
+    MentionJson: Mention, "a list of role ids";
     /// How often a feed is polled.
-    CadenceJson,
-    |value| as_read::<Cadence>(&value),
-    "the cadence as export wrote it"
-);
-json!(
+    CadenceJson: Cadence, "the cadence as export wrote it";
     /// Turns that wait for a second answer.
-    UnconfirmedJson,
-    |value| as_read::<Unconfirmed>(&value),
-    "the turns as export wrote them"
-);
-json!(
+    UnconfirmedJson: Unconfirmed, "the turns as export wrote them";
     /// The numbers of a row.
-    ValuesJson,
-    |value| as_read::<Values>(&value),
-    "the values as export wrote them"
-);
-json!(
+    ValuesJson: Values, "the values as export wrote them";
+    /// Lines that a number has passed.
+    PassedJson: Passed, "the lines as export wrote them";
     /// What a fundamental grade is made of.
-    ScoresJson,
-    |value| as_read::<Scores>(&value),
-    "the scores as export wrote them"
-);
-json!(
+    ScoresJson: Scores, "the scores as export wrote them";
     /// The part of it that moved most.
-    MoverJson,
-    |value| as_read::<Mover>(&value),
-    "what moved as export wrote it"
-);
+    MoverJson: Mover, "what moved as export wrote it";
+}
 json!(
     /// Anything: what a button does, what the audit saw.
     AnyJson,

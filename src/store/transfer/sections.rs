@@ -7,9 +7,9 @@ use super::{
     Section,
     cells::{
         AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, DecisionText, DeliveryText, DirectionText, FeedText, KindText,
-        LaterFlag, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number, PlaceText, Places, PlatformText,
-        QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText, TargetText, Text, TimingText, UnconfirmedJson,
-        UpdateBody, UpdateStateText, ValuesJson,
+        LaterFlag, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number, PassedJson, PlaceText, Places,
+        PlatformText, QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText, TargetText, Text, ThresholdText,
+        TimingText, UnconfirmedJson, UpdateBody, UpdateStateText, ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -56,13 +56,14 @@ section! {
         delivery: DeliveryText = TEXT delivery,
         mention: Option<Text> = TEXT mention,
         filter: Option<Text> = TEXT filter,
-        threshold: Option<Text> = TEXT threshold,
+        threshold: Option<ThresholdText> = TEXT threshold,
+        threshold_at: Option<Moment> = BIGINT threshold_at,
         creator: Text = TEXT creator,
         created_at: Moment = BIGINT created_at,
         updated_at: Moment = BIGINT updated_at,
     } key [destination, target, kind] order ["d.platform", "d.chat", "d.topic", "x.kind", "x.target"]
     conflict "ON CONFLICT (destination_id, target, kind) DO UPDATE SET source = excluded.source, direction = excluded.direction,
-        delivery = excluded.delivery, mention = excluded.mention, filter = excluded.filter, threshold = excluded.threshold,
+        delivery = excluded.delivery, mention = excluded.mention, filter = excluded.filter, threshold = excluded.threshold, threshold_at = excluded.threshold_at,
         creator = excluded.creator, created_at = excluded.created_at, updated_at = excluded.updated_at"
 }
 
@@ -166,6 +167,7 @@ section! {
         asked_at: Moment = BIGINT asked_at,
         trader_grade: Option<f64> = REAL trader_grade,
         pending: Option<StanceText> = TEXT pending,
+        passed: Option<PassedJson> = TEXT passed,
         scores: Option<ScoresJson> = TEXT scores,
         fingerprint: Option<i64> = BIGINT fingerprint,
     } key [source, kind, token] order ["x.source", "x.kind", ("x.token_id")]

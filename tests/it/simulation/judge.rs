@@ -196,7 +196,7 @@ impl Judge {
             let missed = |first: Option<Stance>| self.told.get(&token).copied().or(first) != Some(stance);
             match (wanted, self.person.direction, reader.first.get(&token).copied().flatten()) {
                 (true, Direction::Any, first) => {
-                    assert!(!missed(first), "never heard that {token} is {}: {:?}", stance.as_str(), self.person);
+                    assert!(!missed(first), "never heard that {token} is {stance}: {:?}", self.person);
                 }
                 (true, _, Some(first)) if first == opposite(Stance::Bullish) && stance == Stance::Bullish => {
                     assert_eq!(self.told.get(&token), Some(&Stance::Bullish), "never heard that {token} turned bullish");

@@ -56,7 +56,7 @@ impl Memory {
             let mut follower = Follower::new(person.settings.clone());
             for target in person.targets.iter().copied() {
                 let Person { direction, delivery, kind, .. } = *person;
-                follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: start });
+                follower.subscribe(kind, Wish { target, direction, delivery, mention: None, created_at: start, threshold: None });
             }
             follower
         };
@@ -79,7 +79,7 @@ impl Memory {
             Some(unconfirmed) => self.unconfirmed.insert(snapshot.kind, unconfirmed),
             None => self.unconfirmed.remove(&snapshot.kind),
         };
-        states.extend(diff.states.iter().map(|state| (state.token, *state)));
+        states.extend(diff.states.iter().map(|state| (state.token, state.clone())));
         for token in diff.seen {
             states.entry(token).and_modify(|state| (state.seen_at, state.asked_at) = (now, now));
         }
@@ -237,6 +237,7 @@ async fn subscribe(db: &TestDb, number: usize, person: &Person, start: Timestamp
         direction: person.direction,
         delivery: person.delivery,
         mention: None,
+        threshold: None,
         creator: format!("telegram:{number}"),
         limit: 1000,
         audit: None,

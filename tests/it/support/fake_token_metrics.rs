@@ -118,9 +118,10 @@ impl FakeTokenMetrics {
         self.inner().grades.insert(token, (label.to_owned(), grade.to_string()));
     }
 
-    /// The fundamental grade of a token: class, number, and the scores of community, tokenomics, exchanges, investors and DeFi.
-    pub fn set_fundamental(&self, token: i64, class: &str, grade: f64, scores: [Option<f64>; 5]) {
-        self.inner().fundamentals.insert(token, (class.to_owned(), grade.to_string(), scores));
+    /// The fundamental grade of a token: class, number (which a thin row lacks), and the scores of community, tokenomics, exchanges, investors and DeFi.
+    pub fn set_fundamental(&self, token: i64, class: &str, grade: impl Into<Option<f64>>, scores: [Option<f64>; 5]) {
+        let grade = grade.into().map_or_else(String::new, |grade| grade.to_string());
+        self.inner().fundamentals.insert(token, (class.to_owned(), grade, scores));
     }
 
     /// The tokens by market cap, the largest first.
