@@ -6,15 +6,13 @@ use crate::{
     clock::SharedClock,
     domain::{AlertState, Candidate, Decision, DestinationId, Timestamp},
     engine::decide::{decide, lane},
-    store::{NewAlert, Store, StoreError, StoreResult, StoredChange},
+    store::{Candidates, NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
 use std::collections::BTreeMap;
 
 /// Destinations a transaction: a few milliseconds of the database's only writer.
 const CHUNK: i64 = 500;
-
-type Candidates = BTreeMap<DestinationId, Candidate>;
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
@@ -41,7 +39,7 @@ pub struct Fanout<'a> {
     store: &'a Store,
     change: StoredChange,
     after: DestinationId,
-    next: Candidates,
+    next: Option<Candidates>,
 }
 
 impl<'a> Fanout<'a> {
@@ -53,23 +51,24 @@ impl<'a> Fanout<'a> {
         let Some(job) = store.next_fanout_job().await? else { return Ok(None) };
         let Some(change) = store.change(job.change).await? else { return Ok(None) };
         let next = store.candidates(&change, job.after, CHUNK).await?;
-        Ok(Some(Self { store, change, after: job.after, next }))
+        Ok(Some(Self { store, change, after: job.after, next: Some(next) }))
     }
 
-    /// Writes the next chunk. Says how many alerts that were; nothing where there was none left and the job is done.
+    /// Writes the next chunk. Says how many alerts that were; nothing where the last was written and the job is done.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, change, after, next } = self;
-        let alerts = alerts_of(change, next, now, metrics);
-        let Some(upto) = next.keys().next_back().copied() else {
-            store.write_alerts(change, *after, None, &alerts, now).await?;
-            return Ok(None);
-        };
-        let written = store.write_alerts(change, *after, Some(upto), &alerts, now);
-        let (_, beyond) = tokio::try_join!(written, store.candidates(change, upto, CHUNK))?;
-        (*after, *next) = (upto, beyond);
+        let Self { store, change, after, .. } = self;
+        let Some(Candidates { by_destination, upto }) = self.next.take() else { return Ok(None) };
+        let alerts = alerts_of(change, &by_destination, now, metrics);
+        let written = store.write_alerts(change, *after, upto, &alerts, now);
+        if let Some(upto) = upto {
+            let (_, beyond) = tokio::try_join!(written, store.candidates(change, upto, CHUNK))?;
+            (self.after, self.next) = (upto, Some(beyond));
+        } else {
+            written.await?;
+        }
         if !alerts.is_empty() {
             metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
         }
@@ -77,7 +76,7 @@ impl<'a> Fanout<'a> {
     }
 }
 
-fn alerts_of(change: &StoredChange, candidates: &Candidates, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
+fn alerts_of(change: &StoredChange, candidates: &BTreeMap<DestinationId, Candidate>, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
     let mut alerts = Vec::with_capacity(candidates.len());
     let mut decisions: BTreeMap<_, u64> = BTreeMap::new();
     for (destination, candidate) in candidates {

@@ -10,8 +10,8 @@ use super::{
     thresholds::drawn,
 };
 use crate::domain::{
-    AlertId, Call, Destination, DestinationId, Digests, Due, MessageBody, Mutes, Nature, Reason, Situation, SourceId, Timestamp, TokenId,
-    Told, ToldIn, Wish,
+    AlertId, Call, Destination, DestinationId, Digests, Due, MessageBody, Mutes, Nature, Reason, Situation, SourceId, Target, Timestamp,
+    TokenId, Told, ToldIn, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,33 +49,27 @@ const PENDING: (&str, &str) = over_rows!(
     ),
     ") ORDER BY a.id"
 );
-macro_rules! concerned {
-    ($table:literal) => {
+macro_rules! of_key {
+    ($table:literal, $target:literal) => {
         concat!(
-            "EXISTS (SELECT 1 FROM alerts a JOIN changes c ON c.id = a.change_id WHERE a.destination_id = ",
+            "JOIN ",
             $table,
-            ".destination_id AND a.state = 'pending' AND c.source = ",
-            $table,
-            ".source AND c.kind = ",
-            $table,
-            ".kind AND "
+            " k ON k.source = $2 AND k.destination_id = CAST(r.value ->> 0 AS BIGINT) AND k.kind = r.value ->> 1 AND k.",
+            $target
         )
     };
 }
+/// Of rows of destination, kind and target.
 const WISHES: (&str, &str) = over_rows!(
-    "SELECT s.destination_id, s.kind, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at FROM subscriptions s
-     WHERE s.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
-    concat!(") AND (s.target = 'all' OR ", concerned!("s"), "CAST(c.token_id AS TEXT) = s.target))")
+    "SELECT k.destination_id, k.kind, k.target, k.direction, k.delivery, k.mention, k.created_at, k.threshold, k.threshold_at FROM",
+    of_key!("subscriptions", "target = r.value ->> 2")
 );
-const EXCLUDED: (&str, &str) = over_rows!(
-    "SELECT e.destination_id, e.kind, e.token_id FROM exclusions e
-     WHERE e.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
-    concat!(") AND ", concerned!("e"), "c.token_id = e.token_id)")
-);
+/// Of rows of destination, kind and token, as what was told.
+const EXCLUDED: (&str, &str) =
+    over_rows!("SELECT k.destination_id, k.kind, k.token_id FROM", of_key!("exclusions", "token_id = CAST(r.value ->> 2 AS BIGINT)"));
 const TOLD: (&str, &str) = over_rows!(
-    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at, k.unstable FROM told k
-     WHERE k.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
-    concat!(") AND ", concerned!("k"), "c.token_id = k.token_id)")
+    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at, k.unstable FROM",
+    of_key!("told", "token_id = CAST(r.value ->> 2 AS BIGINT)")
 );
 const SENT: (&str, &str) = over_rows!(
     "SELECT m.destination_id, m.finished_at FROM messages m WHERE m.counted AND m.state = 'sent' AND m.finished_at > $2
@@ -179,8 +173,8 @@ impl Store {
         let mut situations = self.destinations_of(&list).await?;
         self.add_pending(&list, now, &mut situations).await?;
         self.add_told_in(&mut situations).await?;
-        self.add_wishes(&list, &mut situations).await?;
-        self.add_told(&list, &mut situations).await?;
+        self.add_wishes(&mut situations).await?;
+        self.add_told(&mut situations).await?;
         self.add_turns(now, &mut situations).await?;
         self.add_token_mutes(&list, &mut situations).await?;
         self.add_digests(&list, &mut situations).await?;
@@ -260,9 +254,15 @@ impl Store {
         Ok(())
     }
 
-    async fn add_wishes(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
-        let (wishes, excluded) = (self.words(WISHES), self.words(EXCLUDED));
-        let rows: Vec<WishRow> = on_db!(self.db, pool => sqlx::query_as(wishes).bind(list).fetch_all(pool).await)?;
+    async fn add_wishes(&self, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let (wishes, excluded, source) = (self.words(WISHES), self.words(EXCLUDED), SourceId::TokenMetrics.as_str());
+        let keys = keys(situations);
+        let targets = |(destination, kind, token): &(i64, &'static str, i64)| {
+            [Target::All, Target::Token(TokenId(*token))].map(|target| (*destination, *kind, target.to_string()))
+        };
+        let targets: BTreeSet<_> = keys.iter().flat_map(targets).collect();
+        let (keys, targets) = (serde_json::to_string(&keys).unwrap_or_default(), serde_json::to_string(&targets).unwrap_or_default());
+        let rows: Vec<WishRow> = on_db!(self.db, pool => sqlx::query_as(wishes).bind(&targets).bind(source).fetch_all(pool).await)?;
         for row in rows {
             if let Some(situation) = situations.get_mut(&DestinationId(row.destination_id)) {
                 let threshold = drawn(row.threshold.as_deref(), row.threshold_at, row.created_at)?;
@@ -270,7 +270,8 @@ impl Store {
                 situation.wishes.push((kind(&row.kind)?, wish));
             }
         }
-        let rows: Vec<(i64, String, i64)> = on_db!(self.db, pool => sqlx::query_as(excluded).bind(list).fetch_all(pool).await)?;
+        let rows: Vec<(i64, String, i64)> =
+            on_db!(self.db, pool => sqlx::query_as(excluded).bind(&keys).bind(source).fetch_all(pool).await)?;
         for (id, word, token) in rows {
             if let Some(situation) = situations.get_mut(&DestinationId(id)) {
                 situation.excluded.insert((kind(&word)?, TokenId(token)));
@@ -279,9 +280,10 @@ impl Store {
         Ok(())
     }
 
-    async fn add_told(&self, list: &str, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
-        let sql = self.words(TOLD);
-        let rows: Vec<ToldRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).fetch_all(pool).await)?;
+    async fn add_told(&self, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let (sql, source) = (self.words(TOLD), SourceId::TokenMetrics.as_str());
+        let keys = serde_json::to_string(&keys(situations)).unwrap_or_default();
+        let rows: Vec<ToldRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&keys).bind(source).fetch_all(pool).await)?;
         for row in rows {
             let told = Told {
                 stance: stance(&row.stance)?,
@@ -337,4 +339,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What is due, by whom it concerns.
+fn keys(situations: &BTreeMap<DestinationId, Situation>) -> BTreeSet<(i64, &'static str, i64)> {
+    let keys = situations.iter().flat_map(|(id, situation)| situation.due.iter().map(|due| (id.0, &due.change)));
+    keys.map(|(id, change)| (id, change.kind.as_str(), change.token.0)).collect()
 }

@@ -68,6 +68,15 @@ pub struct FanoutJob {
     pub after: DestinationId,
 }
 
+/// Some of those who may want to hear of a change.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    /// What decides about each.
+    pub by_destination: BTreeMap<DestinationId, Candidate>,
+    /// Up to whom these are all; nothing where there is nobody beyond them.
+    pub upto: Option<DestinationId>,
+}
+
 /// An alert as fan-out decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewAlert {
@@ -162,16 +171,11 @@ impl Store {
         Ok(row.map(|(change, after)| FanoutJob { change: ChangeId(change), after: DestinationId(after) }))
     }
 
-    /// The next destinations with a wish about the token of a change, in order, about `limit` of them. Empty when there are no more.
+    /// The next destinations with a wish about the token of a change, in order, about `limit` of them.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn candidates(
-        &self,
-        change: &StoredChange,
-        after: DestinationId,
-        limit: i64,
-    ) -> StoreResult<BTreeMap<DestinationId, Candidate>> {
+    pub async fn candidates(&self, change: &StoredChange, after: DestinationId, limit: i64) -> StoreResult<Candidates> {
         let token = Target::Token(change.change.token);
         let own = self.candidate_rows(change, token, after, limit).await?;
         let all = if change.in_all { self.candidate_rows(change, Target::All, after, limit).await? } else { Vec::new() };
@@ -179,15 +183,15 @@ impl Store {
         let full = |rows: &[CandidateRow]| rows.len() as i64 >= limit;
         let known_to =
             [&own, &all].into_iter().filter(|rows| full(rows)).filter_map(|rows| rows.iter().map(|row| row.destination_id).max()).min();
-        let mut candidates = BTreeMap::new();
+        let mut by_destination = BTreeMap::new();
         for row in own.iter().chain(&all).filter(|row| known_to.is_none_or(|end| row.destination_id <= end)) {
-            let candidate = match candidates.entry(DestinationId(row.destination_id)) {
+            let candidate = match by_destination.entry(DestinationId(row.destination_id)) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => entry.insert(row.candidate(change.change.token)?),
             };
             candidate.wishes.push(row.wish()?);
         }
-        Ok(candidates)
+        Ok(Candidates { by_destination, upto: known_to.map(DestinationId) })
     }
 
     async fn candidate_rows(

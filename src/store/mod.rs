@@ -54,7 +54,7 @@ pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
 pub use deep_links::{DeepLink, TakenUp};
 pub use delivering::{Claimed, Recovered};
 pub use destinations::{NewDestination, UntoldQuarantine};
-pub use fanout::{FanoutJob, NewAlert};
+pub use fanout::{Candidates, FanoutJob, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
 pub use leases::SERVE_ROLE;
 pub use lookups::LookupCounts;

@@ -9,7 +9,6 @@ use std::{
 };
 
 const HOUR: i64 = 3_600_000;
-const TOKENS: i64 = 24;
 /// So many rows of a token are published at most: three days of hours.
 const ROWS: usize = 72;
 /// After one that is not to be believed, so many answers are plain, so that what follows from it can be seen.
@@ -50,7 +49,7 @@ pub(crate) fn opposite(stance: Stance) -> Stance {
 }
 
 impl Market {
-    pub(crate) fn new(seed: u64, kind: Kind, start: Timestamp) -> Self {
+    pub(crate) fn new(seed: u64, kind: Kind, start: Timestamp, size: i64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let period = period(kind);
         let first = start.as_millis().div_euclid(period) - 2;
@@ -63,12 +62,8 @@ impl Market {
             sleeps_until: 0,
             delisted: false,
         };
-        let tokens = (1..=TOKENS).map(|id| (TokenId(id), token(&mut rng))).collect();
+        let tokens = (1..=size).map(|id| (TokenId(id), token(&mut rng))).collect();
         Self { rng, kind, tokens, next_period: first, polls: 0, odd_at: 0, fails_until: Timestamp::EPOCH }
-    }
-
-    pub(crate) fn tokens() -> impl Iterator<Item = TokenId> {
-        (1..=TOKENS).map(TokenId)
     }
 
     /// What the source answers at that time: rows of each token back to the newest that is known. `believed` is what everybody has reason to
@@ -85,7 +80,7 @@ impl Market {
             source: SourceId::TokenMetrics,
             kind: self.kind,
             started_at: now,
-            asked: Self::tokens().collect(),
+            asked: self.tokens.keys().copied().collect(),
             observations: Vec::new(),
             set_aside: Vec::new(),
             complete: true,
@@ -136,7 +131,7 @@ impl Market {
 
     /// One of the ways in which an answer is not what it should be.
     fn spoil(&mut self, snapshot: &mut Snapshot, now: Timestamp, believed: &BTreeMap<TokenId, Stance>) {
-        let victim = TokenId(self.rng.i64(1..=TOKENS));
+        let victim = TokenId(self.rng.i64(1..=self.tokens.len() as i64));
         let newest = |snapshot: &Snapshot, of: TokenId| {
             snapshot.observations.iter().filter(|row| row.token == of).max_by_key(|row| row.data_time).cloned()
         };

@@ -1,6 +1,5 @@
 //! Those who follow the market, from one seed: every way to be told, in zones whose clocks jump.
 
-use super::market::Market;
 use bellwether::domain::{Delivery, DigestTime, Direction, Kind, QuietHours, Settings, Target, TokenId, Zone};
 use fastrand::Rng;
 use std::collections::BTreeSet;
@@ -40,9 +39,9 @@ pub(crate) struct Mix {
 }
 
 impl Person {
-    pub(crate) fn new(rng: &mut Rng, mix: Mix) -> Self {
+    pub(crate) fn new(rng: &mut Rng, mix: Mix, tokens: i64) -> Self {
         let all = rng.u32(0..3) == 0;
-        let tokens: BTreeSet<TokenId> = (0..rng.usize(1..6)).map(|_| TokenId(rng.i64(1..=Market::tokens().count() as i64))).collect();
+        let tokens: BTreeSet<TokenId> = (0..rng.usize(1..6)).map(|_| TokenId(rng.i64(1..=tokens))).collect();
         let usual = Settings::default();
         let quiet_hours = (rng.u32(0..100) < mix.quiet).then(|| QuietHours::parse(rng.choice(NIGHTS).unwrap()).unwrap());
         let kind = if rng.u32(0..3) == 0 { Kind::Hourly } else { Kind::Daily };

@@ -1,6 +1,6 @@
 //! The same market and the same people twice: in memory, through the engine alone, and through the store and every stage of the pipeline.
 
-use super::{market::Market, people::Person};
+use super::people::Person;
 use crate::support::database::TestDb;
 use async_trait::async_trait;
 use bellwether::{
@@ -155,12 +155,12 @@ impl Messenger for Chat {
 }
 
 impl Database {
-    pub(crate) async fn new(people: &[Person], start: Timestamp) -> Self {
+    pub(crate) async fn new(people: &[Person], start: Timestamp, tokens: i64) -> Self {
         let db = TestDb::sqlite().await;
         let clock = Arc::new(ManualClock::new(start));
         let shared: SharedClock = clock.clone();
         let token = |id| Token { id, symbol: symbol(id), name: symbol(id), rank: Some(rank(id)), link: None };
-        let tokens: Vec<Token> = Market::tokens().map(token).collect();
+        let tokens: Vec<Token> = (1..=tokens).map(TokenId).map(token).collect();
         db.store.write_tokens(SourceId::TokenMetrics, &tokens, start).await.unwrap();
         db.store.refresh_ranks(SourceId::TokenMetrics, &tokens, 100, 3, start).await.unwrap();
         for (number, person) in people.iter().enumerate() {
