@@ -10,7 +10,7 @@ pub mod telegram;
 pub use nonce::nonce;
 use picture::png_part;
 
-use crate::domain::{Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp};
+use crate::domain::{Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone, wording::Card};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -60,6 +60,15 @@ pub struct Outgoing {
     pub is_reply: bool,
     /// Whether nothing was tried before: a picture goes with the first attempt alone, because it may be what made it fail.
     pub is_first: bool,
+    /// The clock that those there go by.
+    pub clock: Zone,
+}
+
+impl Outgoing {
+    /// What is shown, by that clock.
+    pub fn card(&self) -> Card {
+        Card { clock: self.clock, ..self.body.to_card() }
+    }
 }
 
 /// The platform took it.

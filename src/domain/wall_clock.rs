@@ -76,6 +76,14 @@ impl Zone {
         self.0.name()
     }
 
+    /// `21 Nov 2026 23:00 CET`: a point in time by the clock there; `UTC+05:45` where the zone's hours have no name.
+    pub fn words(self, at: Timestamp) -> String {
+        let local = at.to_utc().with_timezone(&self.0);
+        let hours = local.format("%Z").to_string();
+        let hours = if hours.starts_with(['+', '-']) { local.format("UTC%:z").to_string() } else { hours };
+        format!("{} {hours}", local.format("%-d %b %Y %H:%M"))
+    }
+
     /// The same for the calendar library.
     pub const fn rules(self) -> Tz {
         self.0

@@ -8,7 +8,7 @@ use crate::support::fake_discord::{
 use bellwether::{
     chat::{End, Messenger, Outgoing, Scope, SendError, discord::Discord, nonce},
     clock::{Clock, ManualClock},
-    domain::{Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId},
+    domain::{Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId, Zone},
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -51,7 +51,17 @@ fn alert(symbol: &str) -> MessageBody {
 
 fn outgoing(id: i64, to: &str, body: MessageBody) -> Outgoing {
     let to = Address::new(Platform::Discord, to);
-    Outgoing { id: MessageId(id), to, route: None, body, mention: Mention::default(), replies_to: None, is_reply: false, is_first: true }
+    Outgoing {
+        id: MessageId(id),
+        to,
+        route: None,
+        body,
+        mention: Mention::default(),
+        replies_to: None,
+        is_reply: false,
+        is_first: true,
+        clock: Zone::UTC,
+    }
 }
 
 impl Stand {

@@ -5,7 +5,7 @@ use bellwether::{
     chat::{End, Messenger, Outgoing, Receipt, Scope, SendError, telegram::Telegram},
     clock::{Clock, ManualClock, SystemClock},
     domain::{
-        Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId,
+        Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId, Zone,
         wording::{Card, HintPhrase, Phrase, ReplyPhrase, Tone},
     },
 };
@@ -48,6 +48,7 @@ fn to(address: &str) -> Outgoing {
         replies_to: None,
         is_reply: false,
         is_first: true,
+        clock: Zone::UTC,
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         domain::{
-            Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Since, Stance, SummaryCause, TokenId,
+            Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Since, Stance, SummaryCause, TokenId, Zone,
             wording::{Card, NoticePhrase, Phrase, ReplyPhrase, Tone},
         },
     };
@@ -135,6 +135,7 @@ mod tests {
             replies_to: None,
             is_reply: false,
             is_first: true,
+            clock: Zone::UTC,
         }
     }
 

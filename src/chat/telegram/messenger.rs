@@ -228,7 +228,7 @@ impl Messenger for Telegram {
         let now = self.now();
         self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
-        let card = outgoing.body.to_card();
+        let card = outgoing.card();
         let card = if outgoing.is_first { card } else { card.without_picture() };
         let replies_to = outgoing.replies_to.as_deref().and_then(|id| id.parse().ok());
         let sent = self.deliver(to, chat, card, replies_to).await;
@@ -244,7 +244,7 @@ impl Messenger for Telegram {
         let now = self.now();
         self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
-        let ended = self.put_in_place(chat, message, &outgoing.body.to_card()).await;
+        let ended = self.put_in_place(chat, message, &outgoing.card()).await;
         let rest_until = under_way.end();
         ended.map(|()| Receipt { platform_id: platform_id.to_owned(), rest_until: Some(rest_until), route: None })
     }

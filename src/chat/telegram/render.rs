@@ -1,7 +1,10 @@
 //! A card in Telegram's HTML: the title in bold with a sign, then lines, named values, the link and the small print. All text is escaped
 //! here, whoever wrote it; a line is either whole or, where it alone is too long, shortened in its words and never inside a tag.
 
-use crate::domain::wording::{Card, Phrase, ReplyPhrase, Span, Tone};
+use crate::domain::{
+    Zone,
+    wording::{Card, Phrase, ReplyPhrase, Span, Tone},
+};
 use teloxide::utils::html;
 
 /// The most UTF-16 units of a message's visible text.
@@ -30,7 +33,7 @@ fn written(card: &Card, markup: bool) -> String {
 }
 
 fn within(card: &Card, markup: bool, limit: usize) -> String {
-    let mut text = Text { html: String::new(), visible: 0, limit, markup, full: false };
+    let mut text = Text { html: String::new(), visible: 0, limit, markup, clock: card.clock, full: false };
     if let Some(struck) = &card.struck {
         text.line(|line| line.words("<s>", &unlinked(&struck.plain()), "</s>"));
     }
@@ -110,6 +113,7 @@ struct Text {
     visible: usize,
     limit: usize,
     markup: bool,
+    clock: Zone,
     full: bool,
 }
 
@@ -121,7 +125,7 @@ impl Text {
         }
         let newline = usize::from(!self.html.is_empty());
         let left = self.limit - self.visible;
-        let mut line = Line { html: String::new(), visible: 0, room: usize::MAX, markup: self.markup };
+        let mut line = Line { html: String::new(), visible: 0, room: usize::MAX, markup: self.markup, clock: self.clock };
         write(&mut line);
         // Room for the sign of a cut is kept until the end.
         if newline + line.visible + 1 + CUT.len() > left {
@@ -132,6 +136,7 @@ impl Text {
                 visible: 0,
                 room: if long_by_itself { left.saturating_sub(newline + 1) } else { 0 },
                 markup: self.markup,
+                clock: self.clock,
             };
             if long_by_itself {
                 write(&mut line);
@@ -152,6 +157,7 @@ struct Line {
     visible: usize,
     room: usize,
     markup: bool,
+    clock: Zone,
 }
 
 impl Line {
@@ -161,8 +167,7 @@ impl Line {
                 Span::Text(words) => self.words("", &unlinked(words), ""),
                 Span::Strong(words) => self.words("<b>", &unlinked(words), "</b>"),
                 Span::Code(words) => self.words("<code>", words, "</code>"),
-                // The reader's zone is not known here.
-                Span::Time(..) => self.words("", &span.plain(), ""),
+                Span::Time(at, _) => self.words("", &self.clock.words(*at), ""),
                 Span::Link(words, url) => self.link(words, url),
             }
         }
@@ -224,6 +229,23 @@ mod tests {
             trader_grade: Some(71.5),
             mover: None,
             link: Some("https://app.tokenmetrics.com/en/sol?a=\"b\"&c".to_owned()),
+        }
+    }
+
+    #[test]
+    fn times_go_by_the_clock_that_its_readers_chose() {
+        let card = |zone| Card {
+            clock: Zone::parse(zone).unwrap(),
+            ..MessageBody::Alert { call: call("SOL"), buttons: None, instead_of: None }.to_card()
+        };
+        for (zone, seen) in [
+            ("Europe/Berlin", "Daily call of 21 Nov 2026, seen 21 Nov 2026 23:00 CET"),
+            ("Asia/Kathmandu", "seen 22 Nov 2026 03:45 UTC+05:45"),
+            ("UTC", "seen 21 Nov 2026 22:00 UTC"),
+        ] {
+            for text in [html(&card(zone)), plain(&card(zone))] {
+                assert!(text.contains(seen), "{text}");
+            }
         }
     }
 

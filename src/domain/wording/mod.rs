@@ -39,7 +39,7 @@ pub use subscribing::SubscribingPhrase;
 pub use trouble::Trouble;
 pub use why::WhyPhrase;
 
-use super::{Timestamp, Way};
+use super::{Timestamp, Way, Zone};
 use serde::{Deserialize, Serialize};
 
 /// A sentence as key and arguments.
@@ -104,15 +104,10 @@ impl Span {
     pub fn plain(&self) -> String {
         match self {
             Self::Text(text) | Self::Strong(text) | Self::Code(text) => text.clone(),
-            Self::Time(at, _) => utc_words(*at),
+            Self::Time(at, _) => Zone::UTC.words(*at),
             Self::Link(text, url) => format!("{text} ({url})"),
         }
     }
-}
-
-/// `21 Nov 2026 22:00 UTC`: how a time is written where the reader's zone is not known.
-pub fn utc_words(at: Timestamp) -> String {
-    at.to_utc().format("%-d %b %Y %H:%M UTC").to_string()
 }
 
 /// Builds the spans of one sentence.
@@ -174,12 +169,26 @@ pub struct Card {
     /// What can be pressed beneath it, a few at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
+    /// By whose clock its times go where the platform shows none of its reader's own; chosen on the way out.
+    #[serde(skip)]
+    pub clock: Zone,
 }
 
 impl Card {
     /// A card with a title alone.
     pub fn new(tone: Tone, title: Phrase) -> Self {
-        Self { tone, title, lines: Vec::new(), fields: Vec::new(), link: None, footer: None, file: None, struck: None, buttons: Vec::new() }
+        Self {
+            tone,
+            title,
+            lines: Vec::new(),
+            fields: Vec::new(),
+            link: None,
+            footer: None,
+            file: None,
+            struck: None,
+            buttons: Vec::new(),
+            clock: Zone::UTC,
+        }
     }
 
     /// The same without a picture: what is said is in the card. A text that was asked for stays.

@@ -68,6 +68,7 @@ impl Shared {
             replies_to: claimed.follows.as_ref().map(|follows| follows.platform_id.clone()),
             is_reply: claimed.lane == Lane::Reply,
             is_first: claimed.attempts <= 1,
+            clock: claimed.destination.settings.timezone,
         };
         let attempt = async {
             match edited(&claimed) {
