@@ -56,6 +56,14 @@ async fn sleeps(db: TestDb, zone: &str, hours: &str, times: [&str; 5]) {
     assert_eq!(app.heard(), (told(), told()), "the day is as any other");
 }
 
+on_both!(on_telegram_times_go_by_the_clock_that_was_chosen, |db| async move {
+    let mut app = TestApp::sleepers(db, "2026-11-20T12:00:00Z", &[("timezone", "Europe/Berlin")]).await;
+    app.telegram.unread();
+    app.turn(&[SOL], 1).await;
+    let told: Vec<_> = app.telegram.unread().into_iter().map(|sent| sent.text).collect();
+    assert!(matches!(told.as_slice(), [text] if text.contains("SOL turned bullish") && text.contains(" CET\n")), "{told:?}");
+});
+
 on_both!(the_night_on_which_the_clock_is_put_back_is_an_hour_longer, |db| async move {
     let times = ["2027-10-30T18:00:00Z", "2027-10-30T20:00:00Z", "2027-10-31T00:30:00Z", "2027-10-31T05:59:59Z", "2027-10-31T06:00:00Z"];
     sleeps(db, "Europe/Berlin", "22:00-07:00", times).await;
