@@ -221,7 +221,7 @@ pub fn poll_settings(config: &Config) -> PollSettings {
         calls_per_month: source.calls_per_month,
         calls_per_minute: source.calls_per_minute,
         all_tokens: source.all_tokens,
-        schedules: Kind::AVAILABLE.iter().filter_map(|kind| Some((*kind, Schedule::from(source.schedules.get(kind)?.clone())))).collect(),
+        schedules: Kind::ALL.iter().filter_map(|kind| Some((*kind, Schedule::from(source.schedules.get(kind)?.clone())))).collect(),
     }
 }
 
@@ -229,7 +229,7 @@ fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
     let is_off = |kind: &Kind| config.source.schedules.get(kind) == Some(&GivenSchedule::Off);
     DeskSettings {
         all_tokens: config.source.all_tokens,
-        off: Kind::AVAILABLE.iter().copied().filter(is_off).collect(),
+        off: Kind::ALL.iter().copied().filter(is_off).collect(),
         calls_per_month: config.source.calls_per_month,
         schedules: poll_settings(config).schedules.iter().map(|(kind, schedule)| (*kind, schedule.wish(now))).collect(),
         invite: config.discord.as_ref().map(|discord| discord::invite_link(discord.application_id)),

@@ -75,7 +75,7 @@ pub struct SourceConfig {
     pub calls_per_minute: u32,
     /// How many tokens by market cap `all` means.
     pub all_tokens: u32,
-    /// The schedules that were given; the others are chosen from the budget. Those of kinds beyond [`Kind::AVAILABLE`] have no effect.
+    /// The schedules that were given; the others are chosen from the budget.
     pub schedules: BTreeMap<Kind, GivenSchedule>,
 }
 

@@ -11,7 +11,7 @@ use crate::{
     app::{discord_of, telegram_of},
     clock::{SharedClock, SystemClock},
     config::Config,
-    domain::{Address, Kind, Platform, Timestamp},
+    domain::{Address, Platform, Timestamp},
     store::{Store, StoreError, StoreResult},
 };
 use secrecy::ExposeSecret;
@@ -192,14 +192,6 @@ async fn of_operator(config: &Config, clock: &SharedClock, address: &Address, na
 
 /// Settings of what comes later: taken, without effect.
 fn of_later(config: &Config) -> Vec<CheckItem> {
-    let schedules = config.source.schedules.keys().filter(|kind| !Kind::AVAILABLE.contains(kind));
-    let mut items: Vec<_> = schedules
-        .map(|kind| {
-            CheckItem::warn(format!("BELLWETHER_SCHEDULE_{}", kind.as_str().to_ascii_uppercase()), "not in this version: it has no effect")
-        })
-        .collect();
-    if config.public_pages {
-        items.push(CheckItem::warn("BELLWETHER_PUBLIC_PAGES", "not in this version: it has no effect"));
-    }
-    items
+    let pages = config.public_pages.then(|| CheckItem::warn("BELLWETHER_PUBLIC_PAGES", "not in this version: it has no effect"));
+    pages.into_iter().collect()
 }

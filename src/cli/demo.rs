@@ -120,7 +120,7 @@ impl Demo {
         let operators = Operators::new(store.clone(), shared.clone(), Vec::new());
         let (changes, messages) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let hourly = Schedule::parse(POLLED_AT).map_err(Failure::other)?;
-        let schedules = Kind::AVAILABLE.iter().map(|kind| (*kind, hourly.clone())).collect();
+        let schedules = Kind::ALL.iter().map(|kind| (*kind, hourly.clone())).collect();
         let settings = PollSettings { calls_per_month: 0, calls_per_minute: 0, all_tokens: 100, schedules };
         let poller = Poller::new(PollerParts {
             source: Arc::new(source),

@@ -66,7 +66,7 @@ pub enum OptionKind {
     Role,
 }
 
-const KINDS: &[&str] = &["daily", "hourly", "grade", "fundamental"];
+const KINDS: &[&str] = &["daily", "hourly", "grade", "fundamental", "levels"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant", "digest-hourly", "digest-daily", "digest-weekly"];
 const YES: &[&str] = &["yes"];
@@ -84,7 +84,7 @@ const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
 const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
 const TOKEN: OptionSpec = tokens("token", "A symbol or #id, such as SOL");
 const KIND: OptionSpec =
-    option("kind", "Which signal: daily (if you choose none), hourly, grade or fundamental", OptionKind::Choice(KINDS));
+    option("kind", "Which signal: daily (if you choose none), hourly, grade, fundamental or levels", OptionKind::Choice(KINDS));
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
 const DIRECTION: OptionSpec =
     option("direction", "Which turns: any (if you choose none), bullish or bearish", OptionKind::Choice(DIRECTIONS));
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_what_is_understood_and_works() {
-        assert_eq!(KINDS, Kind::AVAILABLE.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+        assert_eq!(KINDS, Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         assert_eq!(DIRECTIONS, Direction::ALL.iter().map(|direction| direction.as_str()).collect::<Vec<_>>());
         assert_eq!(DELIVERIES, Delivery::ALL.iter().map(|delivery| delivery.as_str()).collect::<Vec<_>>());
         assert_eq!(MUTE_LENGTHS, MuteLength::ALL.iter().map(|length| length.as_str()).collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     chart::{Chart, Theme},
     domain::{
-        Change, Kind, Nature, Timestamp, Token, Zone,
+        Change, Kind, Nature, Stance, Timestamp, Token, Zone,
         wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReportPhrase, Standing, TokenLabel, Tone},
     },
     engine::diff,
@@ -84,7 +84,8 @@ fn past(kind: Kind, call: &CurrentCall, changes: &[Change], now: Timestamp) -> V
     let shown = &changes[..changes.len().min(MOST_CHANGES as usize)];
     let mut lines = Vec::new();
     if shown.is_empty() {
-        lines.extend(call.stance.map(|_| HistoryPhrase::NoChange.into()));
+        let is_known = call.stance.is_some() || call.levels.is_some();
+        lines.extend(is_known.then(|| HistoryPhrase::NoChange.into()));
     } else {
         let current = call.stance.zip(call.since.map(|since| Standing { since, until }));
         let more = changes.len() > shown.len();
@@ -97,6 +98,10 @@ fn past(kind: Kind, call: &CurrentCall, changes: &[Change], now: Timestamp) -> V
 
 fn line(change: &Change) -> HistoryPhrase {
     let Change { kind, data_time, from, to, since, .. } = *change;
+    if let (Some(crossing), Stance::Beyond(line)) = (&change.crossing, to) {
+        let others = crossing.levels.len().saturating_sub(1);
+        return HistoryPhrase::Crossed { data_time, line, price: crossing.price, others };
+    }
     match change.nature {
         Nature::Correction { .. } => HistoryPhrase::Corrected { kind, data_time, from, to },
         Nature::Turned | Nature::Crossed { .. } => {

@@ -2,7 +2,7 @@
 
 use super::{
     Request, catalog,
-    desk::{Stop, not_available},
+    desk::Stop,
     tokens::{self, PREVIEW, TokenWord, Words, once},
 };
 use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, Threshold, wording::RefusalPhrase};
@@ -18,7 +18,7 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
     let mut words = tokens::parse(&text).map_err(refused)?;
     // Telegram's free words give what was said twice as a list, so that it is refused as such.
     for word in option("kind").iter().flat_map(|list| list.split(',')) {
-        let kind = Kind::parse(word).ok_or_else(|| refused(bad_word("kind", word, Kind::AVAILABLE, Kind::as_str)))?;
+        let kind = Kind::parse(word).ok_or_else(|| refused(bad_word("kind", word, Kind::ALL, Kind::as_str)))?;
         once(&mut words.kind, kind, "kind", Kind::as_str).map_err(refused)?;
     }
     for word in option("direction").iter().flat_map(|list| list.split(',')) {
@@ -35,10 +35,7 @@ pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Word
             return Err(refused(RefusalPhrase::OneThreshold));
         }
     }
-    match words.kind {
-        Some(kind) if !Kind::AVAILABLE.contains(&kind) => Err(not_available(kind.as_str())),
-        _ => Ok(words),
-    }
+    Ok(words)
 }
 
 /// Whether it is only asked what would be sent: by the option, or by the word among the tokens, which is taken out. (A token of that name is

@@ -96,6 +96,7 @@ impl Desk {
                     after_gap: false,
                     trader_grade: Some(number),
                     mover: None,
+                    crossing: None,
                 },
                 symbol: about.symbol.clone(),
                 rank: about.rank,

@@ -65,7 +65,7 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
             },
             "quiet_bypass" => match kinds(value) {
                 Ok(kinds) => change.quiet_bypass = Some(kinds),
-                Err(word) => return refused(bad_word("kind", word, Kind::AVAILABLE, Kind::as_str), "hourly"),
+                Err(word) => return refused(bad_word("kind", word, Kind::ALL, Kind::as_str), "hourly"),
             },
             "digest_time" => match DigestTime::parse(value) {
                 Some(time) => change.digest_time = Some(time),
@@ -112,7 +112,7 @@ fn kinds(value: &str) -> Result<BTreeSet<Kind>, &str> {
         return Ok(BTreeSet::new());
     }
     let words: Vec<&str> = value.split([',', ' ']).filter(|word| !word.is_empty()).collect();
-    let read = |word: &&'_ str| Kind::parse(word).filter(|kind| Kind::AVAILABLE.contains(kind));
+    let read = |word: &&'_ str| Kind::parse(word);
     match words.iter().find(|word| read(word).is_none()) {
         Some(word) => Err(word),
         None if words.is_empty() => Err(value),
@@ -156,6 +156,6 @@ mod tests {
     fn kinds_are_a_list_or_none() {
         assert_eq!(kinds("Hourly, daily"), Ok([Kind::Daily, Kind::Hourly].into()));
         assert_eq!(kinds("none"), Ok(BTreeSet::new()));
-        assert_eq!((kinds("hourly,weekly"), kinds("levels"), kinds("")), (Err("weekly"), Err("levels"), Err("")));
+        assert_eq!((kinds("hourly,weekly"), kinds("levels"), kinds("")), (Err("weekly"), Ok([Kind::Levels].into()), Err("")));
     }
 }

@@ -84,6 +84,9 @@ pub(super) fn is_followed(call: &CurrentCall, kind: Kind, now: Timestamp) -> boo
 
 /// A card whose title is the call as it is known.
 pub(super) fn call_card(token: TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Card {
+    if let Some(levels) = call.and_then(|call| call.levels.as_ref()) {
+        return Card::new(Tone::Neutral, ReportPhrase::LatestLevels { token, price: levels.price, near: levels.near() }.into());
+    }
     let stance = call.and_then(|call| call.stance);
     Card::new(
         Tone::of(stance.and_then(Stance::outlook)),

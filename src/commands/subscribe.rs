@@ -106,7 +106,7 @@ impl Desk {
             before.list_pages = Demand::list_pages_of(self.store.count_tokens(SOURCE).await?);
         }
         let wanted = self.store.wanted_targets(SOURCE).await?;
-        for kind in Kind::AVAILABLE.iter().copied() {
+        for kind in Kind::ALL.iter().copied() {
             before = before.with_tokens(kind, wanted.tokens(kind));
         }
         let tokens = wanted.tokens_with(kind, &order.targets);
@@ -202,6 +202,9 @@ impl Desk {
 }
 
 fn token_line(label: &TokenLabel, kind: Kind, call: Option<&CurrentCall>) -> Phrase {
+    if let Some(levels) = call.and_then(|call| call.levels.as_ref()) {
+        return SubscribingPhrase::LevelsNow { token: label.clone(), price: levels.price, near: levels.near() }.into();
+    }
     let stance = call.and_then(|call| call.stance);
     SubscribingPhrase::TokenNow { token: label.clone(), kind, stance, since: call.and_then(|call| call.since) }.into()
 }

@@ -53,7 +53,12 @@ fn stages(trace: &Trace, all_tokens: u32) -> Vec<WhyPhrase> {
     let mut lines = vec![
         match change.nature {
             Nature::Turned => WhyPhrase::Row { kind, data_time, from, to },
-            Nature::Crossed { .. } => WhyPhrase::Crossed { kind, data_time, line: to, number: change.trader_grade },
+            Nature::Crossed { .. } => WhyPhrase::Crossed {
+                kind,
+                data_time,
+                line: to,
+                number: change.crossing.as_ref().map(|crossing| crossing.price).or(change.trader_grade),
+            },
             Nature::Correction { .. } => WhyPhrase::Restated { kind, data_time, from, to },
         },
         WhyPhrase::Seen { polled_at: trace.polled_at, detected_at: change.detected_at },

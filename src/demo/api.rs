@@ -6,6 +6,7 @@
 use super::{
     Listing,
     grades::{FundamentalGrade, TmGrade},
+    levels::{Price, ResistanceSupport},
     market::{Hiccup, Market},
     rows::{HourlySignal, ListedToken, TradingSignal},
 };
@@ -65,6 +66,8 @@ fn router(api: Api) -> Router {
         .route("/v2/hourly-trading-signals", get(hourly_trading_signals))
         .route("/v2/tm-grade", get(tm_grade))
         .route("/v2/fundamental-grade", get(fundamental_grade))
+        .route("/v2/price", get(price))
+        .route("/v2/resistance-support", get(resistance_support))
         .route("/v2/tokens", get(tokens))
         .route("/v2/top-market-cap-tokens", get(top_market_cap_tokens))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "Not found") })
@@ -175,6 +178,14 @@ async fn tm_grade(State(api): State<Api>, headers: HeaderMap, Query(query): Quer
 
 async fn fundamental_grade(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
     latest(&api, &headers, query, FundamentalGrade::of)
+}
+
+async fn price(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, Price::of)
+}
+
+async fn resistance_support(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, ResistanceSupport::of)
 }
 
 /// How the asked tokens are at the moment, a row each.

@@ -292,7 +292,7 @@ impl Market {
         (0..self.walks.len()).filter(|walk| self.walks[*walk].listing.rank.is_some())
     }
 
-    fn at(&self, hour: usize) -> Timestamp {
+    pub(super) fn at(&self, hour: usize) -> Timestamp {
         self.origin + STEP * u32::try_from(hour).unwrap_or(u32::MAX)
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod grades;
+mod levels;
 mod listing;
 pub mod market;
 mod rows;

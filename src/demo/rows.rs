@@ -120,7 +120,7 @@ impl From<&'static Listing> for ListedToken {
 }
 
 /// `2025-04-10T00:00:00.000Z`: ISO 8601 in UTC with milliseconds, as every endpoint writes times.
-fn millis(at: Timestamp) -> String {
+pub(super) fn millis(at: Timestamp) -> String {
     at.to_utc().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 

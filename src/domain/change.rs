@@ -1,6 +1,6 @@
 //! A difference between what was known and what was seen.
 
-use super::{Kind, Mover, SourceId, Stance, Timestamp, TokenId, Way};
+use super::{Crossing, Kind, Mover, SourceId, Stance, Timestamp, TokenId, Way};
 use serde::{Deserialize, Serialize};
 
 /// One turn of one token's call.
@@ -32,6 +32,8 @@ pub struct Change {
     pub trader_grade: Option<f64>,
     /// The part of a fundamental grade that moved most.
     pub mover: Option<Mover>,
+    /// The levels that the price crossed.
+    pub crossing: Option<Box<Crossing>>,
 }
 
 impl Change {

@@ -46,7 +46,7 @@ words! {
         Grade = "grade",
         /// `/fundamental-grade`: a class and a number, as they are now.
         Fundamental = "fundamental",
-        /// `/resistance-support` and `/price` (later).
+        /// `/resistance-support` and `/price`: where the price is among its levels.
         Levels = "levels",
     }
 }
@@ -78,12 +78,14 @@ words! {
 }
 
 impl Kind {
-    /// The kinds that this version polls; the others are refused with "not available yet".
-    pub const AVAILABLE: &'static [Self] = &[Self::Daily, Self::Hourly, Self::Grade, Self::Fundamental];
-
-    /// Whether its rows say how the token is graded now, without a time of their own.
+    /// Whether its rows say how the token is graded.
     pub const fn is_graded(self) -> bool {
         matches!(self, Self::Grade | Self::Fundamental)
+    }
+
+    /// Whether its rows say how things are now, without a time of their own.
+    pub const fn is_latest(self) -> bool {
+        matches!(self, Self::Grade | Self::Fundamental | Self::Levels)
     }
 
     /// How long one row is current: after it the row is closed and another value is a correction.

@@ -1,7 +1,7 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    ButtonSubject, ButtonsId, Delivery, Kind, Mover, Since, Stance, Timestamp, TokenId, Way,
+    ButtonSubject, ButtonsId, Crossing, Delivery, Kind, Mover, Since, Stance, Timestamp, TokenId, Way,
     wording::{Button, CallPhrase, Card, Phrase, Tone},
 };
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,9 @@ pub struct Call {
     /// The part of a fundamental grade that moved most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mover: Option<Mover>,
+    /// The levels that the price crossed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossing: Option<Box<Crossing>>,
     /// Where to read more.
     pub link: Option<String>,
 }
@@ -223,7 +226,7 @@ impl Call {
         card.lines.push(self.when());
         card.lines
             .extend(self.age_if_stale().map(|age| Phrase::Call(CallPhrase::AsOf { kind: self.kind, data_time: self.data_time, age })));
-        if self.tells_stance() {
+        if !matches!(self.to, Stance::Beyond(_)) {
             card.lines.push(Phrase::Call(CallPhrase::Before { from: self.from, since: self.since, kind: self.kind }));
         }
         match self.outcome {
@@ -240,6 +243,10 @@ impl Call {
         if let Some(grade) = self.trader_grade {
             card.lines.push(Phrase::Call(CallPhrase::grade(self.kind, grade)));
         }
+        if let (Some(crossing), Stance::Beyond(line)) = (&self.crossing, self.to) {
+            card.lines.push(Phrase::Call(CallPhrase::Crossed { way: line.way(), levels: crossing.levels.clone() }));
+            card.lines.push(Phrase::Call(CallPhrase::NextLevels { near: crossing.near }));
+        }
         card.lines.extend(self.mover.map(|mover| Phrase::Call(CallPhrase::MovedMost { mover })));
         card.link = self.link.clone();
         card
@@ -255,7 +262,7 @@ impl Call {
 
     /// Whether the reader knows from then on what the source thinks. Of a threshold that was crossed nothing is to be remembered.
     pub const fn tells_stance(&self) -> bool {
-        !matches!(self.to, Stance::Beyond(_))
+        !(self.kind.is_graded() && matches!(self.to, Stance::Beyond(_)))
     }
 
     /// What it has in common with those that stand under the same heading.
@@ -268,7 +275,10 @@ impl Call {
     }
 
     fn when(&self) -> Phrase {
-        Phrase::Call(CallPhrase::When { kind: self.kind, data_time: self.data_time, seen_at: self.seen_at })
+        Phrase::Call(match &self.crossing {
+            Some(crossing) => CallPhrase::ByPrice { price: crossing.price, at: self.data_time },
+            None => CallPhrase::When { kind: self.kind, data_time: self.data_time, seen_at: self.seen_at },
+        })
     }
 
     fn digest_line(&self) -> Phrase {

@@ -23,6 +23,7 @@ impl Feed {
         Self::Signals(Kind::Hourly),
         Self::Signals(Kind::Grade),
         Self::Signals(Kind::Fundamental),
+        Self::Signals(Kind::Levels),
         Self::Ranks,
         Self::Directory,
     ];

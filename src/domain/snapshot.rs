@@ -1,6 +1,6 @@
 //! What one poll of one feed brought, already in our own words but not yet judged.
 
-use super::{Graded, Kind, SourceId, Stance, Timestamp, TokenId};
+use super::{Graded, Kind, Level, SourceId, Stance, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +63,9 @@ pub struct Values {
     /// What a row of a graded kind says, and no other row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graded: Option<Box<Graded>>,
+    /// What a row of levels says, and no other row. History keeps its price alone.
+    #[serde(skip)]
+    pub levels: Vec<Level>,
 }
 
 /// One row of the past as it was last seen.

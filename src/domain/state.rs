@@ -1,6 +1,6 @@
 //! What is known of one token's call: the baseline that the next poll is compared with.
 
-use super::{Passed, Scores, Since, Stance, Timestamp, TokenId};
+use super::{Levels, Passed, Scores, Since, Stance, Timestamp, TokenId};
 
 /// The call of one token in one feed, as the newest row that was taken left it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct TokenState {
     pub passed: Passed,
     /// What the grade was made of when a row last said this stance.
     pub scores: Option<Scores>,
+    /// The price and its levels, where the feed is about them (2.12).
+    pub levels: Option<Box<Levels>>,
     /// Stands for the numbers of the row that was last seen at `data_time`, so that history does not store it again.
     pub fingerprint: Option<i64>,
 }

@@ -25,10 +25,13 @@ const HOURLY_CADENCES: [u64; 3] = [HOUR, 3 * HOUR, 6 * HOUR];
 const GRADE_CADENCES: [u64; 6] = [HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
 /// What fundamental grades can be polled at: they move slowly.
 const FUNDAMENTAL_CADENCES: [u64; 3] = [6 * HOUR, 12 * HOUR, DAY];
+/// What levels can be polled at.
+const LEVEL_CADENCES: [u64; 6] = GRADE_CADENCES;
 /// Who chooses first, and how much of what is left then it may take, in percent. Daily calls get the rest.
-const SHARES: [(Kind, &[u64], u32); 4] = [
+const SHARES: [(Kind, &[u64], u32); 5] = [
     (Kind::Grade, &GRADE_CADENCES, 20),
     (Kind::Fundamental, &FUNDAMENTAL_CADENCES, 10),
+    (Kind::Levels, &LEVEL_CADENCES, 20),
     (Kind::Hourly, &HOURLY_CADENCES, 60),
     (Kind::Daily, &DAILY_CADENCES, 100),
 ];
@@ -116,7 +119,7 @@ pub struct Obstacle {
 pub fn plan_for(before: &Demand, after: &Demand, kind: Kind) -> Result<Plan, Obstacle> {
     let (before, after) = (plan(before), plan(after));
     after.carries(kind).map_err(|needed| Obstacle { kind, needed })?;
-    for other in Kind::AVAILABLE.iter().copied().filter(|other| *other != kind && before.carries(*other).is_ok()) {
+    for other in Kind::ALL.iter().copied().filter(|other| *other != kind && before.carries(*other).is_ok()) {
         after.carries(other).map_err(|needed| Obstacle { kind: other, needed })?;
     }
     Ok(after)
@@ -201,7 +204,7 @@ pub fn plan(demand: &Demand) -> Plan {
     let mut left = budget.saturating_sub(fixed);
     let mut chosen: BTreeMap<Kind, (Cadence, u32)> = BTreeMap::new();
     // Given schedules are kept: what they cost is gone before anything is chosen.
-    for kind in Kind::AVAILABLE.iter().copied() {
+    for kind in Kind::ALL.iter().copied() {
         let tokens = demand.tokens_of(kind);
         if let Some((cadence, cost)) = given(demand.wish(kind), tokens, |runs| month_given(kind, tokens, runs)) {
             left = left.saturating_sub(cost);
@@ -209,7 +212,7 @@ pub fn plan(demand: &Demand) -> Plan {
         }
     }
     for (kind, cadences, share) in SHARES {
-        if chosen.contains_key(&kind) || !Kind::AVAILABLE.contains(&kind) {
+        if chosen.contains_key(&kind) {
             continue;
         }
         let tokens = demand.tokens_of(kind);
@@ -229,7 +232,7 @@ fn month_every(kind: Kind, tokens: u32, cadence: u64) -> u32 {
         Kind::Daily => daily_month_every(tokens, cadence),
         Kind::Hourly => hourly_month_every(tokens, cadence),
         Kind::Grade | Kind::Fundamental | Kind::Levels => {
-            latest_month(tokens, MONTH_DAYS.saturating_mul(u32::try_from(DAY / cadence).unwrap_or(1)))
+            latest_month(kind, tokens, MONTH_DAYS.saturating_mul(u32::try_from(DAY / cadence).unwrap_or(1)))
         }
     }
 }
@@ -239,7 +242,7 @@ fn month_given(kind: Kind, tokens: u32, runs: u32) -> u32 {
     match kind {
         Kind::Daily => daily_month_expected(tokens, runs),
         Kind::Hourly => hourly_month(tokens, runs, hours_between(runs)),
-        Kind::Grade | Kind::Fundamental | Kind::Levels => latest_month(tokens, runs),
+        Kind::Grade | Kind::Fundamental | Kind::Levels => latest_month(kind, tokens, runs),
     }
 }
 
@@ -254,9 +257,10 @@ fn month_expected(kind: Kind, tokens: u32, cadence: &Cadence, cost: u32) -> u32 
     }
 }
 
-/// Calls in a month of endpoints that say how things are now: one row a token.
-fn latest_month(tokens: u32, runs: u32) -> u32 {
-    runs.saturating_mul(tokens.div_ceil(PAGE_ROWS))
+/// Calls in a month of endpoints that say how things are now: one row a token. Levels are asked for with their prices.
+fn latest_month(kind: Kind, tokens: u32, runs: u32) -> u32 {
+    let endpoints = if kind == Kind::Levels { 2 } else { 1 };
+    runs.saturating_mul(endpoints).saturating_mul(tokens.div_ceil(PAGE_ROWS))
 }
 
 /// Ranks are read whatever schedules are given: daily up to 100, weekly beyond.

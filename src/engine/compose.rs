@@ -170,10 +170,10 @@ fn net_result(
 }
 
 fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
-    let Net { key, group, last, wish, base, .. } = *net;
+    let Net { key, group, last, wish, base, .. } = net;
     let outcome = net.outcome();
     // What was told to be unstable waits with what came after it, and is no flip of its own.
-    let was_told = outcome == Outcome::Settled && group.first().is_some_and(|(due, _)| base == Some(due.change.to));
+    let was_told = outcome == Outcome::Settled && group.first().is_some_and(|(due, _)| *base == Some(due.change.to));
     let news = &group[usize::from(was_told)..];
     Entry {
         call: Call {
@@ -181,21 +181,22 @@ fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
             symbol: last.symbol.clone(),
             kind: key.0,
             outcome,
-            from: base,
-            since: news.first().filter(|(due, _)| due.change.from == base).and_then(|(due, _)| due.change.since),
-            to: last.change.to,
+            from: *base,
+            since: news.first().filter(|(due, _)| due.change.from == *base).and_then(|(due, _)| due.change.since),
+            to: net.to,
             data_time: last.change.data_time,
             seen_at: last.change.detected_at,
-            flips: u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX),
+            flips: if net.crossing.is_some() { 0 } else { u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX) },
             after_gap: group.iter().any(|(due, _)| due.change.after_gap),
             trader_grade: last.change.trader_grade,
             mover: last.change.mover,
+            crossing: net.crossing.clone(),
             link: last.link.clone(),
         },
         alerts: group.iter().map(|(due, _)| due.alert).collect(),
         reasons: group.iter().map(|(due, _)| due.reason).collect(),
         late: last.change.timing == Timing::Late,
-        roles: wishes_about(situation, key).filter_map(|wish| wish.mention.clone()).collect(),
+        roles: wishes_about(situation, *key).filter_map(|wish| wish.mention.clone()).collect(),
         delivery: wish.delivery,
         rank: last.rank,
         corrects: last.told_in.clone().filter(|told_in| outcome == Outcome::Corrected && told_in.call.data_time == last.change.data_time),

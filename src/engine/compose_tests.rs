@@ -1,7 +1,9 @@
 //! Tables and properties of composing.
 
 use super::{parts::TEXT_BUDGET, *};
-use crate::domain::{Change, Digests, Direction, MessageBody, Mutes, Nature, QuietHours, Settings, SourceId, Stance, Told};
+use crate::domain::{
+    Change, Crossing, Digests, Direction, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId, Stance, Told, Way,
+};
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_secs(1_795_000_000 + minutes * 60)
@@ -22,6 +24,7 @@ fn change(token: i64, to: Stance) -> Change {
         after_gap: false,
         trader_grade: None,
         mover: None,
+        crossing: None,
     }
 }
 
@@ -361,3 +364,43 @@ fn q2_kinds_that_pass_through_are_told_in_quiet_hours() {
 mod digests;
 #[path = "compose/properties.rs"]
 mod properties;
+
+/// Crossings of SOL's levels, in this order: each is levels by their values, and which way they were crossed.
+fn crossings(list: &[(Way, &[f64])]) -> Situation {
+    let crossed = |(number, (way, levels)): (i64, &(Way, &[f64]))| {
+        let levels: Vec<_> = levels.iter().map(|at| Level { date: at_day(*at), at: *at }).collect();
+        let line = Line::new(*way, levels[0].at).unwrap();
+        let crossing = Crossing { price: levels[0].at, levels, near: Near::default() };
+        let change = Change {
+            kind: Kind::Levels,
+            from: None,
+            data_time: at(number),
+            nature: Nature::Crossed { drawn_since: None },
+            crossing: Some(Box::new(crossing)),
+            ..change(1, Stance::Beyond(line))
+        };
+        due(number, Reason::Muted, change)
+    };
+    Situation { wishes: vec![(Kind::Levels, all(Direction::Any).1)], ..situation((1..).zip(list).map(crossed).collect()) }
+}
+
+fn at_day(number: f64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + number as i64 * 86_400)
+}
+
+#[test]
+fn l4_held_crossings_are_told_as_what_is_still_crossed() {
+    let told = |list: &[(Way, &[f64])]| {
+        let composition = compose(&crossings(list), at(60));
+        let levels = composition.messages.iter().flat_map(|draft| draft.body.calls()).filter_map(|call| call.crossing.as_ref());
+        (titles(&composition), levels.map(|crossing| crossing.levels.len()).sum::<usize>(), composition.holds.len())
+    };
+    let title = |words: &str| vec![format!("T1 crossed {words}")];
+    let (up, down) = (Way::Up, Way::Down);
+    assert_eq!(told(&[(up, &[110.0, 100.0])]), (title("above 110"), 2, 0));
+    assert_eq!(told(&[(up, &[100.0]), (up, &[110.0])]), (title("above 110"), 2, 0));
+    assert_eq!(told(&[(up, &[110.0, 100.0]), (down, &[110.0])]), (title("above 100"), 1, 0), "110 is as it was");
+    assert_eq!(told(&[(up, &[100.0]), (down, &[90.0, 100.0])]), (title("below 90"), 1, 0));
+    assert_eq!(told(&[(up, &[100.0]), (down, &[100.0])]), (vec![], 0, 2), "a line of the next summary");
+    assert_eq!(told(&[(up, &[100.0]), (down, &[100.0]), (up, &[100.0])]), (title("above 100"), 1, 0));
+}

@@ -2,7 +2,7 @@
 //! second answer shows them too.
 
 use super::diff::{Diff, diff};
-use crate::domain::{SetAside, SetAsideReason, Snapshot, Timestamp, Timing, TokenId, TokenState, Unconfirmed};
+use crate::domain::{SetAside, SetAsideReason, Snapshot, Stance, Timestamp, Timing, TokenId, TokenState, Unconfirmed};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -68,7 +68,7 @@ fn confirm(diff: &Diff, snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now:
     let mut verdict = Verdict::default();
     let mut still = Unconfirmed { since: waiting.map_or(now, |waiting| waiting.since), turns: BTreeMap::new() };
     for (token, to) in waiting.iter().flat_map(|waiting| &waiting.turns) {
-        let is_shown = turns.get(token) == Some(to);
+        let is_shown = turns.get(token).is_some_and(|now| says_the_same(*now, *to));
         if snapshot.started_at <= still.since {
             // The first answer once more, which a failure of the database made necessary.
             verdict.kept_back.extend(is_shown.then_some(*token));
@@ -93,10 +93,18 @@ fn confirm(diff: &Diff, snapshot: &Snapshot, waiting: Option<&Unconfirmed>, now:
     verdict
 }
 
+/// Of levels, the next one that way is the same news.
+fn says_the_same(now: Stance, before: Stance) -> bool {
+    match (now, before) {
+        (Stance::Beyond(now), Stance::Beyond(before)) => now.way() == before.way(),
+        _ => now == before,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Change, Kind, Nature, SourceId, Stance};
+    use crate::domain::{Change, Kind, Nature, SourceId};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
@@ -117,6 +125,7 @@ mod tests {
             after_gap: false,
             trader_grade: None,
             mover: None,
+            crossing: None,
         }
     }
 

@@ -106,6 +106,7 @@ mod tests {
             after_gap: false,
             trader_grade: None,
             mover: None,
+            crossing: None,
         }
     }
 

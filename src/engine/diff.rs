@@ -4,9 +4,12 @@
 //! stored one stands in `diff/fold.rs`. This file sorts the rows out and puts the results together.
 
 mod fold;
+pub(super) mod levels;
 mod row;
 
-use crate::domain::{Change, Kind, Observation, SetAside, SetAsideReason, Snapshot, Stance, Timestamp, TokenId, TokenState};
+use crate::domain::{
+    Change, Kind, Nature, Observation, SetAside, SetAsideReason, Snapshot, Stance, Timestamp, Timing, TokenId, TokenState,
+};
 use fold::Fold;
 use row::Row;
 use std::{collections::BTreeMap, time::Duration};
@@ -56,8 +59,9 @@ pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Ti
                 out.observations.push((row.observation.clone(), row.word));
             }
         }
-        let (state, changes) = fold.finish();
+        let (mut state, changes) = fold.finish();
         out.changes.extend(changes);
+        out.changes.extend(state.as_mut().zip(rows.last()).and_then(|(state, row)| crossed(state, before, row, snapshot, now)));
         if let Some(state) = state {
             if stored.is_some() {
                 out.seen.push(token);
@@ -70,6 +74,30 @@ pub fn diff(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, now: Ti
     out.absent = absent(states, snapshot, &rows, now);
     out.changes.sort_by_key(|change| (change.data_time, change.token));
     out
+}
+
+/// What the price of a row crossed, as a change.
+fn crossed(state: &mut TokenState, before: Option<&TokenState>, row: &Row<'_>, snapshot: &Snapshot, now: Timestamp) -> Option<Change> {
+    if snapshot.kind != Kind::Levels {
+        return None;
+    }
+    let (to, crossing) = levels::take(state, before, row.observation)?;
+    Some(Change {
+        source: snapshot.source,
+        kind: snapshot.kind,
+        token: state.token,
+        from: None,
+        since: None,
+        to,
+        data_time: state.data_time,
+        detected_at: now,
+        nature: Nature::Crossed { drawn_since: None },
+        timing: if before.is_some_and(|before| before.seen_at < before.asked_at) { Timing::Late } else { Timing::Fresh },
+        after_gap: false,
+        trader_grade: None,
+        mover: None,
+        crossing: Some(Box::new(crossing)),
+    })
 }
 
 /// How long nobody may ask for a token before it gets a new, silent baseline (2.6).
@@ -100,7 +128,7 @@ fn absent(states: &BTreeMap<TokenId, TokenState>, snapshot: &Snapshot, rows: &[R
 
 /// A row that has no time of its own is another only where it says something else.
 fn is_stored(kind: Kind, stored: Option<&TokenState>, row: &Row<'_>) -> bool {
-    let is_of_that_time = |stored: &TokenState| kind.is_graded() || stored.data_time == row.observation.data_time;
+    let is_of_that_time = |stored: &TokenState| kind.is_latest() || stored.data_time == row.observation.data_time;
     stored.is_some_and(|stored| is_of_that_time(stored) && stored.fingerprint == Some(row.fingerprint()))
 }
 

@@ -51,6 +51,7 @@ pub fn cross(
                 after_gap: false,
                 trader_grade: Some(number),
                 mover: None,
+                crossing: None,
             });
         }
     }

@@ -200,6 +200,7 @@ fn call_of(snapshot: &Snapshot, token: TokenId, now: Timestamp) -> Option<Curren
         data_time: state.data_time,
         seen_at: state.seen_at,
         trader_grade: state.trader_grade,
+        levels: state.levels,
     })
 }
 

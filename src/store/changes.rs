@@ -4,12 +4,12 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{on_db, over_rows},
 };
-use crate::domain::{Change, ChangeId, Kind, Nature, Since, SourceId, Stance, Timestamp, Timing, TokenId};
+use crate::domain::{Change, ChangeId, Kind, Levels, Nature, Since, SourceId, Stance, Timestamp, Timing, TokenId};
 
 macro_rules! change_columns {
     () => {
         "c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.since_at, c.since_exact, c.data_time, c.detected_at, c.nature,
-         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, c.mover, t.symbol, t.market_rank, t.link, t.in_all"
+         c.stored_at, c.supersedes, c.timing, c.after_gap, c.trader_grade, c.mover, c.crossing, t.symbol, t.market_rank, t.link, t.in_all"
     };
 }
 pub(super) use change_columns;
@@ -24,7 +24,7 @@ const SINCE: (&str, &str) = over_rows!(
         "SELECT ",
         change_columns!(),
         " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-         WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4 AND c.nature <> 'crossed'
+         WHERE c.source = $2 AND c.kind = $3 AND c.data_time >= $4 AND (c.nature <> 'crossed' OR c.kind = 'levels')
             AND c.token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
     ") ORDER BY c.data_time DESC, c.id DESC LIMIT $5"
@@ -71,6 +71,7 @@ pub(super) struct ChangeRow {
     after_gap: bool,
     trader_grade: Option<f64>,
     mover: Option<String>,
+    crossing: Option<String>,
     symbol: Option<String>,
     market_rank: Option<i64>,
     link: Option<String>,
@@ -79,6 +80,10 @@ pub(super) struct ChangeRow {
 
 pub(super) fn stance(word: &str) -> StoreResult<Stance> {
     Stance::parse(word).ok_or_else(|| StoreError::corrupt("a stance", word))
+}
+
+pub(super) fn levels(json: &str) -> StoreResult<Levels> {
+    serde_json::from_str(json).map_err(|_| StoreError::corrupt("levels", json))
 }
 
 pub(super) fn kind(word: &str) -> StoreResult<Kind> {
@@ -100,6 +105,7 @@ impl TryFrom<ChangeRow> for StoredChange {
             (other, _) => return Err(StoreError::corrupt("a change's nature", other)),
         };
         let mover = row.mover.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("what moved", &json))).transpose()?;
+        let crossing = row.crossing.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("crossed levels", &json)));
         let timing = [Timing::Fresh, Timing::Late, Timing::History].into_iter().find(|timing| timing.as_str() == row.timing);
         let change = Change {
             source,
@@ -115,6 +121,7 @@ impl TryFrom<ChangeRow> for StoredChange {
             after_gap: row.after_gap,
             trader_grade: row.trader_grade,
             mover,
+            crossing: crossing.transpose()?,
         };
         Ok(Self {
             id: ChangeId(row.id),

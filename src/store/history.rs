@@ -11,7 +11,7 @@ const CHANGES: &str = concat!(
     "SELECT ",
     change_columns!(),
     " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-      WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND c.nature <> 'crossed' ORDER BY c.data_time DESC, c.id DESC LIMIT $4"
+      WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed' OR c.kind = 'levels') ORDER BY c.data_time DESC, c.id DESC LIMIT $4"
 );
 const ROWS: &str = "SELECT data_time, stance, row_values FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3
     ORDER BY data_time DESC LIMIT $4";

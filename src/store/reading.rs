@@ -2,15 +2,16 @@
 
 use super::{
     Store, StoreError, StoreResult,
+    changes::levels,
     dialect::{on_db, per_db},
     token_search::ids_json,
 };
-use crate::domain::{Kind, Since, SourceId, Stance, Timestamp, TokenId};
+use crate::domain::{Kind, Levels, Since, SourceId, Stance, Timestamp, TokenId};
 use std::collections::BTreeMap;
 
-const CALLS_SQLITE: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade FROM token_states
+const CALLS_SQLITE: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade, levels FROM token_states
     WHERE source = $1 AND kind = $2 AND token_id IN (SELECT value FROM json_each($3))";
-const CALLS_POSTGRES: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade FROM token_states
+const CALLS_POSTGRES: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade, levels FROM token_states
     WHERE source = $1 AND kind = $2 AND token_id IN (SELECT CAST(jsonb_array_elements_text(CAST($3 AS jsonb)) AS BIGINT))";
 const DELIVERY: &str = "SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS queued,
     (SELECT COUNT(*) FROM alerts WHERE state = 'pending') AS held,
@@ -33,6 +34,8 @@ pub struct CurrentCall {
     pub seen_at: Timestamp,
     /// The trader grade of that row, 0 to 100.
     pub trader_grade: Option<f64>,
+    /// The price and its levels, where it is about them.
+    pub levels: Option<Box<Levels>>,
 }
 
 /// How delivery is doing, on all platforms together.
@@ -57,6 +60,7 @@ struct CallRow {
     data_time: i64,
     seen_at: i64,
     trader_grade: Option<f64>,
+    levels: Option<String>,
 }
 
 impl TryFrom<CallRow> for CurrentCall {
@@ -70,6 +74,7 @@ impl TryFrom<CallRow> for CurrentCall {
             data_time: Timestamp::from_millis(row.data_time),
             seen_at: Timestamp::from_millis(row.seen_at),
             trader_grade: row.trader_grade,
+            levels: row.levels.as_deref().map(levels).transpose()?.map(Box::new),
         })
     }
 }

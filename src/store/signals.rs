@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 const VERSION: &str = "SELECT version, unconfirmed FROM feeds WHERE source = $1 AND feed = $2";
 const STATES: (&str, &str) = json_list!(
     sqlite: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
-        CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, pending, passed, scores, fingerprint",
+        CASE WHEN trader_grade IS NOT NULL THEN printf('%!.17g', trader_grade) END, pending, passed, scores, levels, fingerprint",
     postgres: "token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at, seen_at, asked_at,
-        CAST(trader_grade AS TEXT), pending, passed, scores, fingerprint",
+        CAST(trader_grade AS TEXT), pending, passed, scores, levels, fingerprint",
     "FROM token_states WHERE source = $1 AND kind = $2"
 );
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
@@ -35,17 +35,17 @@ macro_rules! bulk {
 
 // `WHERE TRUE` keeps SQLite from reading ON CONFLICT as a join's ON.
 bulk!(UPSERT_STATES: "INSERT INTO token_states (source, kind, token_id, stance, since_at, since_exact, data_time, settled, corrected, stored_at,
-    seen_at, asked_at, trader_grade, pending, passed, scores, fingerprint) SELECT $1, $2, ",
+    seen_at, asked_at, trader_grade, pending, passed, scores, levels, fingerprint) SELECT $1, $2, ",
     sqlite: "value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9,
-    value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14 FROM json_each($3)",
+    value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15 FROM json_each($3)",
     postgres: "CAST(value ->> 0 AS BIGINT), value ->> 1, CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BOOLEAN), CAST(value ->> 4 AS BIGINT),
     CAST(value ->> 5 AS BOOLEAN), CAST(value ->> 6 AS BOOLEAN), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT),
-    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION), value ->> 11, value ->> 12, value ->> 13, CAST(value ->> 14 AS BIGINT)
+    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS DOUBLE PRECISION), value ->> 11, value ->> 12, value ->> 13, value ->> 14, CAST(value ->> 15 AS BIGINT)
     FROM jsonb_array_elements(CAST($3 AS JSONB))",
     " WHERE TRUE ON CONFLICT (source, kind, token_id) DO UPDATE SET stance = excluded.stance, since_at = excluded.since_at,
     since_exact = excluded.since_exact, data_time = excluded.data_time, settled = excluded.settled, corrected = excluded.corrected,
     stored_at = excluded.stored_at, seen_at = excluded.seen_at, asked_at = excluded.asked_at, trader_grade = excluded.trader_grade,
-    pending = excluded.pending, passed = excluded.passed, scores = excluded.scores, fingerprint = excluded.fingerprint");
+    pending = excluded.pending, passed = excluded.passed, scores = excluded.scores, levels = excluded.levels, fingerprint = excluded.fingerprint");
 
 bulk!(UPSERT_OBSERVATIONS: "INSERT INTO observations (source, kind, observed_at, token_id, data_time, stance, signal, trend, position, row_values)
     SELECT $1, $2, $3, ",
@@ -60,16 +60,16 @@ bulk!(UPSERT_OBSERVATIONS: "INSERT INTO observations (source, kind, observed_at,
 
 // What a correction supersedes is the last change that the same row made.
 bulk!(INSERT_CHANGES: "INSERT INTO changes (source, kind, poll_id, detected_at, token_id, from_stance, to_stance, since_at, since_exact, data_time,
-    nature, stored_at, timing, after_gap, trader_grade, mover, supersedes) SELECT $1, $2, $3, $4, token_id, from_stance, to_stance, since_at,
-    since_exact, data_time, nature, stored_at, timing, after_gap, trader_grade, mover, CASE WHEN nature = 'correction' THEN (SELECT MAX(old.id)
+    nature, stored_at, timing, after_gap, trader_grade, mover, crossing, supersedes) SELECT $1, $2, $3, $4, token_id, from_stance, to_stance, since_at,
+    since_exact, data_time, nature, stored_at, timing, after_gap, trader_grade, mover, crossing, CASE WHEN nature = 'correction' THEN (SELECT MAX(old.id)
     FROM changes old WHERE old.source = $1 AND old.kind = $2 AND old.token_id = new.token_id AND old.data_time = new.data_time) END FROM (SELECT ",
     sqlite: "key AS place, value ->> 0 AS token_id, value ->> 1 AS from_stance, value ->> 2 AS to_stance, value ->> 3 AS since_at,
     value ->> 4 AS since_exact, value ->> 5 AS data_time, value ->> 6 AS nature, value ->> 7 AS stored_at, value ->> 8 AS timing,
-    value ->> 9 AS after_gap, value ->> 10 AS trader_grade, value ->> 11 AS mover FROM json_each($5)",
+    value ->> 9 AS after_gap, value ->> 10 AS trader_grade, value ->> 11 AS mover, value ->> 12 AS crossing FROM json_each($5)",
     postgres: "place, CAST(value ->> 0 AS BIGINT) AS token_id, value ->> 1 AS from_stance, value ->> 2 AS to_stance,
     CAST(value ->> 3 AS BIGINT) AS since_at, CAST(value ->> 4 AS BOOLEAN) AS since_exact, CAST(value ->> 5 AS BIGINT) AS data_time,
     value ->> 6 AS nature, CAST(value ->> 7 AS BIGINT) AS stored_at, value ->> 8 AS timing, CAST(value ->> 9 AS BOOLEAN) AS after_gap,
-    CAST(value ->> 10 AS DOUBLE PRECISION) AS trader_grade, value ->> 11 AS mover FROM jsonb_array_elements(CAST($5 AS JSONB)) WITH ORDINALITY AS list (value, place)",
+    CAST(value ->> 10 AS DOUBLE PRECISION) AS trader_grade, value ->> 11 AS mover, value ->> 12 AS crossing FROM jsonb_array_elements(CAST($5 AS JSONB)) WITH ORDINALITY AS list (value, place)",
     ") AS new ORDER BY place RETURNING id, token_id, data_time, to_stance");
 
 bulk!(MARK_SEEN: "UPDATE token_states SET seen_at = $3, asked_at = $3 WHERE source = $1 AND kind = $2 AND token_id IN (SELECT ",
@@ -152,6 +152,7 @@ struct StateRow {
     pending: Option<String>,
     passed: Option<String>,
     scores: Option<String>,
+    levels: Option<String>,
     fingerprint: Option<i64>,
 }
 
@@ -162,6 +163,7 @@ impl TryFrom<StateRow> for TokenState {
         let stance = |word: Option<String>| word.as_deref().map(super::changes::stance).transpose();
         let scores = row.scores.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("scores", &json))).transpose()?;
         let passed = row.passed.map(|json| serde_json::from_str(&json).map_err(|_| StoreError::corrupt("passed thresholds", &json)));
+        let levels = row.levels.map(|json| super::changes::levels(&json)).transpose()?;
         let trader_grade = row.trader_grade.map(|text| text.parse().map_err(|_| StoreError::corrupt("a grade", &text))).transpose()?;
         Ok(Self {
             token: TokenId(row.token_id),
@@ -177,6 +179,7 @@ impl TryFrom<StateRow> for TokenState {
             pending: stance(row.pending)?,
             passed: passed.transpose()?.unwrap_or_default(),
             scores,
+            levels: levels.map(Box::new),
             fingerprint: row.fingerprint,
         })
     }
@@ -291,6 +294,7 @@ impl Bulk {
                     state.pending,
                     (!state.passed.is_empty()).then(|| as_text(&state.passed)),
                     state.scores.map(|scores| as_text(&scores)),
+                    state.levels.as_ref().map(as_text),
                     state.fingerprint,
                 )
             }),
@@ -316,6 +320,7 @@ impl Bulk {
                     change.after_gap,
                     change.trader_grade,
                     change.mover.map(|mover| as_text(&mover)),
+                    change.crossing.as_ref().map(as_text),
                 )
             }),
             seen: json(result.seen, |token| *token),

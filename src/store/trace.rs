@@ -16,7 +16,7 @@ const CHANGE: &str = concat!(
     ", p.started_at AS polled_at,
         EXISTS (SELECT 1 FROM fanout_jobs f WHERE f.change_id = c.id AND f.after_destination < $4) AS under_way
      FROM changes c JOIN polls p ON p.id = c.poll_id LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-     WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed'
+     WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed' OR c.kind = 'levels'
         OR EXISTS (SELECT 1 FROM alerts a WHERE a.change_id = c.id AND a.destination_id = $4)) ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
 );
 const ALERT: &str =

@@ -70,7 +70,7 @@ impl Store {
     pub async fn wanted_targets(&self, source: SourceId) -> StoreResult<WantedTargets> {
         let mut wanted = WantedTargets { in_all: self.tokens_in_all(source).await?, ..WantedTargets::default() };
         let sql = self.words(TARGETS);
-        for kind in Kind::AVAILABLE.iter().copied() {
+        for kind in Kind::ALL.iter().copied() {
             let rows: String =
                 on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
             let rows: Vec<(String,)> = list(&rows)?;

@@ -89,7 +89,7 @@ on_both!(a_right_set_up, |db| async move {
 async fn a_new_set_up_is_warned_of_what_is_not_done_yet() {
     let mut bench = Bench::open().await;
     bench.fakes.telegram.set_webhook("https://other.example.org/s3cret-path");
-    for (name, value) in [("BELLWETHER_SCHEDULE_LEVELS", "off"), ("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("BELLWETHER_LISTN", "x")] {
+    for (name, value) in [("BELLWETHER_PUBLIC_PAGES", "true"), ("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("BELLWETHER_LISTN", "x")] {
         bench.installation.set(name, value);
     }
     let (code, text) = bench.check("").await;
@@ -107,7 +107,7 @@ async fn a_new_set_up_is_warned_of_what_is_not_done_yet() {
     Telegram updates | warn | a webhook is set, to "other.example.org"; `serve` removes it. If another program needs it, give Bellwether a bot of its own
     Telegram commands | warn | not registered as they are for all_private_chats, all_group_chats, all_chat_administrators: `bellwether register` does it, and so does `serve` when it starts
     operators | ok | none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)
-    BELLWETHER_SCHEDULE_LEVELS | warn | not in this version: it has no effect
+    BELLWETHER_PUBLIC_PAGES | warn | not in this version: it has no effect
 
     calls a month: 81 of 500
     "#);

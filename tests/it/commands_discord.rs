@@ -54,7 +54,7 @@ on_both!(what_is_refused_at_the_door_changes_nothing, |db| async move {
         (PLAIN, slash("subscribe", &[("tokens", &"A,".repeat(501))]), "longer than 1000 characters"),
         (PLAIN, slash("subscribe", &[("tokens", " ,, ")]), "Name at least one token"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL BITCOIM")]), "Did you mean BTC (Bitcoin)?"),
-        (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("kind", "levels")]), "levels is not available yet"),
+        (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("kind", "weekly")]), "weekly is not a kind"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("delivery", "digest-yearly")]), "digest-yearly is not a delivery"),
         (PLAIN, slash("subscribe", &[("tokens", "SOL"), ("direction", "up")]), "up is not a direction"),
         (PLAIN, slash("unsubscribe", &[("tokens", "BTCC")]), "Did you mean BTC"),
@@ -337,6 +337,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     **Fundamental**: checked as soon as somebody subscribes
     **Grade**: checked as soon as somebody subscribes
     **Hourly**: checked as soon as somebody subscribes
+    **Levels**: checked as soon as somebody subscribes
     **Ranks**: checked every day, 100 tokens; last <t:1795240800:R>; next <t:…:R>
     API calls this month: 3, no limit set
     Delivery: 0 messages waiting, 0 alerts held, 0 undeliverable, 0 chats out of reach

@@ -124,8 +124,10 @@ on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {
     Name at least one token, by symbol or #id.
     For example: /history SOL
 
-    ⚠️ That did not work; nothing was changed
-    levels is not available yet.
+    SOL (Solana) levels: they are not known
+    I have no history of this, because nobody here follows it.
+    To be told of its next crossing, type /subscribe SOL levels.
+    Read more
     ");
     assert_eq!(app.source.take_seen().len(), 1, "the unknown symbol alone");
     assert_eq!(asked_for(&app.db.url).await, before);

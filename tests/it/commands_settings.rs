@@ -122,12 +122,12 @@ on_both!(every_wrong_setting_is_refused_with_a_right_one, |db| async move {
 
     > quiet_bypass:weekly
     That did not work; nothing was changed
-    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental.
+    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental, levels.
     For example: /channel settings quiet_bypass:hourly
 
     > quiet_bypass:weekly
     That did not work; nothing was changed
-    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental.
+    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental, levels.
     For example: /channel settings quiet_bypass:hourly
 
     > digest_time:9

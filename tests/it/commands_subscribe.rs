@@ -127,7 +127,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     // Nobody answers look-ups: the other end is closed.
     office.lookups.close();
     let mut said = Vec::new();
-    for words in ["", "cat", "btc hourly", "btc levels", "btc instant digest-daily", "btc daily hourly", "#x", "eth nosuch"] {
+    for words in ["", "cat", "btc hourly", "btc instant digest-daily", "btc daily hourly", "#x", "eth nosuch"] {
         said.push(format!("> {words}\n{}", office.is_refused(&private(Command::Subscribe).with("words", words)).await));
     }
     said.push(office.is_refused(&private(Command::Subscribe).with("tokens", "btc").with("kind", "weekly")).await);
@@ -149,10 +149,6 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     That did not work; nothing was changed
     The operator has switched hourly calls off, so there is nothing to subscribe to.
 
-    > btc levels
-    That did not work; nothing was changed
-    levels is not available yet.
-
     > btc instant digest-daily
     That did not work; nothing was changed
     instant and digest-daily: name one delivery at a time.
@@ -173,7 +169,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     NOSUCH is not in my list of tokens, and I cannot look it up at the moment. Please try again later.
 
     That did not work; nothing was changed
-    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental.
+    weekly is not a kind. Choose one of: daily, hourly, grade, fundamental, levels.
     For example: /subscribe SOL,ETH
 
     That did not work; nothing was changed

@@ -105,7 +105,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     for words in [
         "/subscribe",
         "/subscribe SOL SLO",
-        "/subscribe SOL levels",
         "/subscribe SOL daily hourly",
         "/subscribe #x",
         "/subscribe #99999",
@@ -134,10 +133,6 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     ⚠️ That did not work; nothing was changed
     I know no token SLO.
     Did you mean SOL (Solana)?
-
-    > /subscribe SOL levels
-    ⚠️ That did not work; nothing was changed
-    levels is not available yet.
 
     > /subscribe SOL daily hourly
     ⚠️ That did not work; nothing was changed

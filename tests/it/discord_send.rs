@@ -42,6 +42,7 @@ fn alert(symbol: &str) -> MessageBody {
             after_gap: false,
             trader_grade: Some(81.5),
             mover: None,
+            crossing: None,
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         },
         buttons: None,

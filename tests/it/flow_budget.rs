@@ -91,6 +91,7 @@ on_both!(subscribers_learn_how_often_and_what_is_left, |db| async move {
     Fundamental: checked as soon as somebody subscribes
     Grade: checked as soon as somebody subscribes
     Hourly: checked as soon as somebody subscribes
+    Levels: checked as soon as somebody subscribes
     Ranks: checked every day, 100 tokens; last 21 Nov 2026 06:00 UTC; next 22 Nov 2026 06:00 UTC
     API calls this month: 2 of 500 used, 498 left
     Delivery: 0 messages waiting, 0 alerts held, 0 undeliverable, 0 chats out of reach

@@ -55,6 +55,7 @@ mod grades;
 mod ingest_polls;
 mod invite;
 mod journey;
+mod levels;
 mod migrations;
 mod quiet_hours;
 mod replay;

@@ -32,6 +32,7 @@ fn alert() -> MessageBody {
         after_gap: false,
         trader_grade: None,
         mover: None,
+        crossing: None,
         link: Some("https://app.tokenmetrics.com/en/solana?a=\"1\"&b".to_owned()),
     };
     MessageBody::Alert { call, buttons: None, instead_of: None }

@@ -310,8 +310,8 @@ on_both!(a_hostile_file_changes_nothing_and_is_told_what_is_wrong, |db| async mo
         (with("/destinations/0/created_at", 5.into()), "destinations[0].created_at: invalid type"),
         (with("/destinations/-", document["destinations"][0].clone()), "destinations[2]: discord:123 stands twice"),
         (
-            with("/subscriptions/0/kind", "levels".into()),
-            "subscriptions[0].kind: \"levels\" is not taken; write daily, hourly, grade or fundamental",
+            with("/subscriptions/0/kind", "weekly".into()),
+            "subscriptions[0].kind: \"weekly\" is not taken; write daily, hourly, grade, fundamental or levels",
         ),
         (with("/subscriptions/0/delivery", "digest-monthly".into()), "write instant, digest-hourly, digest-daily or digest-weekly"),
         (with("/subscriptions/0/target", "SOL".into()), "write all or a TOKEN_ID"),

@@ -154,6 +154,7 @@ mod tests {
             after_gap: false,
             trader_grade: Some(64.03),
             mover: None,
+            crossing: None,
             link: Some("https://app.tokenmetrics.com/en/solana".to_owned()),
         }
     }

@@ -228,6 +228,7 @@ mod tests {
             after_gap: false,
             trader_grade: Some(71.5),
             mover: None,
+            crossing: None,
             link: Some("https://app.tokenmetrics.com/en/sol?a=\"b\"&c".to_owned()),
         }
     }

@@ -94,7 +94,7 @@ pub(super) async fn of_calls(config: &Config, store: &Store, now: Timestamp) -> 
 
 fn calls_item(plan: &budget::Plan, month: u32, used: u32) -> CheckItem {
     const NAME: &str = "call budget";
-    let too_much = Kind::AVAILABLE.iter().find_map(|kind| match plan.of(*kind) {
+    let too_much = Kind::ALL.iter().find_map(|kind| match plan.of(*kind) {
         Cadence::DoesNotFit { needed } => Some((kind.as_str(), *needed)),
         _ => None,
     });

@@ -1,8 +1,8 @@
 //! What alerts and summaries say (`contract.md` section 6, `rules.md` 3.10).
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
-use super::{Phrase, Spans, TimeStyle, subscribing::duration_words};
-use crate::domain::{Delivery, Kind, Mover, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
+use super::{Phrase, Spans, TimeStyle, reply::counted, subscribing::duration_words};
+use crate::domain::{Delivery, Kind, Level, Line, Mover, Near, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,6 +42,12 @@ pub enum CallPhrase {
     FundamentalGrade { grade: f64 },
     /// The part of a fundamental grade that moved most.
     MovedMost { mover: Mover },
+    /// The price that says so, in place of when it was.
+    ByPrice { price: f64, at: Timestamp },
+    /// The levels that it crossed, the furthest first.
+    Crossed { way: Way, levels: Vec<Level> },
+    /// Where the price meets levels next.
+    NextLevels { near: Near },
     /// One line of a summary.
     Line { title: Box<Phrase>, kind: Kind, data_time: Timestamp, flips: u32 },
     /// The head of a summary.
@@ -91,7 +97,7 @@ impl CallPhrase {
                 out.text(format!("{symbol} correction: the call is {to}"));
             }
             Self::FlippedBack { symbol, to } => {
-                out.text(format!("{symbol} flipped and back, still {to}"));
+                out.text(format!("{symbol} {}", back_words(*to)));
             }
             Self::When { kind: kind @ (Kind::Grade | Kind::Fundamental), data_time, .. } => {
                 out.text(format!("{} as of ", capital(noun(*kind)))).time(*data_time, TimeStyle::DateTime);
@@ -137,6 +143,24 @@ impl CallPhrase {
             Self::MovedMost { mover: Mover { component, from, to } } => {
                 out.text(format!("Moved most: {component}, {} → {}", short_number(*from), short_number(*to)));
             }
+            Self::ByPrice { price, at } => {
+                out.text("By the ").time(*at, TimeStyle::DateTime).text(format!(" price, {}", price_words(*price)));
+            }
+            Self::Crossed { way, levels } => {
+                let (was, is) = if *way == Way::Up { ("resistance", "support") } else { ("support", "resistance") };
+                if let Some(level) = levels.first() {
+                    out.text(format!("The level of {} was {was} and is {is} now", level.date.day().in_words()));
+                }
+                let others = u64::try_from(levels.len().saturating_sub(1)).unwrap_or_default();
+                out.text(if others == 0 { String::new() } else { format!("; {} crossed on the way", counted(others, "more level")) });
+            }
+            Self::NextLevels { near } => {
+                let next = |side: &str, where_to: &str, at: Option<f64>| {
+                    at.map_or_else(|| format!("no {side} known {where_to}"), |at| format!("next {side} {}", price_words(at)))
+                };
+                let words = [next("support", "below", near.support), next("resistance", "above", near.resistance)];
+                out.text(capital(&words.join(", ")));
+            }
             Self::Line { title, kind, data_time, flips } => {
                 out.strong(title.plain()).text(format!(" ({kind}, "));
                 data_time_words(out, *kind, *data_time);
@@ -163,7 +187,7 @@ impl CallPhrase {
                     Outcome::Unstable => format!("{badge} Unstable, now {to}, {kind} ({count})"),
                     Outcome::Settled => format!("{badge} Settled, {to}, {kind} ({count})"),
                     Outcome::Corrected => format!("{badge} Correction, the call is {to}, {kind} ({count})"),
-                    Outcome::FlippedBack => format!("{badge} Flipped and back, still {to}, {kind} ({count})"),
+                    Outcome::FlippedBack => format!("{badge} {}, {kind} ({count})", capital(&back_words(*to))),
                 });
                 for (index, (symbol, link)) in symbols.iter().enumerate() {
                     out.text(if index == 0 { ": " } else { ", " });
@@ -197,7 +221,7 @@ impl CallPhrase {
                     Outcome::Unstable => format!("Unstable, now {to} ({}):", symbols.len()),
                     Outcome::Settled => format!("Settled, {to} ({}):", symbols.len()),
                     Outcome::Corrected => format!("Correction, the call is {to} ({}):", symbols.len()),
-                    Outcome::FlippedBack => format!("Flipped and back, still {to} ({}):", symbols.len()),
+                    Outcome::FlippedBack => format!("{} ({}):", capital(&back_words(*to)), symbols.len()),
                 });
                 out.text(format!(" {}", symbol_list(symbols)));
             }
@@ -222,7 +246,7 @@ pub(super) const fn noun(kind: Kind) -> &'static str {
         Kind::Daily | Kind::Hourly => "call",
         Kind::Grade => "grade",
         Kind::Fundamental => "class",
-        Kind::Levels => "level",
+        Kind::Levels => "crossing",
     }
 }
 
@@ -242,8 +266,27 @@ pub(super) fn turned_words(to: Stance, way: Option<Way>) -> String {
         (Stance::Grade(_), Some(Way::Down)) => format!("downgraded to {to}"),
         (Stance::Grade(_), None) => format!("graded {to}"),
         (Stance::Class(_), _) => format!("class changed to {to}"),
-        (Stance::Beyond(_), _) => format!("crossed {to}"),
+        (Stance::Beyond(line), _) => format!("crossed {}", line_words(line)),
     }
+}
+
+/// What is said of a turn that was taken back before it was told.
+fn back_words(to: Stance) -> String {
+    match to {
+        Stance::Beyond(line) => format!("crossed {} and came back", price_words(line.at())),
+        _ => format!("flipped and back, still {to}"),
+    }
+}
+
+/// `above 150.25`.
+pub(super) fn line_words(line: Line) -> String {
+    format!("{} {}", line.side(), price_words(line.at()))
+}
+
+/// `support 141, resistance 162.5`.
+pub(super) fn near_words(near: Near) -> String {
+    let side = |side: &str, at: Option<f64>| at.map_or_else(|| format!("no {side} known"), |at| format!("{side} {}", price_words(at)));
+    format!("{}, {}", side("support", near.support), side("resistance", near.resistance))
 }
 
 fn calls_words(total: usize) -> String {
@@ -279,6 +322,14 @@ pub(super) fn short_number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A price: six digits that count, and cents at least where it is large; without needless zeros.
+pub(super) fn price_words(price: f64) -> String {
+    let whole_digits = price.log10().floor() as i32 + 1;
+    let decimals = usize::try_from((6 - whole_digits).clamp(2, 20)).unwrap_or(2);
+    let text = format!("{price:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 pub(super) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
@@ -305,6 +356,16 @@ mod tests {
         assert_eq!(short_number(71.5), "71.5");
         assert_eq!(short_number(100.0), "100");
         assert_eq!(short_number(26.484), "26.48");
+        for (price, words) in [
+            (151.25, "151.25"),
+            (91_234.567_89, "91234.57"),
+            (1.0, "1"),
+            (100.0, "100"),
+            (0.123_456_78, "0.123457"),
+            (0.000_000_000_012_345_67, "0.0000000000123457"),
+        ] {
+            assert_eq!(price_words(price), words);
+        }
     }
 
     #[test]

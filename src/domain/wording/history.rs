@@ -3,10 +3,10 @@
 
 use super::{
     Spans,
-    call::{capital, data_time_words},
+    call::{capital, data_time_words, line_words, price_words},
     reply::counted,
 };
-use crate::domain::{Kind, Since, Stance, Timestamp};
+use crate::domain::{Kind, Line, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about the past of a call.
@@ -19,6 +19,8 @@ pub enum HistoryPhrase {
     Turned { kind: Kind, data_time: Timestamp, from: Option<Stance>, to: Stance, stood: Option<Standing> },
     /// A final row that was restated.
     Corrected { kind: Kind, data_time: Timestamp, from: Option<Stance>, to: Stance },
+    /// The price crossed levels; so many beside the one that is named.
+    Crossed { data_time: Timestamp, line: Line, price: f64, others: usize },
     /// The call is known and never changed.
     NoChange,
     /// Nobody follows the token.
@@ -58,6 +60,11 @@ impl HistoryPhrase {
                 data_time_words(out, *kind, *data_time);
                 turn(out, *from, *to);
                 out.text(" (correction)");
+            }
+            Self::Crossed { data_time, line, price, others } => {
+                data_time_words(out, Kind::Levels, *data_time);
+                out.text(": ").strong(line_words(*line)).text(format!(", by the price of {}", price_words(*price)));
+                out.text(if *others == 0 { String::new() } else { format!(", and {}", counted(*others as u64, "more level")) });
             }
             Self::NoChange => {
                 out.text("It has not changed since I first saw it.");

@@ -3,11 +3,11 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{capital, data_time_words, noun},
+    call::{capital, data_time_words, near_words, noun, price_words},
     reply::counted,
     subscribing::{cadence_words, call_now},
 };
-use crate::domain::{Cadence, Feed, Kind, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Feed, Kind, Near, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a report.
@@ -20,6 +20,12 @@ pub enum ReportPhrase {
         kind: Kind,
         stance: Option<Stance>,
         since: Option<Since>,
+    },
+    /// Where a price is among its levels.
+    LatestLevels {
+        token: TokenLabel,
+        price: f64,
+        near: Near,
     },
     /// Nobody follows the token and it could not be looked up.
     NotKnown {
@@ -98,11 +104,17 @@ impl ReportPhrase {
                 out.text(format!("{} {kind}: ", token.words()));
                 call_now(out, *kind, *stance, *since);
             }
+            Self::LatestLevels { token, price, near } => {
+                out.text(format!("{} levels: {}, {}", token.words(), price_words(*price), near_words(*near)));
+            }
+            Self::NotKnown { token, kind: Kind::Levels } => {
+                out.text(format!("{} levels: they are not known", token.words()));
+            }
             Self::NotKnown { token, kind } => {
                 out.text(format!("{} {kind}: the {} is not known", token.words(), noun(*kind)));
             }
             Self::AsOf { kind, data_time, seen_at } => {
-                if kind.is_graded() {
+                if kind.is_latest() {
                     out.text("As of ").time(*seen_at, TimeStyle::DateTime);
                     return;
                 }
@@ -112,6 +124,9 @@ impl ReportPhrase {
                 }
                 data_time_words(out, *kind, *data_time);
                 out.text(if *kind == Kind::Hourly { " call, seen " } else { ", seen " }).time(*seen_at, TimeStyle::Relative);
+            }
+            Self::NoCallThere { kind: Kind::Levels } => {
+                out.text("Token Metrics has no levels for this token at the moment, or no price.");
             }
             Self::NoCallThere { kind } => {
                 out.text(format!("Token Metrics has no {} for this token at the moment.", noun(*kind)));

@@ -3,10 +3,10 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{capital, data_time_words, noun, signals},
+    call::{capital, data_time_words, near_words, noun, price_words, signals},
     reply::counted,
 };
-use crate::domain::{Cadence, Delivery, Direction, Kind, Line, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Delivery, Direction, Kind, Line, Near, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -24,6 +24,12 @@ pub enum SubscribingPhrase {
         kind: Kind,
         stance: Option<Stance>,
         since: Option<Since>,
+    },
+    /// A token that was taken, and where its price is among its levels.
+    LevelsNow {
+        token: TokenLabel,
+        price: f64,
+        near: Near,
     },
     /// The same for many at once.
     TokensNow {
@@ -130,6 +136,10 @@ impl SubscribingPhrase {
                 call_now(out, *kind, *stance, *since);
                 out
             }
+            Self::LevelsNow { token, price, near } => {
+                out.strong(token.words()).text(format!(": {}, {}", price_words(*price), near_words(*near)))
+            }
+            Self::TokensNow { tokens, kind: Kind::Levels, .. } => out.text(format!("Taken ({}): {}", tokens.len(), short_words(tokens))),
             Self::TokensNow { tokens, kind, stance } => {
                 let head = stance.map_or_else(|| format!("No {} yet", noun(*kind)), |stance| format!("Now {stance}"));
                 out.text(format!("{head} ({}): {}", tokens.len(), short_words(tokens)))
@@ -213,7 +223,7 @@ fn only(direction: Direction) -> String {
 /// `bullish since 14 Nov 2026`, or `no call yet`.
 pub(super) fn call_now(out: &mut Spans, kind: Kind, stance: Option<Stance>, since: Option<Since>) {
     let Some(stance) = stance else {
-        out.text(format!("no {} yet", noun(kind)));
+        out.text(if kind == Kind::Levels { "no levels known yet".to_owned() } else { format!("no {} yet", noun(kind)) });
         return;
     };
     out.text(stance.to_string());

@@ -3,7 +3,7 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{change_words, data_time_words, noun, short_number},
+    call::{change_words, data_time_words, noun, price_words, short_number},
     reply::counted,
 };
 use crate::domain::{Kind, Reason, Stance, Timestamp};
@@ -114,6 +114,12 @@ impl WhyPhrase {
                 out.text(format!("The {} of ", noun(*kind)));
                 data_time_words(out, *kind, *data_time);
                 out.text(format!(" is {to}; {}.", before(*from)));
+            }
+            Self::Crossed { kind: Kind::Levels, data_time, line, number } => {
+                out.text("The price of ");
+                data_time_words(out, Kind::Levels, *data_time);
+                let is = number.map(|number| format!(" is {}:", price_words(number))).unwrap_or_default();
+                out.text(format!("{is} it {}.", change_words(None, *line)));
             }
             Self::Crossed { kind, data_time, line, number } => {
                 out.text(format!("The number beside the {} of ", noun(*kind)));

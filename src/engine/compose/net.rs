@@ -3,14 +3,14 @@
 use super::{
     super::{
         decide::cooldown_end,
+        diff::levels::furthest_first,
         flap::{Stability, stability},
     },
     Key, Topic,
 };
-use crate::domain::{Delivery, Due, Nature, Outcome, Reason, Situation, Stance, Timestamp, Timing, Told, Wish};
+use crate::domain::{Crossing, Delivery, Due, Level, Line, Nature, Outcome, Reason, Situation, Stance, Timestamp, Timing, Told, Way, Wish};
 
 /// The due alerts of one call, in order of time, and what the chat knows of it.
-#[derive(Clone, Copy)]
 pub(super) struct Net<'a> {
     pub(super) key: Key,
     pub(super) group: &'a [(&'a Due, &'a Wish)],
@@ -18,6 +18,12 @@ pub(super) struct Net<'a> {
     pub(super) wish: &'a Wish,
     /// What it knows, or what the call was before.
     pub(super) base: Option<Stance>,
+    /// What the call is now; of levels, the furthest of those that are still crossed.
+    pub(super) to: Stance,
+    /// What the crossings of levels come to.
+    pub(super) crossing: Option<Box<Crossing>>,
+    /// The price came back across all of them.
+    came_back: bool,
     told: Option<Told>,
     stability: Stability,
 }
@@ -45,8 +51,32 @@ impl<'a> Net<'a> {
         let told = situation.told.get(&key).copied().filter(|_| line.is_none());
         // What was told to an earlier subscription is not known to this one.
         let known = told.filter(|told| told.known_at >= wish.created_at);
-        let base = known.map(|told| told.stance).or(first.change.from);
-        Some(Self { key, group, last, wish, base, told, stability: stability_for(key, wish, known, situation, now) })
+        let stability = stability_for(key, wish, known, situation, now);
+        let mut net = Self {
+            key,
+            group,
+            last,
+            wish,
+            base: known.map(|told| told.stance).or(first.change.from),
+            to: last.change.to,
+            crossing: last.change.crossing.clone(),
+            came_back: false,
+            told,
+            stability,
+        };
+        if net.crossing.is_some() {
+            net.sum_up_crossings();
+        }
+        Some(net)
+    }
+
+    /// Of levels it is not the last turn that counts, but which of them are crossed now and were not before.
+    fn sum_up_crossings(&mut self) {
+        self.base = None;
+        match still_crossed(self.group) {
+            Some((line, crossing)) => (self.to, self.crossing) = (Stance::Beyond(line), Some(crossing.into())),
+            None => self.came_back = true,
+        }
     }
 
     /// What a later row says is no correction, whatever was corrected before it.
@@ -60,7 +90,7 @@ impl<'a> Net<'a> {
 
     /// What it is, if it is told.
     pub(super) fn outcome(&self) -> Outcome {
-        match (self.stability, self.base == Some(self.last.change.to), self.is_correction()) {
+        match (self.stability, self.came_back || self.base == Some(self.to), self.is_correction()) {
             (Stability::Settled, ..) => Outcome::Settled,
             (_, true, _) => Outcome::FlippedBack,
             (_, false, true) => Outcome::Corrected,
@@ -75,7 +105,7 @@ impl<'a> Net<'a> {
         if let Stability::Unsettled { until } = self.stability {
             return Some(Kept::Held { until, reason: Reason::Flapping });
         }
-        if !self.wish.direction.admits(self.last.change.to.way_from(self.base)) {
+        if !self.wish.direction.admits(self.to.way_from(self.base)) {
             return Some(Kept::Dropped { reason: Reason::Direction });
         }
         self.unconfirmed(situation, now).or_else(|| {
@@ -98,6 +128,25 @@ impl<'a> Net<'a> {
         let until = change.detected_at + long;
         (until > now).then_some(Kept::Held { until, reason: Reason::Confirmation })
     }
+}
+
+/// The levels that are crossed after all of these crossings and were not before, and the furthest of them.
+fn still_crossed(group: &[(&Due, &Wish)]) -> Option<(Line, Crossing)> {
+    let crossings: Vec<_> = group.iter().filter_map(|(due, _)| Some((due.change.way()?, due.change.crossing.as_deref()?))).collect();
+    // Each level with the way of its first crossing and of its last: it was on the other side before the first.
+    let mut seen: Vec<(Level, Way, Way)> = Vec::new();
+    for (way, level) in crossings.iter().flat_map(|(way, crossing)| crossing.levels.iter().map(move |level| (*way, *level))) {
+        match seen.iter_mut().find(|(known, ..)| *known == level) {
+            Some((_, _, last)) => *last = way,
+            None => seen.push((level, way, way)),
+        }
+    }
+    seen.retain(|(_, first, last)| first == last);
+    let (last_way, last) = crossings.last()?;
+    let way = if seen.iter().any(|(_, way, _)| way == last_way) { *last_way } else { seen.first()?.1 };
+    let levels = furthest_first(way, seen.into_iter().filter(|(_, of, _)| *of == way).map(|(level, ..)| level).collect());
+    let line = Line::new(way, levels.first()?.at)?;
+    Some((line, Crossing { price: last.price, levels, near: last.near }))
 }
 
 /// What the subscription has seen of a call's turns. A digest is quiet by itself: it tells the net of its window (D3).

@@ -102,6 +102,7 @@ impl<'a> Fold<'a> {
             pending: None,
             passed: Passed::new(),
             scores: row.scores(),
+            levels: None,
             fingerprint: Some(row.fingerprint()),
         }
     }
@@ -176,6 +177,7 @@ impl<'a> Fold<'a> {
             after_gap: self.changes.is_empty() && self.snapshot.gaps.contains(&self.token),
             trader_grade: row.trader_grade(),
             mover: row.scores().zip(state.scores).and_then(|(now, before)| now.moved_most_since(&before)),
+            crossing: None,
         }
     }
 

@@ -20,6 +20,12 @@ impl<'a> Row<'a> {
         if kind.is_graded() {
             return Self::read_graded(kind, observation);
         }
+        if kind == Kind::Levels {
+            let is_whole =
+                observation.values.close.is_some_and(|price| price.is_finite() && price > 0.0) && !observation.values.levels.is_empty();
+            let row = Self { observation, word: None, by_signal: false, first: None };
+            return if is_whole { Ok(row) } else { Err(SetAsideReason::Empty) };
+        }
         let signal = call_of(observation.signal)?;
         if kind == Kind::Hourly {
             if observation.signal.is_none() && observation.position.is_none() {

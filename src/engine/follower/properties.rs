@@ -23,6 +23,7 @@ fn news(kind: Kind, token: i64, to: Stance, now: Timestamp) -> News {
         after_gap: false,
         trader_grade: None,
         mover: None,
+        crossing: None,
     };
     News { change, symbol: format!("T{token}"), rank: None, link: None }
 }

@@ -64,8 +64,8 @@ pub async fn demand(
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
         list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
-        tokens: Kind::AVAILABLE.iter().map(|kind| (*kind, wanted.tokens(*kind))).collect(),
-        wishes: Kind::AVAILABLE.iter().map(|kind| (*kind, wish(*kind))).collect(),
+        tokens: Kind::ALL.iter().map(|kind| (*kind, wanted.tokens(*kind))).collect(),
+        wishes: Kind::ALL.iter().map(|kind| (*kind, wish(*kind))).collect(),
     })
 }
 

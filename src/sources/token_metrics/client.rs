@@ -1,7 +1,7 @@
 //! One HTTP call: the key in its header, the answer classified by what to do next.
 
 use super::{
-    collect::{Daily, Hourly, Latest},
+    collect::{Daily, Hourly, Latest, Levels},
     endpoint,
     version::Version,
     wire,
@@ -58,7 +58,8 @@ impl Source for TokenMetrics {
             Kind::Hourly => Box::new(Hourly::new(&ask)),
             Kind::Grade => Box::new(Latest::new(endpoint::GRADES, &ask)),
             Kind::Fundamental => Box::new(Latest::new(endpoint::FUNDAMENTALS, &ask)),
-            _ => Box::new(Daily::new(&ask)),
+            Kind::Levels => Box::new(Levels::new(&ask)),
+            Kind::Daily => Box::new(Daily::new(&ask)),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Which calls a poll needs, one after the other (`rules.md` 1.1 to 1.3): state machines without IO.
 
 mod latest;
+mod levels;
 
 pub(super) use latest::Latest;
+pub(super) use levels::Levels;
 
 use super::endpoint;
 use crate::{

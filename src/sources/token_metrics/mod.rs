@@ -5,6 +5,7 @@
 mod client;
 mod collect;
 mod graded;
+mod levels;
 mod version;
 mod wire;
 
@@ -25,6 +26,10 @@ pub mod endpoint {
     pub const GRADES: &str = "tm-grade";
     /// Fundamental grades, the latest of each token.
     pub const FUNDAMENTALS: &str = "fundamental-grade";
+    /// Prices, the latest of each token.
+    pub const PRICES: &str = "price";
+    /// Levels of the price, the latest of each token.
+    pub const LEVELS: &str = "resistance-support";
     /// Tokens by market cap.
     pub const RANKS: &str = "top-market-cap-tokens";
     /// All tokens.
@@ -37,6 +42,7 @@ pub mod endpoint {
             HOURLY => Some(Kind::Hourly),
             GRADES => Some(Kind::Grade),
             FUNDAMENTALS => Some(Kind::Fundamental),
+            PRICES | LEVELS => Some(Kind::Levels),
             _ => None,
         }
     }

@@ -54,6 +54,8 @@ pub(super) struct Keys {
     pub(super) signal_returns: &'static str,
     pub(super) holding_returns: &'static str,
     pub(super) close: &'static str,
+    pub(super) price: &'static str,
+    pub(super) levels: &'static str,
     pub(super) grade: GradedKeys,
     pub(super) fundamental: GradedKeys,
 }
@@ -83,6 +85,8 @@ const V2: Keys = Keys {
     signal_returns: "TRADING_SIGNALS_RETURNS",
     holding_returns: "HOLDING_RETURNS",
     close: "CLOSE",
+    price: "CURRENT_PRICE",
+    levels: "HISTORICAL_RESISTANCE_SUPPORT_LEVELS",
     grade: GradedKeys { label: "TM_GRADE_SIGNAL", grade: "TM_GRADE", scores: None },
     fundamental: GradedKeys {
         label: "FUNDAMENTAL_GRADE_CLASS",
@@ -109,6 +113,8 @@ const V3: Keys = Keys {
     signal_returns: "trading_signals_returns",
     holding_returns: "holding_returns",
     close: "close",
+    price: "current_price",
+    levels: "historical_resistance_support_levels",
     grade: GradedKeys { label: "tm_grade_signal", grade: "tm_grade", scores: None },
     fundamental: GradedKeys {
         label: "fundamental_grade_class",

@@ -4,7 +4,7 @@
 //! read is set aside; the others go on.
 
 use super::{
-    graded,
+    graded, levels,
     version::{Keys, Version},
 };
 use crate::{
@@ -103,8 +103,13 @@ pub fn guess_kind(row: &Value<'_>) -> Option<Kind> {
 pub fn read_rows(version: Version, kind: Kind, rows: &[Value<'_>]) -> (Vec<Observation>, Vec<SetAside>) {
     let (mut read, mut aside) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        let read_one = if kind.is_graded() { graded::observation } else { observation };
-        match read_one(version.keys(), kind, row) {
+        let keys = version.keys();
+        let result = match kind {
+            Kind::Daily | Kind::Hourly => observation(keys, kind, row),
+            Kind::Grade | Kind::Fundamental => graded::observation(keys, kind, row),
+            Kind::Levels => levels::observation(keys, row),
+        };
+        match result {
             Ok(observation) => read.push(observation),
             Err(unreadable) => aside.push(unreadable),
         }
@@ -132,6 +137,7 @@ fn observation(keys: &Keys, kind: Kind, row: &Value<'_>) -> Result<Observation, 
         holding_returns: value(keys.holding_returns),
         close: value(keys.close),
         graded: None,
+        levels: Vec::new(),
     };
     Ok(Observation { token, data_time, signal, trend, position, values })
 }

@@ -3,9 +3,9 @@
 //! A value that is refused says what to write instead; where it stands is added by whoever reads the document.
 
 use crate::domain::{
-    Address, AlertState, Cadence, Delivery, Direction, Feed, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention,
-    MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Threshold,
-    Timestamp, Unconfirmed, Values, clean_name,
+    Address, AlertState, Cadence, Crossing, Delivery, Direction, Feed, Kind, Levels, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES,
+    MAX_PER_HOUR, Mention, MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance,
+    Target, Threshold, Timestamp, Unconfirmed, Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -211,8 +211,8 @@ texts! {
     "all or a TOKEN_ID such as \"3375\"";
     /// Which signal.
     KindText,
-    |text| taken(text, Kind::parse(text).filter(|kind| Kind::AVAILABLE.contains(kind)), |kind| kind.to_string()),
-    "daily, hourly, grade or fundamental";
+    |text| taken(text, Kind::parse(text), |kind| kind.to_string()),
+    "daily, hourly, grade, fundamental or levels";
     /// Which turns.
     DirectionText,
     |text| taken(text, Direction::parse(text), |direction| direction.to_string()),
@@ -228,11 +228,11 @@ texts! {
     /// A call.
     StanceText,
     |text| taken(text, Stance::parse(text), |stance| stance.to_string()),
-    "bullish, bearish, or a grade such as \"Buy\", or a class such as \"blueChip\"";
+    "bullish, bearish, or a grade such as \"Buy\", a class such as \"blueChip\", or a line such as \"above 70\"";
     /// What is polled.
     FeedText,
     |text| taken(text, Feed::parse(text), |feed| feed.to_string()),
-    "daily, hourly, grade, fundamental, ranks or directory";
+    "daily, hourly, grade, fundamental, levels, ranks or directory";
     /// Why a place cannot be reached.
     QuarantineText,
     |text| taken(text, QuarantineReason::parse(text), |reason| reason.as_str().to_owned()),
@@ -416,6 +416,10 @@ read_as! {
     ValuesJson: Values, "the values as export wrote them";
     /// Lines that a number has passed.
     PassedJson: Passed, "the lines as export wrote them";
+    /// A price and its levels.
+    LevelsJson: Levels, "the levels as export wrote them";
+    /// What a price crossed.
+    CrossingJson: Crossing, "the crossing as export wrote it";
     /// What a fundamental grade is made of.
     ScoresJson: Scores, "the scores as export wrote them";
     /// The part of it that moved most.

@@ -6,10 +6,10 @@
 use super::{
     Section,
     cells::{
-        AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, DecisionText, DeliveryText, DirectionText, FeedText, KindText,
-        LaterFlag, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number, PassedJson, PlaceText, Places,
-        PlatformText, QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText, TargetText, Text, ThresholdText,
-        TimingText, UnconfirmedJson, UpdateBody, UpdateStateText, ValuesJson,
+        AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, CrossingJson, DecisionText, DeliveryText, DirectionText,
+        FeedText, KindText, LaterFlag, LevelsJson, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number,
+        PassedJson, PlaceText, Places, PlatformText, QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText,
+        TargetText, Text, ThresholdText, TimingText, UnconfirmedJson, UpdateBody, UpdateStateText, ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -169,6 +169,7 @@ section! {
         pending: Option<StanceText> = TEXT pending,
         passed: Option<PassedJson> = TEXT passed,
         scores: Option<ScoresJson> = TEXT scores,
+        levels: Option<LevelsJson> = TEXT levels,
         fingerprint: Option<i64> = BIGINT fingerprint,
     } key [source, kind, token] order ["x.source", "x.kind", ("x.token_id")]
 }
@@ -226,6 +227,7 @@ section! {
         after_gap: bool = BOOLEAN after_gap,
         trader_grade: Option<f64> = REAL trader_grade,
         mover: Option<MoverJson> = TEXT mover,
+        crossing: Option<CrossingJson> = TEXT crossing,
     } key [id] order [("x.id")]
 }
 

@@ -68,6 +68,8 @@ struct Inner {
     hourly: BTreeMap<(Timestamp, i64), (i64, i64)>,
     grades: BTreeMap<i64, (String, String)>,
     fundamentals: BTreeMap<i64, (String, String, [Option<f64>; 5])>,
+    prices: BTreeMap<i64, f64>,
+    levels: BTreeMap<i64, Vec<(String, f64)>>,
     tokens: Vec<TokenRow>,
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
@@ -122,6 +124,17 @@ impl FakeTokenMetrics {
     pub fn set_fundamental(&self, token: i64, class: &str, grade: impl Into<Option<f64>>, scores: [Option<f64>; 5]) {
         let grade = grade.into().map_or_else(String::new, |grade| grade.to_string());
         self.inner().fundamentals.insert(token, (class.to_owned(), grade, scores));
+    }
+
+    /// The price of a token in US dollars.
+    pub fn set_price(&self, token: i64, price: f64) {
+        self.inner().prices.insert(token, price);
+    }
+
+    /// The levels of a token's price, each with its date.
+    pub fn set_levels(&self, token: i64, levels: &[(&str, f64)]) {
+        let levels = levels.iter().map(|(date, at)| ((*date).to_owned(), *at)).collect();
+        self.inner().levels.insert(token, levels);
     }
 
     /// The tokens by market cap, the largest first.
@@ -279,6 +292,10 @@ fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usi
             let rows = inner.fundamentals.iter().filter(|(id, _)| asked(**id));
             rows.map(|(id, (class, grade, scores))| fundamental(inner, *id, class, grade, *scores)).collect()
         }
+        // These two are about tokens that are named: without ids there is nothing to answer.
+        "price" | "resistance-support" if ids.is_none() => return Err((400, "token_id is required")),
+        "price" => inner.prices.iter().filter(|(id, _)| asked(**id)).map(|(id, price)| priced(inner, *id, *price)).collect(),
+        "resistance-support" => inner.levels.iter().filter(|(id, _)| asked(**id)).map(|(id, levels)| leveled(inner, *id, levels)).collect(),
         "top-market-cap-tokens" => inner.tokens.iter().map(listed).collect(),
         "tokens" => {
             let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
@@ -346,6 +363,20 @@ fn fundamental(
         "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "FUNDAMENTAL_GRADE": grade, "FUNDAMENTAL_GRADE_CLASS": class,
         "COMMUNITY_SCORE": community, "EXCHANGE_SCORE": exchanges, "VC_SCORE": investors, "TOKENOMICS_SCORE": tokenomics,
         "DEFI_SCANNER_SCORE": defi,
+    })
+}
+
+fn priced(inner: &Inner, id: i64, price: f64) -> Value {
+    let token = token_of(inner, id);
+    json!({"TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "CURRENT_PRICE": price})
+}
+
+fn leveled(inner: &Inner, id: i64, levels: &[(String, f64)]) -> Value {
+    let token = token_of(inner, id);
+    let levels: Vec<_> = levels.iter().map(|(date, at)| json!({"date": date, "level": at})).collect();
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "DATE": "2026-11-21T00:00:00.000Z",
+        "HISTORICAL_RESISTANCE_SUPPORT_LEVELS": levels,
     })
 }
 
