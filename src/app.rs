@@ -131,6 +131,7 @@ impl Parts {
         let discord = discord_of(config, clock);
         let telegram = telegram_of(config, clock);
         let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
+        let scorecards = desk.scorecards();
         let tracker = TaskTracker::new();
         let inbox = Inbox::new(store.clone());
         let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), inbox, clock.clone(), metrics.clone()));
@@ -148,7 +149,7 @@ impl Parts {
         Ok(Self {
             lookups: Some(Lookups::new(poller.caller(), store.clone(), clock.clone(), requests)),
             poller,
-            flow: Flow { store: store.clone(), clock: clock.clone(), metrics: metrics.clone(), changes, messages },
+            flow: Flow { store: store.clone(), clock: clock.clone(), metrics: metrics.clone(), scorecards, changes, messages },
             housekeeping: Housekeeping {
                 store: store.clone(),
                 clock: clock.clone(),

@@ -8,6 +8,7 @@
 //! - [`pipeline`]: the shell around the engine: poll, ingest, fan-out, compose, deliver. [`pipeline::ingest`] is the shortest way in.
 //! - [`commands`]: what people type; [`sources`]: where signals come from; [`chat`]: where alerts go.
 //! - [`chart`]: pictures of a token's past, values in and bytes out.
+//! - [`cache`]: what is made once for all who ask: pictures, scorecards.
 //! - [`store`]: all SQL, for SQLite and PostgreSQL.
 //! - [`transfer`]: what leaves as one document and comes back: its format, its limits, how it differs from what is there.
 //! - [`web`]: health, metrics and the routes that platforms call.
@@ -18,6 +19,7 @@
 //! `ARCHITECTURE.md` says why it is so, and what each room must never know.
 
 pub mod app;
+pub mod cache;
 pub mod chart;
 pub mod chat;
 pub mod cli;

@@ -7,6 +7,7 @@ use crate::{
     table::{Table, median, millis},
 };
 use bellwether::{
+    cache::Scorecards,
     clock::{ManualClock, SharedClock},
     domain::{Platform, Timestamp},
     pipeline::{compose::compose_all, fanout::Fanout, ingest::ingest},
@@ -82,7 +83,7 @@ async fn round() -> Round {
     let alerts = began.elapsed();
     assert_eq!(written, SUBSCRIBERS);
     let began = Instant::now();
-    assert_eq!(compose_all(&store, &clock, &metrics).await.unwrap(), SUBSCRIBERS);
+    assert_eq!(compose_all(&store, &clock, &metrics, &Scorecards::new(store.clone())).await.unwrap(), SUBSCRIBERS);
     let messages = began.elapsed();
 
     let mut connection = SqliteConnection::connect(&url).await.unwrap();

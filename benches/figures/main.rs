@@ -18,6 +18,7 @@ mod noise;
 mod pacing;
 mod polls;
 mod process;
+mod scorecard;
 #[path = "../../tests/it/simulation/mod.rs"]
 #[expect(dead_code, reason = "the tests' own simulation; figures need a part of it")]
 mod simulation;
@@ -60,6 +61,9 @@ fn main() {
         }
         if wanted("chart") {
             chart::measure(&mut table);
+        }
+        if wanted("scorecard") {
+            scorecard::measure(&mut table).await;
         }
         if wanted("noise") {
             noise::noise(&mut table);

@@ -6,6 +6,7 @@ use crate::{
     table::{Table, millis},
 };
 use bellwether::{
+    cache::Scorecards,
     chat::{Messenger, telegram::Telegram},
     clock::{Clock as _, SharedClock, SystemClock},
     domain::{
@@ -76,7 +77,7 @@ impl Sending {
             ingest(&self.store, &snapshot([TOKEN].into_iter(), stance, clock.now()), clock.now()).await.unwrap();
         }
         fan_out_all(&self.store, &clock, &metrics).await.unwrap();
-        compose_all(&self.store, &clock, &metrics).await.unwrap();
+        compose_all(&self.store, &clock, &metrics, &Scorecards::new(self.store.clone())).await.unwrap();
         self.wake.notify_one();
     }
 

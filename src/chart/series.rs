@@ -38,9 +38,6 @@ pub(super) struct Series {
     pub(super) turns: Vec<Turn>,
 }
 
-/// Ratios come with four decimals: below this the rounding would show.
-const LEAST_RATIO: f64 = 0.05;
-
 impl Series {
     pub(super) fn of(chart: &Chart) -> Self {
         let (measure, values) = values(&chart.rows);
@@ -69,13 +66,11 @@ impl Series {
 }
 
 fn values(rows: &[PastRow]) -> (Measure, Vec<Option<f64>>) {
-    let closes: Vec<_> = rows.iter().map(|row| row.values.close.filter(|close| close.is_finite() && *close > 0.0)).collect();
+    let closes: Vec<_> = rows.iter().map(|row| row.values.price()).collect();
     if closes.iter().any(Option::is_some) {
         return (Measure::Dollars, closes);
     }
-    let ratio =
-        |row: &PastRow| row.values.holding_returns.map(|returns| 1.0 + returns).filter(|ratio| ratio.is_finite() && *ratio >= LEAST_RATIO);
-    let ratios: Vec<_> = rows.iter().map(ratio).collect();
+    let ratios: Vec<_> = rows.iter().map(|row| row.values.multiple()).collect();
     let base = rows.iter().zip(&ratios).find_map(|(row, ratio)| Some((row.data_time, (*ratio)?)));
     // One ratio alone says nothing.
     match base {

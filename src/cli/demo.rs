@@ -145,7 +145,8 @@ impl Demo {
             },
             console.clone() as Arc<dyn Messenger>,
         );
-        let flow = Flow { store: store.clone(), clock: shared, metrics, changes, messages: vec![messages] };
+        let scorecards = desk.scorecards();
+        let flow = Flow { store: store.clone(), clock: shared, metrics, scorecards, changes, messages: vec![messages] };
         let mut demo = Self { clock, store, poller, flow, deliverer, console, desk };
         // The directory first: followers name their tokens by symbol.
         demo.poller.step().await.map_err(Failure::other)?;

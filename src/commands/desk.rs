@@ -1,7 +1,8 @@
 //! The desk: takes a request, carries it out, answers. What each command does stands in its own file.
 
-use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize, pictures::Pictures};
+use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize};
 use crate::{
+    cache::{Pictures, Scorecards},
     clock::SharedClock,
     domain::{
         Address, Kind, Platform, SourceId, Timestamp,
@@ -27,6 +28,7 @@ pub struct Desk {
     pub(super) settings: Arc<DeskSettings>,
     pub(super) directory_patience: Duration,
     pub(super) pictures: Arc<Pictures>,
+    pub(super) scorecards: Scorecards,
 }
 
 /// What the operator has configured, as far as answers depend on it.
@@ -95,7 +97,14 @@ impl Desk {
     pub fn new(store: Store, clock: SharedClock, settings: DeskSettings) -> (Self, mpsc::Receiver<LookupRequest>) {
         let (lookups, requests) = mpsc::channel(64);
         let settings = Arc::new(settings);
-        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, pictures: Arc::default() }, requests)
+        let scorecards = Scorecards::new(store.clone());
+        let pictures = Arc::default();
+        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, pictures, scorecards }, requests)
+    }
+
+    /// How past calls did, as answers tell it: worked out once for all who ask.
+    pub fn scorecards(&self) -> Scorecards {
+        self.scorecards.clone()
     }
 
     /// The same desk with another patience for the directory's first load.

@@ -10,7 +10,7 @@ use crate::{
     chart::{Chart, Theme},
     domain::{
         Change, Kind, Nature, Stance, Timestamp, Token, Zone,
-        wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReportPhrase, Standing, TokenLabel, Tone},
+        wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
     },
     engine::diff,
     store::{CurrentCall, StoreResult},
@@ -18,7 +18,7 @@ use crate::{
 
 const EXAMPLE: &str = "/history SOL";
 /// How many changes are listed: what a phone shows at a glance, and what fits beneath a picture.
-const MOST_CHANGES: u32 = 10;
+const MOST_CHANGES: u32 = 8;
 /// How far a picture reaches back: a season of daily calls, a week of hourly ones.
 const MOST_DAYS: u32 = 90;
 const MOST_HOURS: u32 = 168;
@@ -33,6 +33,9 @@ impl Desk {
                 let changes = self.store.last_changes(SOURCE, kind, token.id, MOST_CHANGES + 1).await?;
                 let mut card = call_card(label.clone(), kind, Some(&call));
                 card.lines = past(kind, &call, &changes, self.now());
+                let record = self.record(kind, &token, &label).await?;
+                card.footer = (!record.is_empty()).then(|| ReplyPhrase::NotAdvice.into());
+                card.lines.extend(record);
                 if !is_followed(&call, kind, self.now()) {
                     card.lines.push(follow_it);
                 }
@@ -51,6 +54,24 @@ impl Desk {
 }
 
 impl Desk {
+    /// How past calls did: those of the token where they are enough to say anything, else those of all tokens.
+    async fn record(&self, kind: Kind, token: &Token, label: &TokenLabel) -> StoreResult<Vec<Phrase>> {
+        let symbol = label.symbol.clone();
+        let own = self.scorecards.of_token(kind, token.id, self.now()).await?;
+        if own.says_anything() {
+            let head = ScorecardPhrase::HeadOf { symbol, kind }.into();
+            return Ok(std::iter::once(head).chain(ScorecardPhrase::records(&own)).collect());
+        }
+        let all = self.scorecards.of_kind(kind, self.now()).await?;
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let calls = own.by_way().iter().map(|(_, records)| records[0].calls()).sum();
+        let head = std::iter::once(ScorecardPhrase::Head { kind }.into());
+        let alone = std::iter::once(ScorecardPhrase::TooFewOf { symbol, calls }.into());
+        Ok(head.chain(ScorecardPhrase::records(&all)).chain(alone).collect())
+    }
+
     /// The past as a picture; nothing where there is none, or where it cannot be drawn.
     async fn chart(
         &self,

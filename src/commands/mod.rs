@@ -17,7 +17,6 @@ mod inbox;
 mod lookup;
 mod mute;
 mod options;
-mod pictures;
 mod place;
 mod presence;
 mod preview;

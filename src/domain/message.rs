@@ -1,8 +1,8 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    ButtonSubject, ButtonsId, Crossing, Delivery, Kind, Mover, Since, Stance, Timestamp, TokenId, Way,
-    wording::{Button, CallPhrase, Card, Phrase, Tone},
+    ButtonSubject, ButtonsId, Crossing, Delivery, Kind, Mover, Scorecard, Since, Stance, Timestamp, TokenId, Way, WeekReview,
+    wording::{Button, CallPhrase, Card, Phrase, ReplyPhrase, ScorecardPhrase, Tone},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -43,6 +43,9 @@ pub enum MessageBody {
         form: DigestForm,
         /// Those of this part, ordered so that what stands under one heading stands together.
         calls: Vec<Call>,
+        /// What the last part of a weekly one says besides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review: Option<Box<WeekReview>>,
     },
     /// An answer or a notice.
     Card {
@@ -163,7 +166,14 @@ impl MessageBody {
                 ..call.to_card()
             },
             Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
-            Self::Digest { delivery, total, form, calls } => digest_card(*delivery, *total, *form, calls),
+            Self::Digest { delivery, total, form, calls, review } => {
+                let mut card = digest_card(*delivery, *total, *form, calls);
+                if let Some(review) = review {
+                    card.lines.extend(review_lines(review));
+                    card.footer = Some(ReplyPhrase::NotAdvice.into());
+                }
+                card
+            }
             Self::Card { card } => card.clone(),
         }
     }
@@ -304,6 +314,14 @@ fn summary_card(cause: SummaryCause, total: usize, calls: &[Call], compact: bool
         card.lines.extend(calls.iter().map(Call::line));
     }
     card
+}
+
+fn review_lines(review: &WeekReview) -> Vec<Phrase> {
+    let WeekReview { rose, fell, scorecards } = review;
+    let moves = (!rose.is_empty() || !fell.is_empty()).then(|| ScorecardPhrase::Week { rose: rose.clone(), fell: fell.clone() }.into());
+    let of_kind =
+        |card: &Scorecard| std::iter::once(ScorecardPhrase::Head { kind: card.kind }.into()).chain(ScorecardPhrase::records(card));
+    moves.into_iter().chain(scorecards.iter().flat_map(of_kind)).collect()
 }
 
 fn digest_card(delivery: Delivery, total: usize, form: DigestForm, calls: &[Call]) -> Card {

@@ -15,6 +15,7 @@ mod line;
 mod message;
 mod mute;
 mod plan;
+mod scorecard;
 mod settings;
 mod snapshot;
 mod stance;
@@ -40,6 +41,7 @@ pub use line::Line;
 pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SummaryCause};
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
+pub use scorecard::{Horizon, Price, Record, Scorecard, WeekMove, WeekReview};
 pub use settings::{
     DigestTime, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError,
 };

@@ -13,4 +13,6 @@ pub mod flap;
 pub mod follower;
 pub mod quiet;
 pub mod retry;
+pub mod scorecard;
 pub mod threshold;
+pub mod week;

@@ -1,6 +1,9 @@
 //! Stage 3: what is due for a destination becomes messages, as late as possible.
 
+mod weekly;
+
 use crate::{
+    cache::Scorecards,
     clock::SharedClock,
     domain::{ButtonsId, Composition, MessageBody, Reason},
     engine::compose::compose,
@@ -19,13 +22,14 @@ const MOST_CONFLICTS: u32 = 5;
 ///
 /// # Errors
 /// Where the database fails: nothing of the batch was written, the next round composes it again.
-pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
+pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, scorecards: &Scorecards) -> StoreResult<usize> {
     let (mut written, mut conflicts, mut after) = (0, 0, DueCursor::START);
     loop {
         let now = clock.now();
         let Some(DueBatch { situations, upto }) = store.due_situations(now, after, BATCH).await? else { return Ok(written) };
-        let compositions: Vec<_> =
+        let mut compositions: Vec<_> =
             situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
+        weekly::add_reviews(store, scorecards, &mut compositions, now).await;
         match store.write_compositions(&compositions, now).await {
             Ok(()) => after = upto,
             Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {

@@ -1,6 +1,7 @@
 //! Stages 2 and 3 one after the other: everything is fanned out before anything is composed, so that what one poll brought is told together.
 
 use crate::{
+    cache::Scorecards,
     clock::SharedClock,
     pipeline::{compose::compose_all, fanout::fan_out_all},
     store::{Store, StoreResult},
@@ -22,6 +23,8 @@ pub struct Flow {
     pub clock: SharedClock,
     /// What operators see.
     pub metrics: Arc<Metrics>,
+    /// What weekly digests look back on.
+    pub scorecards: Scorecards,
     /// Notified when changes were ingested.
     pub changes: Arc<Notify>,
     /// Notified when messages were composed: one for each platform's deliverer.
@@ -35,7 +38,7 @@ impl Flow {
     /// Where the database fails: the next step goes on from what was committed.
     pub async fn step(&self) -> StoreResult<usize> {
         fan_out_all(&self.store, &self.clock, &self.metrics).await?;
-        let written = compose_all(&self.store, &self.clock, &self.metrics).await?;
+        let written = compose_all(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
         if written > 0 {
             self.messages.iter().for_each(|deliverer| deliverer.notify_one());
         }

@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, wanted,
+    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -57,6 +57,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     mutes::PAIRS,
     personal::PAIRS,
     reading::PAIRS,
+    scorecard::PAIRS,
     settling::PAIRS,
     signals::PAIRS,
     thresholds::PAIRS,

@@ -84,6 +84,24 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
+        path: "src/cache",
+        never: &[
+            "crate::commands",
+            "crate::sources",
+            "crate::chat",
+            "crate::pipeline",
+            "crate::web",
+            "crate::cli",
+            "crate::config",
+            "crate::clock",
+            "serenity",
+            "teloxide",
+            "axum",
+            "reqwest",
+            "sqlx",
+        ],
+    },
+    Room {
         path: "src/store",
         never: &[
             "crate::engine",

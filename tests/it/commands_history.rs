@@ -77,7 +77,7 @@ on_both!(the_last_changes_are_told_the_newest_first, |db| async move {
     ");
 });
 
-on_both!(ten_changes_are_enough, |db| async move {
+on_both!(eight_changes_are_enough, |db| async move {
     let mut app = TestApp::start(db).await;
     app.person_subscribes(PERSON, "sol").await;
     app.baseline(&FOUR).await;
@@ -86,8 +86,8 @@ on_both!(ten_changes_are_enough, |db| async move {
     }
     app.telegram_messages();
     let said = app.say(PERSON, PERSON, "/history sol").await;
-    assert!(said.contains("The last 10 changes, the newest first:"), "{said}");
-    assert_eq!(said.matches(" → ").count(), 10, "{said}");
+    assert!(said.contains("The last 8 changes, the newest first:"), "{said}");
+    assert_eq!(said.matches(" → ").count(), 8, "{said}");
 });
 
 on_both!(what_is_not_known_is_said_and_never_looked_up, |db| async move {

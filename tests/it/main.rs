@@ -59,6 +59,7 @@ mod levels;
 mod migrations;
 mod quiet_hours;
 mod replay;
+mod scorecard;
 mod simulation;
 mod source_client;
 mod source_lookup;

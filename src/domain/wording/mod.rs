@@ -16,6 +16,7 @@ mod privacy;
 mod refusal;
 mod reply;
 mod report;
+mod scorecard;
 mod setting;
 mod subscribing;
 mod trouble;
@@ -34,6 +35,7 @@ pub use privacy::PrivacyPhrase;
 pub use refusal::RefusalPhrase;
 pub use reply::{ReplyPhrase, TokenLabel};
 pub use report::ReportPhrase;
+pub use scorecard::ScorecardPhrase;
 pub use setting::SettingPhrase;
 pub use subscribing::SubscribingPhrase;
 pub use trouble::Trouble;
@@ -48,6 +50,8 @@ use serde::{Deserialize, Serialize};
 pub enum Phrase {
     /// About calls: what alerts and summaries say.
     Call(CallPhrase),
+    /// How past calls did.
+    Scorecard(ScorecardPhrase),
     /// Answers to commands.
     Reply(ReplyPhrase),
     /// Notices to operators and owners.
@@ -62,6 +66,7 @@ impl Phrase {
         let mut spans = Spans::default();
         match self {
             Self::Call(phrase) => phrase.english(&mut spans),
+            Self::Scorecard(phrase) => phrase.english(&mut spans),
             Self::Reply(phrase) => phrase.english(&mut spans),
             Self::Notice(phrase) => phrase.english(&mut spans),
             Self::Hint(phrase) => phrase.english(&mut spans),

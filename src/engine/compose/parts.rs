@@ -2,11 +2,16 @@
 
 use super::Entry;
 use crate::domain::{AlertId, Call, Delivery, DigestForm, MessageBody, SummaryCause};
+use std::collections::BTreeSet;
 
 /// Up to so many, a summary or a digest has a line each.
 const MOST_LINES: usize = 25;
 /// Characters of a message that every platform takes, escaping and markup included.
 pub(super) const TEXT_BUDGET: usize = 3_500;
+
+/// What of it the review of a weekly digest may need: for six tokens with their pages, and for the records of each kind.
+const MOVES_BUDGET: usize = 900;
+const SCORECARD_BUDGET: usize = 350;
 
 /// A body with the alerts that it tells.
 pub(super) type Part = (MessageBody, Vec<AlertId>);
@@ -25,7 +30,7 @@ pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>) -> Vec<Part> {
     let total = entries.len();
     let compact = total > MOST_LINES;
     let size = |call: &Call| symbol_size(call) + if compact { 12 } else { 90 };
-    split(entries, size, |calls| MessageBody::Summary { cause, total, calls, compact })
+    split(entries, TEXT_BUDGET, size, |calls| MessageBody::Summary { cause, total, calls, compact })
 }
 
 /// A digest: what turned to bullish, what turned to bearish, and so on, by kind, the best rank first. Each token leads to its page, unless there are so many
@@ -37,22 +42,24 @@ pub(super) fn digest(delivery: Delivery, mut entries: Vec<Entry>) -> Vec<Part> {
     let symbol = |call: &Call| symbol_size(call) + 2;
     let linked = |call: &Call| symbol(call) + link_size(call) + 4;
     let line = |call: &Call| symbol_size(call) + link_size(call) + 80;
-    let body = |form| move |calls| MessageBody::Digest { delivery, total, form, calls };
+    let body = |form| move |calls| MessageBody::Digest { delivery, total, form, calls, review: None };
+    let kinds: BTreeSet<_> = entries.iter().map(|entry| entry.call.kind).collect();
+    let budget = if delivery == Delivery::DigestWeekly { TEXT_BUDGET - MOVES_BUDGET - kinds.len() * SCORECARD_BUDGET } else { TEXT_BUDGET };
     if total <= MOST_LINES {
-        split(entries, line, body(DigestForm::Lines))
-    } else if entries.iter().map(|entry| linked(&entry.call)).sum::<usize>() <= TEXT_BUDGET {
-        split(entries, linked, body(DigestForm::Links))
+        split(entries, budget, line, body(DigestForm::Lines))
+    } else if entries.iter().map(|entry| linked(&entry.call)).sum::<usize>() <= budget {
+        split(entries, budget, linked, body(DigestForm::Links))
     } else {
-        split(entries, symbol, body(DigestForm::Symbols))
+        split(entries, budget, symbol, body(DigestForm::Symbols))
     }
 }
 
-fn split(entries: Vec<Entry>, size: impl Fn(&Call) -> usize, body: impl Fn(Vec<Call>) -> MessageBody) -> Vec<Part> {
+fn split(entries: Vec<Entry>, budget: usize, size: impl Fn(&Call) -> usize, body: impl Fn(Vec<Call>) -> MessageBody) -> Vec<Part> {
     let mut parts: Vec<(Vec<Call>, Vec<AlertId>, usize)> = Vec::new();
     for entry in entries {
         let size = size(&entry.call);
         match parts.last_mut() {
-            Some((calls, alerts, used)) if *used + size <= TEXT_BUDGET => {
+            Some((calls, alerts, used)) if *used + size <= budget => {
                 calls.push(entry.call);
                 alerts.extend(entry.alerts);
                 *used += size;

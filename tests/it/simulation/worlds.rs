@@ -4,6 +4,7 @@ use super::people::Person;
 use crate::support::database::TestDb;
 use async_trait::async_trait;
 use bellwether::{
+    cache::Scorecards,
     chat::{EditError, Messenger, Outgoing, Receipt, SendError},
     clock::{Clock, ManualClock, SharedClock},
     domain::{
@@ -180,7 +181,8 @@ impl Database {
         };
         let deliverer = Deliverer::new(parts, chat.clone() as Arc<dyn Messenger>);
         let changes = Arc::new(Notify::new());
-        let flow = Flow { store: db.store.clone(), clock: shared, metrics, changes, messages: vec![messages] };
+        let scorecards = Scorecards::new(db.store.clone());
+        let flow = Flow { store: db.store.clone(), clock: shared, metrics, scorecards, changes, messages: vec![messages] };
         let look = SqliteConnection::connect(&db.url).await.unwrap();
         Self { db, clock, flow, deliverer, chat, look }
     }

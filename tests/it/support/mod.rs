@@ -10,6 +10,7 @@ pub mod fake_telegram;
 pub mod fake_token_metrics;
 pub(crate) mod log;
 pub(crate) mod multipart;
+pub(crate) mod past;
 pub mod poller;
 pub(crate) mod process;
 pub(crate) mod python;

@@ -19,7 +19,7 @@ type Key = [u8; 32];
 type Drawn = Arc<OnceCell<Option<Arc<[u8]>>>>;
 
 /// The pictures that were asked for lately.
-pub(super) struct Pictures {
+pub struct Pictures {
     kept: Mutex<VecDeque<(Key, Drawn)>>,
     places: Semaphore,
 }
@@ -32,7 +32,7 @@ impl Default for Pictures {
 
 impl Pictures {
     /// The picture as PNG. Whoever asks for one that is being drawn waits for it. A failure is logged here and gives nothing.
-    pub(super) async fn png(&self, svg: String) -> Option<Arc<[u8]>> {
+    pub async fn png(&self, svg: String) -> Option<Arc<[u8]>> {
         let drawn = self.place_of(Sha256::digest(&svg).into());
         drawn.get_or_init(|| self.draw(svg)).await.clone()
     }

@@ -1,0 +1,125 @@
+//! How past calls did, over everything that is stored: worked out when somebody asks, and kept for a few hours.
+
+use crate::{
+    domain::{Kind, Scorecard, SourceId, Target, Timestamp, TokenId, WeekMove, WeekReview},
+    engine::{
+        scorecard::{PastCall, Prices, REACH, Tally, calls, priced_by, windows},
+        week,
+    },
+    store::{SeenToken, Store, StoreResult, WeeklyWishes},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+const SOURCE: SourceId = SourceId::TokenMetrics;
+/// A day's prices are one row more: nobody sees the difference of a few hours.
+const KEPT: Duration = Duration::from_secs(6 * 3600);
+/// Tokens whose calls are read at a time, and the most changes of them: what is held in memory stays small.
+const TOKENS_AT_ONCE: usize = 25;
+const MOST_CHANGES: u32 = 5_000;
+/// Calls whose prices are read at a time.
+const CALLS_AT_ONCE: usize = 250;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Scorecards, and how prices went in the last week. Cheap to clone; whoever asks while one is worked out waits for it.
+#[derive(Clone)]
+pub struct Scorecards {
+    store: Store,
+    by_kind: Arc<Mutex<BTreeMap<Kind, Kept<Scorecard>>>>,
+    moves: Arc<Mutex<Option<Kept<Moves>>>>,
+}
+
+type Moves = Arc<[WeekMove]>;
+
+/// What was worked out, and when.
+struct Kept<T> {
+    at: Timestamp,
+    value: T,
+}
+
+impl<T: Clone> Kept<T> {
+    /// A clock that was set back makes nothing newer.
+    fn still(&self, now: Timestamp) -> Option<T> {
+        (self.at <= now && now.since(self.at) < KEPT).then(|| self.value.clone())
+    }
+}
+
+impl Scorecards {
+    /// None are known yet.
+    pub fn new(store: Store) -> Self {
+        Self { store, by_kind: Arc::default(), moves: Arc::default() }
+    }
+
+    /// That of all calls of a kind.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn of_kind(&self, kind: Kind, now: Timestamp) -> StoreResult<Scorecard> {
+        let mut known = self.by_kind.lock().await;
+        if let Some(card) = known.get(&kind).and_then(|card| card.still(now)) {
+            return Ok(card);
+        }
+        let tokens = self.store.changed_tokens(SOURCE, kind).await?;
+        let card = self.work_out(kind, &tokens, now).await?;
+        known.insert(kind, Kept { at: now, value: card });
+        Ok(card)
+    }
+
+    /// That of one token's calls: little to work out, and as new as what is stored.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn of_token(&self, kind: Kind, token: TokenId, now: Timestamp) -> StoreResult<Scorecard> {
+        self.work_out(kind, &[token], now).await
+    }
+
+    async fn work_out(&self, kind: Kind, tokens: &[TokenId], now: Timestamp) -> StoreResult<Scorecard> {
+        let mut tally = Tally::default();
+        for tokens in tokens.chunks(TOKENS_AT_ONCE) {
+            let changes = self.store.changes_since(SOURCE, kind, tokens, now - REACH, MOST_CHANGES).await?;
+            for calls in calls(changes.iter().map(|stored| &stored.change)).chunks(CALLS_AT_ONCE) {
+                tally.add(calls, &self.prices_after(calls, priced_by(kind), now).await?);
+            }
+        }
+        Ok(tally.scorecard(kind))
+    }
+
+    async fn prices_after(&self, calls: &[PastCall], kind: Kind, now: Timestamp) -> StoreResult<Prices> {
+        let windows: Vec<_> = calls.iter().flat_map(|call| windows(call, kind)).filter(|(_, from, _)| *from <= now).collect();
+        Ok(Prices::of(kind, self.store.prices(SOURCE, kind, &windows).await?, now))
+    }
+
+    /// What a weekly digest of calls of these kinds says besides to somebody with these wishes.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn review(&self, wishes: &WeeklyWishes, kinds: impl IntoIterator<Item = Kind>, now: Timestamp) -> StoreResult<WeekReview> {
+        let mut scorecards = Vec::new();
+        for kind in kinds {
+            scorecards.push(self.of_kind(kind, now).await?);
+        }
+        let moves = self.week_moves(now).await?;
+        let is_followed = |step: &&WeekMove| {
+            let by_all = step.in_all && wishes.targets.contains(&Target::All) && !wishes.excluded.contains(&step.token);
+            by_all || wishes.targets.contains(&Target::Token(step.token))
+        };
+        Ok(week::review(moves.iter().filter(is_followed), scorecards))
+    }
+
+    async fn week_moves(&self, now: Timestamp) -> StoreResult<Moves> {
+        let mut known = self.moves.lock().await;
+        if let Some(moves) = known.as_ref().and_then(|moves| moves.still(now)) {
+            return Ok(moves);
+        }
+        let tokens = self.store.tokens_seen_since(SOURCE, Kind::Daily, now - 2 * DAY).await?;
+        let windows: Vec<_> = tokens.iter().flat_map(|token| week::windows(token.id, now)).collect();
+        let changes = week::changes(self.store.prices(SOURCE, Kind::Daily, &windows).await?, now);
+        let step = |token: SeenToken| {
+            let change = *changes.get(&token.id)?;
+            Some(WeekMove { token: token.id, symbol: token.symbol, link: token.link, in_all: token.in_all, change })
+        };
+        let moves: Moves = tokens.into_iter().filter_map(step).collect();
+        *known = Some(Kept { at: now, value: moves.clone() });
+        Ok(moves)
+    }
+}
