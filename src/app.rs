@@ -131,7 +131,7 @@ impl Parts {
         let discord = discord_of(config, clock);
         let telegram = telegram_of(config, clock);
         let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
-        let scorecards = desk.scorecards();
+        let (scorecards, charts) = (desk.scorecards(), desk.charts());
         let tracker = TaskTracker::new();
         let inbox = Inbox::new(store.clone());
         let updates = telegram.clone().map(|telegram| Updates::new(telegram, desk.clone(), inbox, clock.clone(), metrics.clone()));
@@ -144,7 +144,8 @@ impl Parts {
         let platforms = wakes.iter().map(|(messenger, _)| messenger.platform()).collect();
         let deliverer = |(messenger, wake): (Arc<dyn Messenger>, Arc<Notify>)| {
             let (store, clock, metrics, operators) = (store.clone(), clock.clone(), metrics.clone(), operators.clone());
-            Deliverer::new(DelivererParts { store, clock, metrics, operators, wake, holder: holder(), at_once: MOST_IN_FLIGHT }, messenger)
+            let (charts, holder) = (charts.clone(), holder());
+            Deliverer::new(DelivererParts { store, clock, metrics, operators, charts, wake, holder, at_once: MOST_IN_FLIGHT }, messenger)
         };
         Ok(Self {
             lookups: Some(Lookups::new(poller.caller(), store.clone(), clock.clone(), requests)),

@@ -6,7 +6,7 @@ use crate::{
     table::{Table, millis},
 };
 use bellwether::{
-    cache::Scorecards,
+    cache::{Charts, Scorecards},
     chat::{Messenger, telegram::Telegram},
     clock::{Clock as _, SharedClock, SystemClock},
     domain::{
@@ -61,6 +61,7 @@ impl Sending {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::default()),
             operators: Operators::new(store.clone(), clock.clone(), Vec::new()),
+            charts: Charts::new(store.clone()),
             wake: wake.clone(),
             holder: "bench".to_owned(),
             at_once: MOST_IN_FLIGHT,

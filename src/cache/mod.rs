@@ -1,8 +1,11 @@
 //! What is made once for all who ask and kept for a while: pictures and scorecards. Nothing here is the only copy of anything: all of it
 //! can be made again from what is stored.
 
+mod charts;
 mod pictures;
+mod recent;
 mod scorecards;
 
-pub use pictures::Pictures;
+pub use charts::{AlertChart, ChartSubject, Charts, Upload, UploadTurn};
+use pictures::Pictures;
 pub use scorecards::Scorecards;

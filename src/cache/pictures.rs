@@ -1,11 +1,9 @@
 //! Pictures that answers carry: drawn off the threads that answer, one at a time, and each of them once.
 
+use super::recent::Recent;
 use crate::chart;
 use sha2::{Digest, Sha256};
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore};
 
 /// How many are kept, the newest asked for: some 3 MB.
@@ -19,43 +17,39 @@ type Key = [u8; 32];
 type Drawn = Arc<OnceCell<Option<Arc<[u8]>>>>;
 
 /// The pictures that were asked for lately.
-pub struct Pictures {
-    kept: Mutex<VecDeque<(Key, Drawn)>>,
-    places: Semaphore,
+pub(super) struct Pictures {
+    kept: Recent<Key, Drawn, KEPT>,
+    places: Arc<Semaphore>,
 }
 
 impl Default for Pictures {
     fn default() -> Self {
-        Self { kept: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        Self { kept: Recent::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
 impl Pictures {
     /// The picture as PNG. Whoever asks for one that is being drawn waits for it. A failure is logged here and gives nothing.
-    pub async fn png(&self, svg: String) -> Option<Arc<[u8]>> {
-        let drawn = self.place_of(Sha256::digest(&svg).into());
+    pub(super) async fn png(&self, svg: String) -> Option<Arc<[u8]>> {
+        let drawn = self.kept.place_of(Sha256::digest(&svg).into());
         drawn.get_or_init(|| self.draw(svg)).await.clone()
     }
 
     async fn draw(&self, svg: String) -> Option<Arc<[u8]>> {
-        let _place = self.places.acquire().await.ok()?;
-        let drawn = tokio::task::spawn_blocking(move || chart::png(&svg)).await;
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        // The place is taken until it is drawn, also where nobody waits for it any more.
+        let drawn = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            chart::png(&svg)
+        })
+        .await;
         let problem = match drawn {
             Ok(Ok(png)) => return Some(png.into()),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        tracing::error!(problem, "a picture could not be drawn; the answer goes without it");
+        tracing::error!(problem, "a picture could not be drawn; the words go without it");
         None
-    }
-
-    fn place_of(&self, key: Key) -> Drawn {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|(other, _)| *other == key).and_then(|place| kept.remove(place));
-        let (key, drawn) = known.unwrap_or_else(|| (key, Drawn::default()));
-        kept.push_front((key, drawn.clone()));
-        kept.truncate(KEPT);
-        drawn
     }
 }
 
@@ -77,20 +71,5 @@ mod tests {
         let different = pictures.png(svg(2)).await.unwrap();
         assert_ne!(different, pictures.png(svg(1)).await.unwrap());
         assert_eq!(pictures.png("no picture".to_owned()).await, None);
-    }
-
-    #[test]
-    fn only_the_last_are_kept() {
-        let pictures = Pictures::default();
-        let key = |number: usize| -> Key { Sha256::digest(number.to_string()).into() };
-        let first = pictures.place_of(key(0));
-        for number in 1..KEPT {
-            pictures.place_of(key(number));
-        }
-        assert!(Arc::ptr_eq(&pictures.place_of(key(0)), &first), "asked for again, it is the newest");
-        pictures.place_of(key(KEPT));
-        let kept = pictures.kept.lock().unwrap();
-        assert_eq!(kept.len(), KEPT);
-        assert!(kept.iter().any(|(other, _)| *other == key(0)) && kept.iter().all(|(other, _)| *other != key(1)));
     }
 }

@@ -10,7 +10,10 @@ pub mod telegram;
 pub use nonce::nonce;
 use picture::png_part;
 
-use crate::domain::{Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone, wording::Card};
+use crate::domain::{
+    Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone,
+    wording::{Card, CardFile, Picture},
+};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -25,6 +28,11 @@ pub trait Messenger: Send + Sync {
     /// # Errors
     /// The time before which there is no place.
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
+
+    /// Whether a picture that was sent once may be named from then on.
+    fn keeps_pictures(&self) -> bool {
+        false
+    }
 
     /// Makes one attempt to deliver. Waits for nothing but answers: at most 8 s for each request (`rules.md` 4.2), which may be more than
     /// one where a chat must be opened first or the platform refuses the markup.
@@ -58,16 +66,32 @@ pub struct Outgoing {
     pub replies_to: Option<String>,
     /// Whether this is an answer to a command (Telegram counts those apart, 4.4).
     pub is_reply: bool,
+    /// What goes with the words of an alert.
+    pub illustration: Option<Illustration>,
     /// Whether nothing was tried before: a picture goes with the first attempt alone, because it may be what made it fail.
     pub is_first: bool,
     /// The clock that those there go by.
     pub clock: Zone,
 }
 
+/// A picture that goes with an alert: the words are complete without it.
+#[derive(Clone, Debug)]
+pub struct Illustration {
+    /// It.
+    pub picture: Picture,
+    /// What the platform calls it, where it was sent there before.
+    pub uploaded: Option<String>,
+}
+
 impl Outgoing {
-    /// What is shown, by that clock.
+    /// What is shown, by that clock: with its picture at the first attempt.
     pub fn card(&self) -> Card {
-        Card { clock: self.clock, ..self.body.to_card() }
+        let card = Card { clock: self.clock, ..self.body.to_card() };
+        match &self.illustration {
+            _ if !self.is_first => card.without_picture(),
+            Some(illustration) => Card { file: Some(CardFile::Picture(Box::new(illustration.picture.clone()))), ..card },
+            None => card,
+        }
     }
 }
 
@@ -80,6 +104,8 @@ pub struct Receipt {
     pub rest_until: Option<Timestamp>,
     /// The concrete channel, where it was found out on the way.
     pub route: Option<String>,
+    /// What the platform calls the picture that was sent with it, where it may be named instead of sent again.
+    pub uploaded: Option<String>,
 }
 
 /// The platform did not take it, by what to do next. Its words carry no token and no URL.

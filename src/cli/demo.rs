@@ -139,6 +139,7 @@ impl Demo {
                 clock: shared.clone(),
                 metrics: metrics.clone(),
                 operators,
+                charts: desk.charts(),
                 wake: messages.clone(),
                 holder: "demo".to_owned(),
                 at_once: 1,

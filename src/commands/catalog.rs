@@ -70,6 +70,8 @@ const KINDS: &[&str] = &["daily", "hourly", "grade", "fundamental", "levels"];
 const DIRECTIONS: &[&str] = &["any", "bullish", "bearish"];
 const DELIVERIES: &[&str] = &["instant", "digest-hourly", "digest-daily", "digest-weekly"];
 const YES: &[&str] = &["yes"];
+/// A switch.
+pub(super) const ON_OFF: &[&str] = &["on", "off"];
 const ACTIONS: &[&str] = &["export", "forget"];
 const MUTE_LENGTHS: &[&str] = &["1h", "8h", "24h", "7d", "off"];
 
@@ -109,6 +111,8 @@ const CONFIRMATION: OptionSpec = option(
     "Minutes that a turn has to stand before it is told; 0 tells it at once",
     OptionKind::Integer { min: 0, max: MAX_CONFIRMATION_MINUTES },
 );
+const CHARTS: OptionSpec =
+    option("charts", "Whether an alert of one token brings a chart: off (unless you choose on) or on", OptionKind::Choice(ON_OFF));
 
 const TIMEZONE: OptionSpec = OptionSpec {
     autocomplete: true,
@@ -144,7 +148,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere(
         "settings",
         "Show or change how often and at which hours you are told",
-        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS],
         Command::Settings,
     ),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),

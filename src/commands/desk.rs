@@ -2,7 +2,7 @@
 
 use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize};
 use crate::{
-    cache::{Pictures, Scorecards},
+    cache::{Charts, Scorecards},
     clock::SharedClock,
     domain::{
         Address, Kind, Platform, SourceId, Timestamp,
@@ -27,7 +27,7 @@ pub struct Desk {
     pub(super) lookups: mpsc::Sender<LookupRequest>,
     pub(super) settings: Arc<DeskSettings>,
     pub(super) directory_patience: Duration,
-    pub(super) pictures: Arc<Pictures>,
+    pub(super) charts: Charts,
     pub(super) scorecards: Scorecards,
 }
 
@@ -98,13 +98,18 @@ impl Desk {
         let (lookups, requests) = mpsc::channel(64);
         let settings = Arc::new(settings);
         let scorecards = Scorecards::new(store.clone());
-        let pictures = Arc::default();
-        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, pictures, scorecards }, requests)
+        let charts = Charts::new(store.clone());
+        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, charts, scorecards }, requests)
     }
 
     /// How past calls did, as answers tell it: worked out once for all who ask.
     pub fn scorecards(&self) -> Scorecards {
         self.scorecards.clone()
+    }
+
+    /// Pictures as answers bring them: each is drawn once for all who ask.
+    pub fn charts(&self) -> Charts {
+        self.charts.clone()
     }
 
     /// The same desk with another patience for the directory's first load.

@@ -7,21 +7,17 @@ use super::{
     signal::{Subject, call_card, follow_it, is_followed},
 };
 use crate::{
-    chart::{Chart, Theme},
+    cache::ChartSubject,
     domain::{
         Change, Kind, Nature, Stance, Timestamp, Token, Zone,
         wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
     },
-    engine::diff,
     store::{CurrentCall, StoreResult},
 };
 
 const EXAMPLE: &str = "/history SOL";
 /// How many changes are listed: what a phone shows at a glance, and what fits beneath a picture.
 const MOST_CHANGES: u32 = 8;
-/// How far a picture reaches back: a season of daily calls, a week of hourly ones.
-const MOST_DAYS: u32 = 90;
-const MOST_HOURS: u32 = 168;
 
 impl Desk {
     pub(super) async fn history(&self, request: &Request) -> Outcome {
@@ -72,7 +68,7 @@ impl Desk {
         Ok(head.chain(ScorecardPhrase::records(&all)).chain(alone).collect())
     }
 
-    /// The past as a picture; nothing where there is none, or where it cannot be drawn.
+    /// The past as a picture, by the reader's clock; nothing where there is none, or where it cannot be drawn.
     async fn chart(
         &self,
         request: &Request,
@@ -81,21 +77,9 @@ impl Desk {
         kind: Kind,
         call: &CurrentCall,
     ) -> StoreResult<Option<Picture>> {
-        let most = match kind {
-            Kind::Hourly => MOST_HOURS,
-            _ => MOST_DAYS,
-        };
-        let mut rows = self.store.last_rows(SOURCE, kind, token.id, most).await?;
-        // What was followed before a long pause is another past.
-        let pause = rows.windows(2).position(|pair| pair[0].data_time.since(pair[1].data_time) > diff::lapse(kind));
-        rows.truncate(pause.map_or(rows.len(), |place| place + 1));
-        rows.reverse();
-        let chart = Chart { token: label, id: token.id, kind, stance: call.stance, since: call.since, rows };
         let reader = self.store.destination_at(request.own_address()).await?;
-        let zone = reader.map_or(Zone::UTC, |reader| reader.settings.timezone).rules();
-        let (Some(svg), Some(alt)) = (chart.svg(&zone, Theme::default()), chart.in_words(&zone)) else { return Ok(None) };
-        let png = self.pictures.png(svg).await;
-        Ok(png.map(|png| Picture { name: format!("{}-{kind}.png", token.id), alt, png }))
+        let zone = reader.map_or(Zone::UTC, |reader| reader.settings.timezone);
+        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since }, zone).await
     }
 }
 

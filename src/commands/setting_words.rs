@@ -2,6 +2,7 @@
 
 use super::{
     Request,
+    catalog::ON_OFF,
     desk::{Stop, not_available},
     options::{self, FREE_WORDS, bad_word, short},
 };
@@ -70,6 +71,10 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
             "digest_time" => match DigestTime::parse(value) {
                 Some(time) => change.digest_time = Some(time),
                 None => return refused(RefusalPhrase::BadDigestTime { word: short(value) }, "09:00"),
+            },
+            "charts" => match ON_OFF.iter().position(|word| word.eq_ignore_ascii_case(value)) {
+                Some(place) => change.charts = Some(place == 0),
+                None => return refused(bad_word("choice for charts", value, ON_OFF, |word| word), "on"),
             },
             later if LATER.contains(&later) => return Err(not_available(later)),
             _ => return refused_name(&name, &example("quiet_hours", "22:00-07:00")),

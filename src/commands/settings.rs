@@ -36,6 +36,7 @@ impl Desk {
         card.lines.extend(SettingPhrase::limits(&settings).map(Phrase::from));
         card.lines.push(SettingPhrase::Confirmation { minutes: settings.confirmation_minutes }.into());
         card.lines.extend(clock_lines(&settings, self.now(), &setting_words::example(request, "timezone", "Europe/Berlin")));
+        card.lines.push(SettingPhrase::Charts { on: settings.charts }.into());
         card.lines.extend(self.mute_lines(id).await?);
         Ok(card)
     }

@@ -27,6 +27,7 @@ fn change(day: &str, seen: &str, from: Option<Stance>, to: Stance) -> Change {
         after_gap: false,
         trader_grade: None,
         mover: None,
+        crossing: None,
     }
 }
 

@@ -4,8 +4,10 @@
 //! adapter says what an end was; what to do about it is decided in `attempt`, from one error type.
 
 mod attempt;
+mod illustrate;
 
 use crate::{
+    cache::Charts,
     chat::{Messenger, nonce},
     clock::SharedClock,
     domain::{Platform, Timestamp},
@@ -44,6 +46,8 @@ pub struct DelivererParts {
     pub metrics: Arc<Metrics>,
     /// Whom to tell of trouble.
     pub operators: Operators,
+    /// Draws the pictures that go with alerts.
+    pub charts: Charts,
     /// Notified when messages were composed.
     pub wake: Arc<Notify>,
     /// Who claims: the name of this process.

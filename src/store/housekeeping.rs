@@ -11,7 +11,9 @@ const CALLS: &str = "DELETE FROM call_ledger WHERE called_at < $1";
 const TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE muted_until < $1";
 const ATTEMPTS: &str = "DELETE FROM attempts WHERE started_at < $1 AND outcome IS NOT NULL";
 
-pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, DEEP_LINKS, CALLS, TOKEN_MUTES, ATTEMPTS];
+const UPLOADS: &str = "DELETE FROM uploads WHERE uploaded_at < $1";
+
+pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, DEEP_LINKS, CALLS, TOKEN_MUTES, ATTEMPTS, UPLOADS];
 
 /// How long each is kept: long enough for its own rule (`rules.md` 1.7, 5.10, 1.4), mutes that have ended for a clock that is stepped back,
 /// attempts for a look back.
@@ -23,6 +25,8 @@ const KEPT: &[(&str, Duration)] = &[
     (CALLS, Duration::from_secs(70 * 24 * 3600)),
     (TOKEN_MUTES, Duration::from_secs(24 * 3600)),
     (ATTEMPTS, Duration::from_secs(30 * 24 * 3600)),
+    // The next poll makes another picture.
+    (UPLOADS, Duration::from_secs(48 * 3600)),
 ];
 
 impl Store {

@@ -44,6 +44,7 @@ mod thresholds;
 mod token_search;
 mod trace;
 pub mod transfer;
+mod uploads;
 mod wanted;
 mod writer;
 

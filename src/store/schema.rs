@@ -4,7 +4,7 @@ use super::{
     Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, wanted,
+    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, uploads, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -42,6 +42,7 @@ const STATEMENTS: &[&[&str]] = &[
     thresholds::STATEMENTS,
     token_search::STATEMENTS,
     trace::STATEMENTS,
+    uploads::STATEMENTS,
     wanted::STATEMENTS,
 ];
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.

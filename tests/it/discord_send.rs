@@ -60,6 +60,7 @@ fn outgoing(id: i64, to: &str, body: MessageBody) -> Outgoing {
         mention: Mention::default(),
         replies_to: None,
         is_reply: false,
+        illustration: None,
         is_first: true,
         clock: Zone::UTC,
     }

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "within one binary everything is private")]
 #![expect(clippy::disallowed_methods, reason = "tests may ask the system what the product may not")]
 
+mod alert_charts;
 mod architecture;
 mod binary_check;
 mod binary_door;

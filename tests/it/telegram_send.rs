@@ -48,6 +48,7 @@ fn to(address: &str) -> Outgoing {
         mention: Mention::default(),
         replies_to: None,
         is_reply: false,
+        illustration: None,
         is_first: true,
         clock: Zone::UTC,
     }

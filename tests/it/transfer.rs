@@ -73,6 +73,7 @@ on_both!(a_move_there_and_back_gives_the_same_bytes, |db| async move {
 const LEFT_BEHIND: &[(&str, &str)] = &[
     ("leases", "*"),
     ("deep_links", "*"),
+    ("uploads", "*"),
     ("messages", "lease_holder"),
     ("messages", "lease_fence"),
     ("messages", "lease_until"),

@@ -73,7 +73,7 @@ impl Messenger for Console {
             end: End::Unknown,
             why: format!("the terminal cannot be written to: {error}"),
         })?;
-        Ok(Receipt { platform_id: printed.to_string(), rest_until: None, route: None })
+        Ok(Receipt { platform_id: printed.to_string(), rest_until: None, route: None, uploaded: None })
     }
 
     async fn edit(&self, _outgoing: &Outgoing, _platform_id: &str) -> Result<Receipt, EditError> {
@@ -134,6 +134,7 @@ mod tests {
             mention: Mention::default(),
             replies_to: None,
             is_reply: false,
+            illustration: None,
             is_first: true,
             clock: Zone::UTC,
         }

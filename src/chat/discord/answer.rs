@@ -81,12 +81,8 @@ fn content(card: &Card) -> Value {
 /// The same with the file that goes with it named.
 fn with_attachments(card: &Card) -> Value {
     let mut body = content(card);
-    if let Some(file) = &card.file {
-        let mut attachment = json!({ "id": 0, "filename": file.name() });
-        if let Some(picture) = card.picture() {
-            attachment["description"] = json!(render::description(picture));
-        }
-        body["attachments"] = json!([attachment]);
+    if card.file.is_some() {
+        body["attachments"] = render::attachments(card);
     }
     body
 }

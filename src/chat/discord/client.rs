@@ -5,6 +5,7 @@ use super::{
     key::PublicKey,
     limits::Limiter,
     transport::{Answer, Ask, NoAnswer, Transport},
+    without_files::WithoutFiles,
 };
 use crate::{
     chat::{Scope, SendError},
@@ -51,6 +52,7 @@ pub(super) struct Inner {
     pub(super) clock: SharedClock,
     pub(super) application: ApplicationId,
     pub(super) public_key: Option<PublicKey>,
+    pub(super) without_files: WithoutFiles,
 }
 
 impl fmt::Debug for Discord {
@@ -135,6 +137,7 @@ impl Discord {
             clock,
             application,
             public_key: settings.public_key,
+            without_files: WithoutFiles::default(),
         }))
     }
 

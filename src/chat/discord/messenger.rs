@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
-    domain::{Mention, MessageBody, Platform, Timestamp},
+    domain::{
+        Mention, MessageBody, Platform, Timestamp,
+        wording::{Card, CardFile},
+    },
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -50,18 +53,32 @@ impl Messenger for Discord {
             self.0.limiter().give_back();
             return Err(wait_until(until, now, "the channel's limit is used up"));
         }
-        let body = message(outgoing, channel);
-        let (mut answer, mut rest_until) = self.0.create(channel, &body).await?;
+        let mut card = outgoing.card();
+        if self.0.without_files.holds(channel.get(), now) {
+            card = card.without_picture();
+        }
+        let (mut answer, mut rest_until) = self.0.create(channel, &message(outgoing, &card, channel), card.file.as_ref()).await?;
+        if card.picture().is_some() && errors::may_be_the_picture(&answer) {
+            tracing::warn!(
+                channel = channel.get(),
+                why = errors::explain(&answer),
+                "Discord refuses a message with a picture; it goes without"
+            );
+            self.0.without_files.note(channel.get(), now);
+            card = card.without_picture();
+            self.0.limiter().count(self.0.clock.now());
+            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), None).await?;
+        }
         if answer.error().is_some_and(|error| error.code == ARCHIVED) && !answer.is_success() {
             self.0.unarchive(channel).await?;
-            (answer, rest_until) = self.0.create(channel, &body).await?;
+            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), card.file.as_ref()).await?;
         }
         if !answer.is_success() {
             return Err(errors::classify(&answer));
         }
         let platform_id = created_id(&answer)?;
         let route = outgoing.to.direct_user().map(|_| route);
-        Ok(Receipt { platform_id, rest_until, route })
+        Ok(Receipt { platform_id, rest_until, route, uploaded: None })
     }
 
     async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError> {
@@ -91,7 +108,8 @@ impl Messenger for Discord {
         }
         match answer.is_success() {
             true => {
-                Ok(Receipt { platform_id: platform_id.to_owned(), rest_until, route: outgoing.to.direct_user().map(|_| route.clone()) })
+                let route = outgoing.to.direct_user().map(|_| route.clone());
+                Ok(Receipt { platform_id: platform_id.to_owned(), rest_until, route, uploaded: None })
             }
             false => Err(errors::of_edit(&answer)),
         }
@@ -115,9 +133,12 @@ impl Inner {
         self.open(&user).await.map_err(not_delivered)
     }
 
-    async fn create(&self, channel: ChannelId, body: &Value) -> Result<(Answer, Option<Timestamp>), SendError> {
-        let route = Route::ChannelMessages { channel_id: channel };
-        self.ask(Ask::Bot(route, LightMethod::Post), Some(body), SENDING, &channel.to_string()).await.map_err(errors::without_answer)
+    async fn create(&self, channel: ChannelId, body: &Value, file: Option<&CardFile>) -> Result<(Answer, Option<Timestamp>), SendError> {
+        let ask = match file {
+            Some(file) => Ask::MessageWithFile { channel: channel.get(), file },
+            None => Ask::Bot(Route::ChannelMessages { channel_id: channel }, LightMethod::Post),
+        };
+        self.ask(ask, Some(body), SENDING, &channel.to_string()).await.map_err(errors::without_answer)
     }
 
     /// Opens an archived thread again, once, where the bot may (`rules.md` 4.3).
@@ -142,12 +163,11 @@ impl Inner {
 }
 
 /// The message as Discord takes it. The nonce is the message's own and the same on each retry (`rules.md` 4.1).
-fn message(outgoing: &Outgoing, channel: ChannelId) -> Value {
-    let card = outgoing.body.to_card();
+fn message(outgoing: &Outgoing, card: &Card, channel: ChannelId) -> Value {
     let (content, allowed) = render::mentions(&outgoing.mention);
     let mut message = CreateMessage::new()
-        .embeds(render::embeds(&card))
-        .components(render::components(&card))
+        .embeds(render::embeds(card))
+        .components(render::components(card))
         .allowed_mentions(allowed)
         .nonce(Nonce::String(nonce(outgoing.id, 0)))
         .enforce_nonce(true);
@@ -159,14 +179,18 @@ fn message(outgoing: &Outgoing, channel: ChannelId) -> Value {
             MessageReference::new(MessageReferenceKind::Default, channel).message_id(MessageId::new(id)).fail_if_not_exists(false);
         message = message.reference_message(reference);
     }
-    serde_json::to_value(message).expect("a message is plain data")
+    let mut message = serde_json::to_value(message).expect("a message is plain data");
+    if card.file.is_some() {
+        message["attachments"] = render::attachments(card);
+    }
+    message
 }
 
-/// What stands in the place of an earlier message: its mentions stay as they were.
+/// What stands in the place of an earlier message: its mentions stay as they were. Its picture goes: it shows what was wrong.
 fn edited(outgoing: &Outgoing) -> Value {
     let card = outgoing.body.to_card();
     let (_, allowed) = render::mentions(&Mention::default());
-    json!({ "embeds": render::embeds(&card), "components": render::components(&card), "allowed_mentions": allowed })
+    json!({ "embeds": render::embeds(&card), "components": render::components(&card), "allowed_mentions": allowed, "attachments": [] })
 }
 
 /// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id.

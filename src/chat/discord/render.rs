@@ -2,8 +2,9 @@
 
 use crate::domain::{
     Mention, Timestamp,
-    wording::{Card, Phrase, Picture, ReplyPhrase, Span, TimeStyle, Tone},
+    wording::{Card, CardFile, Phrase, Picture, ReplyPhrase, Span, TimeStyle, Tone},
 };
+use serde_json::{Value, json};
 use serenity::{
     builder::{CreateActionRow, CreateAllowedMentions, CreateButton, CreateEmbed, CreateEmbedFooter},
     model::{application::ButtonStyle, id::RoleId},
@@ -70,8 +71,20 @@ pub(super) fn embed(card: &Card) -> CreateEmbed {
     embed
 }
 
+/// The files that go with the card, as a body names them.
+pub(super) fn attachments(card: &Card) -> Value {
+    let attachment = |file: &CardFile| {
+        let mut attachment = json!({ "id": 0, "filename": file.name() });
+        if let Some(picture) = card.picture() {
+            attachment["description"] = json!(description(picture));
+        }
+        attachment
+    };
+    card.file.iter().map(attachment).collect()
+}
+
 /// What a picture shows, for whoever does not see it: plain text, read out as it is.
-pub(super) fn description(picture: &Picture) -> String {
+fn description(picture: &Picture) -> String {
     clip(&picture.alt.plain(), ALT)
 }
 
@@ -234,7 +247,6 @@ fn escape_within(text: &str, limit: usize) -> String {
 mod tests {
     use super::*;
     use crate::domain::wording::NoticePhrase;
-    use serde_json::Value;
 
     fn said(text: &str) -> Phrase {
         Phrase::Notice(NoticePhrase::Restored { destination: text.to_owned() })

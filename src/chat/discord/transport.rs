@@ -44,6 +44,13 @@ pub(super) enum Ask<'a> {
         /// Lives in memory only, 15 minutes.
         token: &'a SecretString,
     },
+    /// A message with a file, to a channel.
+    MessageWithFile {
+        /// Its id.
+        channel: u64,
+        /// What goes with it.
+        file: &'a CardFile,
+    },
     /// The answer that replaces "thinking…". Not through serenity either.
     OriginalAnswer {
         /// Lives in memory only, 15 minutes.
@@ -134,7 +141,7 @@ impl Transport {
         let mut text = String::from_utf8_lossy(body).into_owned();
         let own = match ask {
             Ask::FirstAnswer { token, .. } | Ask::OriginalAnswer { token, .. } => Some(token),
-            Ask::Bot(..) | Ask::Application => None,
+            Ask::Bot(..) | Ask::Application | Ask::MessageWithFile { .. } => None,
         };
         let secrets = [Some(&self.token), own];
         for secret in secrets.into_iter().flatten().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
@@ -155,6 +162,7 @@ impl Transport {
                     .map_err(|_| "the request cannot be built: check DISCORD_API_URL and the token's characters".to_owned());
             }
             Ask::Application => (Method::GET, path("/applications/@me"), Some(token)),
+            Ask::MessageWithFile { channel, .. } => (Method::POST, path(&format!("/channels/{channel}/messages")), Some(token)),
             Ask::FirstAnswer { id, token } => {
                 let (id, token) = (percent_encoded(id), percent_encoded(token.expose_secret()));
                 (Method::POST, path(&format!("/interactions/{id}/{token}/callback")), None)
@@ -169,7 +177,9 @@ impl Transport {
             request = request.header(reqwest::header::AUTHORIZATION, authorization);
         }
         Ok(match (body, ask) {
-            (Some(body), Ask::OriginalAnswer { file: Some(file), .. }) => request.multipart(with_file(body, file)),
+            (Some(body), Ask::OriginalAnswer { file: Some(file), .. } | Ask::MessageWithFile { file, .. }) => {
+                request.multipart(with_file(body, file))
+            }
             (Some(body), _) => request.json(body),
             (None, _) => request,
         })

@@ -78,6 +78,11 @@ pub(super) fn is_not_text(error: &ApiError) -> bool {
     says(error, "there is no text in the message to edit")
 }
 
+/// Whether Telegram does not know a file by the name that it once gave it.
+pub(super) fn is_unknown_file(error: &ApiError) -> bool {
+    ["file identifier", "file reference", "file_reference", "file_id"].iter().any(|words| says(error, words))
+}
+
 fn says(error: &ApiError, words: &str) -> bool {
     matches!(error, ApiError::Refused { code: 400, description, .. } if description.to_lowercase().contains(words))
 }

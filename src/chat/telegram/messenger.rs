@@ -18,7 +18,7 @@ use crate::{
 use async_trait::async_trait;
 use reqwest::multipart::{Form, Part};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -122,27 +122,34 @@ impl Telegram {
         self.0.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn deliver(&self, to: &Address, chat: i64, mut card: Card, replies_to: Option<i32>) -> Result<String, SendError> {
-        let began = Instant::now();
-        let mut end = self.post(to, chat, &card, replies_to, Markup::Html, CALL_TIMEOUT).await;
+    async fn deliver(&self, draft: &mut Draft<'_>) -> Result<Arrived, SendError> {
+        let (began, chat) = (Instant::now(), draft.chat);
+        let left = || CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT);
+        let mut end = self.post(draft, Markup::Html, CALL_TIMEOUT).await;
+        if draft.uploaded.is_some() && end.as_ref().is_err_and(errors::is_unknown_file) {
+            tracing::warn!(chat, "Telegram does not know a picture any more; it is sent again");
+            draft.uploaded = None;
+            end = self.post(draft, Markup::Html, left()).await;
+        }
         if let Err(error) = &end
-            && card.picture().is_some()
+            && draft.card.picture().is_some()
             && errors::may_be_the_picture(error)
         {
             tracing::warn!(chat, why = error.explain(), "Telegram refuses a message with a picture; it goes without");
-            card = card.without_picture();
-            end =
-                self.post(to, chat, &card, replies_to, Markup::Html, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            draft.leave_picture();
+            end = self.post(draft, Markup::Html, left()).await;
         }
         if end.as_ref().is_err_and(errors::is_bad_markup) {
             tracing::error!(chat, "Telegram refuses the markup of a message; it goes as plain text");
-            end =
-                self.post(to, chat, &card, replies_to, Markup::None, CALL_TIMEOUT.saturating_sub(began.elapsed()).max(LEAST_TIMEOUT)).await;
+            end = self.post(draft, Markup::None, left()).await;
         }
         match end {
-            Ok(result) => Ok(result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default()),
+            Ok(result) => Ok(Arrived {
+                platform_id: result.get("message_id").and_then(Value::as_i64).map(|id| id.to_string()).unwrap_or_default(),
+                photo: largest_photo(&result).filter(|_| draft.uploaded.is_none()),
+            }),
             // The answer broke, but it had said that the message was sent.
-            Err(ApiError::Unreadable { message_id: Some(id), .. }) => Ok(id.to_string()),
+            Err(ApiError::Unreadable { message_id: Some(id), .. }) => Ok(Arrived { platform_id: id.to_string(), photo: None }),
             Err(error) => Err(errors::classify(&error)),
         }
     }
@@ -158,8 +165,11 @@ impl Telegram {
             end = text(Markup::None, left()).await;
         }
         if end.as_ref().is_err_and(errors::is_not_text) {
-            let caption = caption_edit(chat, message, card);
-            end = self.0.api.call("editMessageCaption", &caption, left()).await;
+            let caption = |markup| caption_edit(chat, message, card, markup);
+            end = self.0.api.call("editMessageCaption", &caption(Markup::Html), left()).await;
+            if end.as_ref().is_err_and(errors::is_bad_markup) {
+                end = self.0.api.call("editMessageCaption", &caption(Markup::None), left()).await;
+            }
         }
         match end {
             Ok(_) => Ok(()),
@@ -179,27 +189,23 @@ impl Telegram {
         self.0.api.call("editMessageText", &edit, timeout).await
     }
 
-    async fn post(
-        &self,
-        to: &Address,
-        chat: i64,
-        card: &Card,
-        replies_to: Option<i32>,
-        markup: Markup,
-        timeout: Duration,
-    ) -> Result<Value, ApiError> {
+    async fn post(&self, draft: &Draft<'_>, markup: Markup, timeout: Duration) -> Result<Value, ApiError> {
+        let Draft { to, chat, ref card, ref uploaded, replies_to } = *draft;
         let text = match markup {
             Markup::Html => render::html(card),
             Markup::None => render::plain(card),
         };
         let topic = topic(to);
-        match &card.file {
-            None => {
+        match (&card.file, uploaded) {
+            (None, _) => {
                 let mut message = message(chat, topic, text, markup, keyboard(card));
                 message.reply_parameters = replies_to.map(reply_to);
                 self.0.api.call("sendMessage", &message, timeout).await
             }
-            Some(file) => {
+            (Some(CardFile::Picture(_)), Some(name)) => {
+                self.0.api.call("sendPhoto", &named_photo(chat, topic, name, &text, markup, card), timeout).await
+            }
+            (Some(file), _) => {
                 let method = match file {
                     CardFile::Picture(_) => "sendPhoto",
                     CardFile::Text { .. } => "sendDocument",
@@ -216,6 +222,10 @@ impl Messenger for Telegram {
         Platform::Telegram
     }
 
+    fn keeps_pictures(&self) -> bool {
+        true
+    }
+
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
         self.limits().admit(now)
     }
@@ -228,12 +238,11 @@ impl Messenger for Telegram {
         let now = self.now();
         self.limits().begin(chat, outgoing.is_reply, now).map_err(|wait| paced(wait, now))?;
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
-        let card = outgoing.card();
-        let card = if outgoing.is_first { card } else { card.without_picture() };
+        let uploaded = outgoing.illustration.as_ref().and_then(|illustration| illustration.uploaded.clone());
         let replies_to = outgoing.replies_to.as_deref().and_then(|id| id.parse().ok());
-        let sent = self.deliver(to, chat, card, replies_to).await;
+        let sent = self.deliver(&mut Draft { to, chat, card: outgoing.card(), uploaded, replies_to }).await;
         let rest_until = under_way.end();
-        sent.map(|platform_id| Receipt { platform_id, rest_until: Some(rest_until), route: None })
+        sent.map(|Arrived { platform_id, photo }| Receipt { platform_id, rest_until: Some(rest_until), route: None, uploaded: photo })
     }
 
     async fn edit(&self, outgoing: &Outgoing, platform_id: &str) -> Result<Receipt, EditError> {
@@ -246,8 +255,36 @@ impl Messenger for Telegram {
         let under_way = UnderWay { telegram: self, chat, is_reply: outgoing.is_reply, ended: false };
         let ended = self.put_in_place(chat, message, &outgoing.card()).await;
         let rest_until = under_way.end();
-        ended.map(|()| Receipt { platform_id: platform_id.to_owned(), rest_until: Some(rest_until), route: None })
+        ended.map(|()| Receipt { platform_id: platform_id.to_owned(), rest_until: Some(rest_until), route: None, uploaded: None })
     }
+}
+
+/// What one attempt sends.
+struct Draft<'a> {
+    to: &'a Address,
+    chat: i64,
+    card: Card,
+    /// What Telegram calls its picture.
+    uploaded: Option<String>,
+    replies_to: Option<i32>,
+}
+
+impl Draft<'_> {
+    fn leave_picture(&mut self) {
+        self.card.file = None;
+        self.uploaded = None;
+    }
+}
+
+/// What Telegram calls the message, and the photo that was brought there with it.
+struct Arrived {
+    platform_id: String,
+    photo: Option<String>,
+}
+
+/// A photo comes back in several sizes, each with a name; the last is the largest.
+fn largest_photo(message: &Value) -> Option<String> {
+    message.get("photo")?.as_array()?.last()?.get("file_id")?.as_str().map(str::to_owned)
 }
 
 /// The chat's own pace (another topic of the same group used it up) is a wait like Telegram's own, without having asked.
@@ -290,10 +327,13 @@ fn reply_to(message: i32) -> ReplyParameters {
     ReplyParameters { message_id: MessageId(message), allow_sending_without_reply: Some(true), ..ReplyParameters::default() }
 }
 
-fn caption_edit(chat: i64, message: i32, card: &Card) -> EditMessageCaption {
+fn caption_edit(chat: i64, message: i32, card: &Card, markup: Markup) -> EditMessageCaption {
     let mut edit = EditMessageCaption::new(ChatId(chat), MessageId(message));
-    edit.caption = Some(render::html_caption(card));
-    edit.parse_mode = Some(ParseMode::Html);
+    edit.caption = Some(match markup {
+        Markup::Html => render::html_caption(card),
+        Markup::None => render::plain_caption(card),
+    });
+    edit.parse_mode = (markup == Markup::Html).then_some(ParseMode::Html);
     edit.reply_markup = keyboard(card);
     edit
 }
@@ -302,6 +342,21 @@ fn caption_edit(chat: i64, message: i32, card: &Card) -> EditMessageCaption {
 fn keyboard(card: &Card) -> Option<InlineKeyboardMarkup> {
     let button = |button: &Button| InlineKeyboardButton::callback(button.label.plain(), button.press.to_string());
     (!card.buttons.is_empty()).then(|| InlineKeyboardMarkup::new([card.buttons.iter().map(button)]))
+}
+
+/// A photo that Telegram has, with the text as its caption.
+fn named_photo(chat: i64, topic: Option<i32>, name: &str, caption: &str, markup: Markup, card: &Card) -> Value {
+    let mut photo = json!({ "chat_id": chat, "photo": name, "caption": caption });
+    if markup == Markup::Html {
+        photo["parse_mode"] = json!("HTML");
+    }
+    if let Some(topic) = topic {
+        photo["message_thread_id"] = json!(topic);
+    }
+    if let Some(keyboard) = keyboard(card) {
+        photo["reply_markup"] = json!(keyboard);
+    }
+    photo
 }
 
 /// A file with the text as its caption. Built by hand: teloxide's own sends it through its own transport.

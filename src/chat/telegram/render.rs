@@ -23,6 +23,11 @@ pub(super) fn html_caption(card: &Card) -> String {
     within(card, true, CAPTION_LIMIT)
 }
 
+/// The same without any markup.
+pub(super) fn plain_caption(card: &Card) -> String {
+    within(card, false, CAPTION_LIMIT)
+}
+
 /// The card without any markup, for the case that the markup is refused.
 pub(super) fn plain(card: &Card) -> String {
     written(card, false)

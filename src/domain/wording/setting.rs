@@ -23,6 +23,10 @@ pub enum SettingPhrase {
     Confirmation {
         minutes: u32,
     },
+    /// Whether alerts bring a picture.
+    Charts {
+        on: bool,
+    },
     /// The clock, and what it shows now.
     Timezone {
         zone: Zone,
@@ -90,6 +94,8 @@ impl SettingPhrase {
                 " {minutes}: a turn is told once it has stood for {}; what turns back before is not told.",
                 duration_words(u64::from(*minutes) * 60)
             )),
+            Self::Charts { on: true } => out.code("charts").text(" on: a daily or hourly alert of one token brings a chart of its past."),
+            Self::Charts { on: false } => out.code("charts").text(" off: alerts are words alone."),
             Self::Timezone { zone, now } => out.code("timezone").text(format!(" {zone}: there it is {} now.", zone.in_words(*now))),
             Self::ChooseTimezone { example } => {
                 out.text("The hours below go by UTC until you choose your zone, for example ").code(example).text(".")

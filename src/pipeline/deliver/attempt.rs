@@ -59,7 +59,7 @@ impl Shared {
             let at = until.min(now + LONGEST_ASKED);
             return self.settle(&claimed, &Settlement::Recalled { at, problem: "quiet hours have begun".to_owned() }, now).await;
         }
-        let outgoing = Outgoing {
+        let mut outgoing = Outgoing {
             id: claimed.id,
             to: claimed.destination.address.clone(),
             route: claimed.destination.route.clone(),
@@ -67,14 +67,21 @@ impl Shared {
             mention: claimed.mention.clone(),
             replies_to: claimed.follows.as_ref().map(|follows| follows.platform_id.clone()),
             is_reply: claimed.lane == Lane::Reply,
+            illustration: None,
             is_first: claimed.attempts <= 1,
             clock: claimed.destination.settings.timezone,
         };
         let attempt = async {
-            match edited(&claimed) {
-                Some(platform_id) => self.messenger.edit(&outgoing, platform_id).await,
-                None => self.messenger.send(&outgoing).await.map_err(EditError::from),
+            if let Some(platform_id) = edited(&claimed) {
+                return self.messenger.edit(&outgoing, platform_id).await;
             }
+            let illustrated = self.illustrate(&claimed).await;
+            outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
+            let receipt = self.messenger.send(&outgoing).await?;
+            if let Some(illustrated) = illustrated {
+                self.illustrated(illustrated, &receipt, now).await;
+            }
+            Ok(receipt)
         };
         let result = tokio::time::timeout(LONGEST_ATTEMPT, attempt).await.unwrap_or_else(|_| {
             let why = "there was no answer in time".to_owned();
@@ -108,7 +115,7 @@ impl Shared {
         if let MessageBody::Alert { call, .. } = &claimed.body {
             self.parts.metrics.latency(Stage::Total, now.since(call.seen_at));
         }
-        let Receipt { platform_id, rest_until, route } = receipt;
+        let Receipt { platform_id, rest_until, route, .. } = receipt;
         self.settle(claimed, &Settlement::Sent { platform_id, rest_until, route }, now).await?;
         self.note(claimed, false, now).await?;
         // The next message of the same chat may be waiting for this one.

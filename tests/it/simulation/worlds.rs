@@ -4,7 +4,7 @@ use super::people::Person;
 use crate::support::database::TestDb;
 use async_trait::async_trait;
 use bellwether::{
-    cache::Scorecards,
+    cache::{Charts, Scorecards},
     chat::{EditError, Messenger, Outgoing, Receipt, SendError},
     clock::{Clock, ManualClock, SharedClock},
     domain::{
@@ -146,7 +146,7 @@ impl Messenger for Chat {
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let mut sent = self.sent.lock().unwrap();
         sent.push((outgoing.to.chat.parse().unwrap(), self.clock.now(), as_told(&outgoing.body)));
-        Ok(Receipt { platform_id: sent.len().to_string(), rest_until: None, route: None })
+        Ok(Receipt { platform_id: sent.len().to_string(), rest_until: None, route: None, uploaded: None })
     }
 
     /// What takes the place of an earlier message says the same as one of its own.
@@ -175,6 +175,7 @@ impl Database {
             clock: shared.clone(),
             metrics: metrics.clone(),
             operators: Operators::new(db.store.clone(), shared.clone(), Vec::new()),
+            charts: Charts::new(db.store.clone()),
             wake: messages.clone(),
             holder: "simulation".to_owned(),
             at_once: 1,
@@ -255,6 +256,7 @@ async fn subscribe(db: &TestDb, number: usize, person: &Person, start: Timestamp
         quiet_hours: Some(settings.quiet_hours),
         quiet_bypass: Some(settings.quiet_bypass),
         digest_time: Some(settings.digest_time),
+        charts: None,
     };
     db.store.change_settings(&destination, &SettingsOrder { change, ..SettingsOrder::default() }, start).await.unwrap();
 }

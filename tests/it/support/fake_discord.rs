@@ -65,6 +65,8 @@ pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) channel: String,
     pub(crate) body: Value,
+    /// The file that it shows.
+    pub(crate) file: Option<File>,
     /// It was edited since it came.
     pub(crate) edited: bool,
     read: bool,
@@ -293,7 +295,7 @@ impl World {
         let json = form.iter().find(|part| part.name == "payload_json").map_or(body, |part| part.content.as_slice());
         let body: Value = serde_json::from_slice(json).unwrap_or(Value::Null);
         match (method, parts.as_slice()) {
-            ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body),
+            ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body, &form),
             ("PATCH", ["channels", channel, "messages", id]) => self.edit_message(channel, id, &body),
             ("GET", ["channels", channel]) => match self.channels.get(*channel) {
                 Some(found) => found.clone().to_string().into_response(),
@@ -327,7 +329,7 @@ impl World {
             ("PUT", ["applications", _, "commands"]) => self.write_commands(&body),
             ("PATCH", ["webhooks", _, token, "messages", "@original"]) => {
                 let template = "/webhooks/{webhook_id}/{webhook_token}/messages/@original";
-                if let Some(problem) = spec::files(template, &body, &form) {
+                if let Some(problem) = spec::files("patch", template, &body, &form) {
                     self.complaints.push(problem);
                     return error(400, 50035, "Invalid Form Body");
                 }
@@ -354,9 +356,14 @@ impl World {
         Some(error(400, 50035, "Invalid Form Body"))
     }
 
-    fn create_message(&mut self, channel: &str, body: &Value) -> Response {
-        if let Some(refusal) = self.checked("post", "/channels/{channel_id}/messages", body) {
+    fn create_message(&mut self, channel: &str, body: &Value, form: &[Part]) -> Response {
+        let template = "/channels/{channel_id}/messages";
+        if let Some(refusal) = self.checked("post", template, body) {
             return refusal;
+        }
+        if let Some(problem) = spec::files("post", template, body, form) {
+            self.complaints.push(problem);
+            return error(400, 50035, "Invalid Form Body");
         }
         let Some(found) = self.channels.get(channel) else { return error(404, 10003, "Unknown Channel") };
         if found["thread_metadata"]["archived"] == json!(true) {
@@ -364,6 +371,9 @@ impl World {
         }
         if found["recipient"].as_str().is_some_and(|user| self.closed_dms.contains(user)) {
             return error(403, 50007, "Cannot send messages to this user");
+        }
+        if !form.is_empty() && found["without_files"] == json!(true) {
+            return error(403, 50013, "Missing Permissions");
         }
         let now = self.clock.now();
         let window = self.windows.entry(channel.to_owned()).or_insert((now, 0));
@@ -382,7 +392,15 @@ impl World {
             None => {
                 self.created += 1;
                 let id = (9_000 + self.created).to_string();
-                self.messages.push(Message { id: id.clone(), channel: channel.to_owned(), body: body.clone(), edited: false, read: false });
+                let file = form.iter().find_map(Part::file);
+                self.messages.push(Message {
+                    id: id.clone(),
+                    channel: channel.to_owned(),
+                    body: body.clone(),
+                    file,
+                    edited: false,
+                    read: false,
+                });
                 id
             }
         };
@@ -402,6 +420,15 @@ impl World {
         let Some(message) = self.messages.iter_mut().find(|message| message.channel == channel && message.id == id) else {
             return error(404, 10008, "Unknown Message");
         };
+        // What is not named among the attachments goes.
+        if body["attachments"].as_array().is_some_and(Vec::is_empty) {
+            message.file = None;
+        }
+        let shown = body["embeds"][0]["image"]["url"].as_str().and_then(|url| url.strip_prefix("attachment://"));
+        if shown.is_some_and(|shown| message.file.as_ref().is_none_or(|file| file.name != shown)) {
+            self.complaints.push(format!("an edit shows {shown:?}, which is not there"));
+            return error(400, 50035, "Invalid Form Body");
+        }
         for (field, value) in body.as_object().unwrap() {
             message.body[field] = value.clone();
         }

@@ -236,7 +236,7 @@ async fn answer(
     }
 }
 
-/// What was asked, as JSON or as a form; a file is an object with its name and content.
+/// What was asked, as JSON or as a form, in which an object is its JSON; a file is an object with its name and content.
 fn parameters(headers: &HeaderMap, body: &[u8]) -> Value {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let Some(parts) = multipart::parts(content_type, body) else {
@@ -244,6 +244,7 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Value {
     };
     let value = |part: multipart::Part| match &part.file_name {
         Some(name) => json!({ "file_name": name, "content_type": part.content_type, "content": part.content }),
+        None if part.name == "reply_markup" => serde_json::from_str(part.text()).unwrap_or(json!(part.text())),
         None => part.text().parse::<i64>().map_or_else(|_| json!(part.text()), |number| json!(number)),
     };
     Value::Object(parts.into_iter().map(|part| (part.name.clone(), value(part))).collect())

@@ -51,11 +51,11 @@ pub(crate) fn complaints(method: &str, template: &str, body: &Value) -> Vec<Stri
 }
 
 /// What is wrong with the files of a form: each is named by its attachment, Discord takes 10 MiB, and a picture is shown and described.
-pub(crate) fn files(template: &str, body: &Value, form: &[Part]) -> Option<String> {
+pub(crate) fn files(method: &str, template: &str, body: &Value, form: &[Part]) -> Option<String> {
     let files: Vec<&Part> = form.iter().filter(|part| part.file_name.is_some()).collect();
     let attachments = body["attachments"].as_array().cloned().unwrap_or_default();
     if let Some(document) = document().filter(|_| !form.is_empty())
-        && document["paths"][template]["patch"]["requestBody"]["content"]["multipart/form-data"].is_null()
+        && document["paths"][template][method]["requestBody"]["content"]["multipart/form-data"].is_null()
     {
         return Some(format!("{template} takes no form"));
     }

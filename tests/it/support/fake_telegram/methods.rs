@@ -17,7 +17,18 @@ pub(super) async fn call(shared: &Arc<Shared>, method: &str, parameters: &Value)
         "getme" => Ok(json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME, "can_join_groups": true })),
         "sendmessage" => send(shared, &mut world, parameters, "text", 4096),
         "senddocument" => send(shared, &mut world, parameters, "caption", 1024),
-        "editmessagetext" => edit(shared, &mut world, parameters),
+        "editmessagetext" => edit(shared, &mut world, parameters, "text", 4096),
+        "editmessagecaption" => edit(shared, &mut world, parameters, "caption", 1024),
+        "sendphoto" if parameters["photo"].is_string() => {
+            let name = parameters["photo"].as_str().unwrap_or_default();
+            if !world.photos.contains_key(name) {
+                return Err(Refusal::new(
+                    400,
+                    "Bad Request: wrong remote file identifier specified: can't unserialize it. Wrong last symbol",
+                ));
+            }
+            send(shared, &mut world, parameters, "caption", 1024)
+        }
         "sendphoto" => {
             let photo = file(&parameters["photo"]);
             if let Some(problem) = photo.is_no_png() {
@@ -141,7 +152,11 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
     if parameters.get("photo").is_some() && known.without_photos {
         return Err(Refusal::new(400, "Bad Request: not enough rights to send photos to the chat"));
     }
-    let file = parameters.get("document").or(parameters.get("photo")).map(file);
+    let named = parameters["photo"].as_str().map(str::to_owned);
+    let file = match &named {
+        Some(name) => world.photos.get(name).cloned(),
+        None => parameters.get("document").or(parameters.get("photo")).map(file),
+    };
     if file.as_ref().is_some_and(|file| file.content.is_empty()) {
         return Err(Refusal::new(400, "Bad Request: file must be non-empty"));
     }
@@ -156,6 +171,10 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
     world.limits.take(chat, now)?;
     let id = i64::try_from(world.sent.len()).unwrap() + 100;
     let date = now.as_secs();
+    let photo = parameters.get("photo").is_some().then(|| named.unwrap_or_else(|| format!("AgACAgIAAxkDAAI{id}")));
+    if let (Some(name), Some(file)) = (&photo, &file) {
+        world.photos.insert(name.clone(), file.clone());
+    }
     world.sent.push(Sent {
         id,
         chat,
@@ -170,7 +189,13 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         arrived: std::time::Instant::now(),
         read: false,
     });
-    Ok(json!({ "message_id": id, "date": date, "chat": world.describe(chat), "text": text }))
+    let mut message = json!({ "message_id": id, "date": date, "chat": world.describe(chat), field: text });
+    if let Some(name) = photo {
+        let size =
+            |name: &str, width: u32| json!({ "file_id": name, "file_unique_id": format!("u{width}"), "width": width, "height": width });
+        message["photo"] = json!([size("a-thumbnail", 90), size(&name, 1200)]);
+    }
+    Ok(message)
 }
 
 /// What a reader sees, with the marks of what is struck through.
@@ -191,16 +216,17 @@ fn replies_to(world: &World, chat: i64, parameters: &Value) -> Result<Option<i64
     Ok(is_there.then_some(id))
 }
 
-fn edit(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
+/// The text of a message of words, or the caption of one with a file.
+fn edit(shared: &Shared, world: &mut World, parameters: &Value, field: &str, most: usize) -> Outcome {
     let now = shared.clock.now();
     let chat = find(world, &parameters["chat_id"])?;
     present(&world.chats[&chat])?;
-    let raw = parameters["text"].as_str().unwrap_or_default().to_owned();
+    let raw = parameters[field].as_str().unwrap_or_default().to_owned();
     let text = match parameters.get("parse_mode").and_then(Value::as_str) {
         Some("HTML") => markup::visible(&raw).map_err(|why| Refusal::new(400, format!("Bad Request: can't parse entities: {why}")))?,
         _ => raw.clone(),
     };
-    if text.trim().is_empty() || text.encode_utf16().count() > 4096 {
+    if text.trim().is_empty() || text.encode_utf16().count() > most {
         return Err(Refusal::new(400, "Bad Request: MESSAGE_TOO_LONG"));
     }
     let buttons = buttons(parameters)?;
@@ -208,8 +234,8 @@ fn edit(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
     let Some(sent) = world.sent.iter_mut().find(|sent| sent.chat == chat && Some(sent.id) == parameters["message_id"].as_i64()) else {
         return Err(Refusal::new(400, "Bad Request: message to edit not found"));
     };
-    if sent.file.is_some() {
-        return Err(Refusal::new(400, "Bad Request: there is no text in the message to edit"));
+    if sent.file.is_some() != (field == "caption") {
+        return Err(Refusal::new(400, format!("Bad Request: there is no {field} in the message to edit")));
     }
     if sent.raw == raw && sent.buttons == buttons {
         let text = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
@@ -223,10 +249,7 @@ fn edit(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome {
 /// The buttons of a keyboard, as Telegram would take them.
 fn buttons(parameters: &Value) -> Result<Vec<(String, String)>, Refusal> {
     let markup = match parameters.get("reply_markup") {
-        // As it stands in a form.
-        Some(Value::String(text)) => {
-            serde_json::from_str(text).map_err(|_| Refusal::new(400, "Bad Request: can't parse reply keyboard markup JSON object"))?
-        }
+        Some(Value::String(_)) => return Err(Refusal::new(400, "Bad Request: can't parse reply keyboard markup JSON object")),
         Some(markup) => markup.clone(),
         None => return Ok(Vec::new()),
     };

@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<Value>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) presses: Vec<Press>,
+    /// The photos that were sent, by the names that they were given.
+    pub(crate) photos: BTreeMap<String, File>,
     pub(crate) webhook: Webhook,
     pub(crate) commands: HashMap<String, Value>,
     /// Counts `getUpdates`: a later one ends an earlier one.

@@ -1,0 +1,185 @@
+//! The picture that goes with an alert (ARCHITECTURE.md, rules P): on both platforms, drawn once and sent once, and never in the way of the words.
+
+use crate::support::{
+    app::TestApp,
+    audience::{BTC, FOUR, SOL, XRP, text},
+    commands::{rows, run_sql},
+    database::{TestDb, on_both},
+    fake_discord::{HERE, Message},
+    fake_telegram::{Fault, Sent},
+};
+use insta::assert_snapshot;
+use serde_json::json;
+
+const PERSON: i64 = 555;
+const OTHERS: [i64; 3] = [601, 602, 603];
+const GROUP: i64 = -1_001_234;
+
+/// A channel on Discord and people on Telegram follow all, with charts; the baseline is bearish.
+async fn followers(db: TestDb, people: &[i64]) -> TestApp {
+    let mut app = TestApp::start(db).await;
+    app.channel_subscribes(json!([text("tokens", "all")])).await;
+    for person in people {
+        app.person_subscribes(*person, "all").await;
+    }
+    days_before(&app);
+    app.baseline(&FOUR).await;
+    for person in people {
+        app.choose(*person, &[("charts", "on")]).await;
+    }
+    app
+}
+
+/// What a picture shows beside the call of today.
+fn days_before(app: &TestApp) {
+    for day in ["2026-11-17", "2026-11-18", "2026-11-19", "2026-11-20"] {
+        FOUR.iter().for_each(|token| app.source.set_daily(*token, day, -1, -1));
+    }
+}
+
+fn the_only<T: std::fmt::Debug>(mut all: Vec<T>) -> T {
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+fn both(app: &TestApp) -> (Message, Sent) {
+    (the_only(app.discord.unread()), the_only(app.telegram.unread()))
+}
+
+/// How the calls of a method named their photo.
+fn named(app: &TestApp) -> Vec<bool> {
+    app.telegram.calls("sendPhoto").iter().map(|call| call["photo"].is_string()).collect()
+}
+
+on_both!(p1_an_alert_of_one_token_brings_its_past, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.turn(&[SOL], 1).await;
+    let (there, here) = both(&app);
+    assert_snapshot!(here.text, @"
+    🟢 SOL turned bullish
+    Daily call of 21 Nov 2026, seen 21 Nov 2026 06:32 UTC
+    Before: bearish since 17 Nov 2026
+    Trader grade 26.48
+    Read more
+    ");
+    let picture = here.file.unwrap();
+    assert_eq!((picture.name.as_str(), here.buttons.len()), ("3988-daily.png", 3));
+    assert_eq!(there.file.as_ref(), Some(&picture), "the same picture");
+    assert_eq!(there.body["embeds"][0]["title"], "SOL turned bullish");
+    assert_eq!(there.body["components"][0]["components"].as_array().unwrap().len(), 4);
+    assert_snapshot!(there.body["attachments"][0]["description"].as_str().unwrap(), @"Chart of the daily calls of SOL from 17 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026. The call turned once in that time. Price change since 17 Nov 2026: 0.0 %.");
+    assert_eq!(rows(&app.db.url, "SELECT body FROM messages WHERE body LIKE '%png%'").await, [""; 0], "it is not kept");
+    // Several at once are a summary, and what was not asked for does not come.
+    app.turn(&[SOL], -1).await;
+    let (there, here) = both(&app);
+    assert!(there.file.is_some() && there.file == here.file && here.file.as_ref() != Some(&picture), "another poll, another picture");
+    app.turn(&FOUR, 1).await;
+    let (there, here) = both(&app);
+    assert!(there.file.is_none() && here.file.is_none() && here.text.starts_with("4 calls changed"), "{}", here.text);
+    app.choose(PERSON, &[("charts", "off")]).await;
+    app.turn(&[BTC], -1).await;
+    let (there, here) = both(&app);
+    assert_eq!((there.file, here.file), (None, None));
+    // Without a past there is nothing to show.
+    app.choose(PERSON, &[("charts", "on")]).await;
+    run_sql(&app.db.url, "DELETE FROM observations").await;
+    app.turn(&[BTC], 1).await;
+    let (there, here) = both(&app);
+    assert_eq!((there.file, here.file), (None, None));
+});
+
+on_both!(p2_a_picture_is_sent_once_however_many_get_it, |db| async move {
+    let mut app = followers(db, &OTHERS).await;
+    app.say(OTHERS[2], OTHERS[2], "/settings quiet_hours=06:00-08:00").await;
+    app.telegram_messages();
+    app.turn(&[SOL], 1).await;
+    let sent = app.telegram.unread();
+    assert_eq!((sent.len(), sent[0].file.as_ref(), named(&app)), (2, sent[1].file.as_ref(), vec![false, true]));
+    assert_eq!(rows(&app.db.url, "SELECT platform FROM uploads").await, ["telegram"]);
+    // It is known after a restart, and sent again where Telegram has forgotten it.
+    let mut app = app.restart().await;
+    app.telegram.with(|world| world.photos.clear());
+    app.at("2026-11-21T08:00:00Z").await;
+    let late = the_only(app.telegram.unread());
+    assert_eq!((late.chat, late.file.is_some(), named(&app)), (OTHERS[2], true, vec![false, true, true, false]));
+    // Another poll, another picture.
+    app.turn(&[SOL], -1).await;
+    assert_eq!(named(&app)[4..], [false, true, true]);
+    app.telegram.unread();
+    app.discord.unread();
+});
+
+on_both!(p3_the_words_go_alone_where_the_picture_cannot, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.discord.channel(HERE, json!({"name": "alerts", "without_files": true}));
+    app.telegram.fault("sendPhoto", None, Fault::Refuse(400, "Bad Request: not enough rights to send photos to the chat", json!(null)));
+    app.turn(&[SOL], 1).await;
+    let (there, here) = both(&app);
+    assert_eq!((&there.file, &here.file), (&None, &None));
+    assert!(here.text.contains("SOL turned bullish") && here.buttons.len() == 3, "{here:?}");
+    assert_eq!(there.body["embeds"][0]["title"], "SOL turned bullish");
+    assert_eq!(there.body["embeds"][0]["image"], json!(null));
+    assert_eq!(rows(&app.db.url, "SELECT chat FROM destinations WHERE quarantine_reason IS NOT NULL").await, [""; 0]);
+    // Nothing is known of the past any more when it is sent.
+    app.discord.channel(HERE, json!({"name": "alerts"}));
+    app.call(&[XRP], 1);
+    app.clock.advance(std::time::Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    run_sql(&app.db.url, "DELETE FROM observations").await;
+    app.step().await;
+    let (there, here) = both(&app);
+    assert_eq!((there.file, here.file), (None, None));
+    assert!(here.text.contains("XRP turned bullish"), "{}", here.text);
+    // An upload that breaks: the next attempt goes without it.
+    app.telegram.fault("sendPhoto", None, Fault::Raw(500, "down"));
+    app.discord.refuse("POST /channels/", 1, 500, 0);
+    app.turn(&[BTC], 1).await;
+    app.pass(std::time::Duration::from_secs(60)).await;
+    let (there, here) = both(&app);
+    assert!(there.file.is_none() && here.file.is_none() && here.text.contains("BTC turned bullish"), "{here:?}");
+});
+
+on_both!(p4_a_correction_edits_a_message_with_a_picture, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.turn(&[SOL], 1).await;
+    let (told_there, told_here) = both(&app);
+    app.at("2026-11-22T01:00:00Z").await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.next_poll().await;
+    let (there, here) = both(&app);
+    assert_eq!((there.id, there.edited, here.id, here.edited), (told_there.id, true, told_here.id, true));
+    assert_snapshot!(here.text, @"
+    ~~SOL turned bullish (daily, 21 Nov 2026)~~
+    🔴 SOL correction: the call is bearish
+    Daily call of 21 Nov 2026, seen 22 Nov 2026 01:16 UTC
+    Before: bullish since 21 Nov 2026
+    Trader grade 26.48
+    Read more
+    ");
+    assert!(here.file.is_some() && here.buttons.len() == 3, "a photo stays a photo");
+    assert_eq!(there.body["embeds"][1]["title"], "SOL correction: the call is bearish");
+    assert_eq!(there.file, None, "what it showed was wrong");
+    assert_eq!(app.telegram.calls("editMessageCaption").len(), 1);
+});
+
+on_both!(p1_a_group_has_its_own_choice, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.telegram.with(|world| {
+        world.group(GROUP, "Traders", 777);
+    });
+    app.say(GROUP, 777, "/subscribe sol").await;
+    app.say(GROUP, 777, "/settings charts=on timezone=Asia/Kolkata").await;
+    let said = app.say(GROUP, 777, "/settings charts=maybe").await;
+    assert_snapshot!(said, @"
+    ⚠️ That did not work; nothing was changed
+    maybe is not a choice for charts. Choose one of: on, off.
+    For example: /settings charts=on
+    ");
+    app.telegram_messages();
+    days_before(&app);
+    app.baseline(&[SOL]).await;
+    app.turn(&[SOL], 1).await;
+    let sent = the_only(app.telegram.unread());
+    assert_eq!((sent.chat, sent.file.is_some()), (GROUP, true));
+});

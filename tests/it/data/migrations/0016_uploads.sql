@@ -1,0 +1,1 @@
+INSERT INTO uploads (platform, picture, name, uploaded_at) VALUES ('telegram', '00ff', 'AgACAgIAAxkDAAI', 1795000000000);
