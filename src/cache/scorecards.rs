@@ -75,8 +75,15 @@ impl Scorecards {
 
     async fn work_out(&self, kind: Kind, tokens: &[TokenId], now: Timestamp) -> StoreResult<Scorecard> {
         let mut tally = Tally::default();
-        for tokens in tokens.chunks(TOKENS_AT_ONCE) {
+        let mut groups: Vec<_> = tokens.chunks(TOKENS_AT_ONCE).collect();
+        while let Some(tokens) = groups.pop() {
             let changes = self.store.changes_since(SOURCE, kind, tokens, now - REACH, MOST_CHANGES).await?;
+            // Cut off, the oldest are missing: fewer tokens at a time, so that every card reaches as far back.
+            if changes.len() >= MOST_CHANGES as usize && tokens.len() > 1 {
+                let (some, others) = tokens.split_at(tokens.len() / 2);
+                groups.extend([some, others]);
+                continue;
+            }
             for calls in calls(changes.iter().map(|stored| &stored.change)).chunks(CALLS_AT_ONCE) {
                 tally.add(calls, &self.prices_after(calls, priced_by(kind), now).await?);
             }

@@ -43,16 +43,20 @@ pub enum Price {
     Multiple(f64),
 }
 
+/// Ratios come with four decimals: from a price below this the rounding would show.
+const LEAST_MULTIPLE: f64 = 0.05;
+
 impl Price {
     /// That of a row; nothing where it says none.
     pub fn of(values: &Values) -> Option<Self> {
         values.price().map(Self::Dollars).or_else(|| values.multiple().map(Self::Multiple))
     }
 
-    /// The change from this price to a later one, as a ratio: 0.05 is 5 % more.
+    /// The change from this price to a later one, as a ratio: 0.05 is 5 % more. How far it fell makes no difference to whether there is one.
     pub fn change_to(self, later: Self) -> Option<f64> {
         match (self, later) {
-            (Self::Dollars(from), Self::Dollars(to)) | (Self::Multiple(from), Self::Multiple(to)) => Some(to / from - 1.0),
+            (Self::Dollars(from), Self::Dollars(to)) => Some(to / from - 1.0),
+            (Self::Multiple(from), Self::Multiple(to)) => (from >= LEAST_MULTIPLE).then_some(to / from - 1.0),
             _ => None,
         }
     }

@@ -68,9 +68,6 @@ pub struct Values {
     pub levels: Vec<Level>,
 }
 
-/// Ratios come with four decimals: below this the rounding would show.
-const LEAST_MULTIPLE: f64 = 0.05;
-
 impl Values {
     /// The price in US dollars.
     pub fn price(&self) -> Option<f64> {
@@ -79,7 +76,7 @@ impl Values {
 
     /// The price as a multiple of that at which holding began.
     pub fn multiple(&self) -> Option<f64> {
-        self.holding_returns.map(|returns| 1.0 + returns).filter(|multiple| multiple.is_finite() && *multiple >= LEAST_MULTIPLE)
+        self.holding_returns.map(|returns| 1.0 + returns).filter(|multiple| multiple.is_finite() && *multiple > 0.0)
     }
 }
 

@@ -18,16 +18,15 @@ pub fn cross(
     now: Timestamp,
     diff: &mut Diff,
 ) {
+    let mut by_target: BTreeMap<Target, Vec<&Watched>> = BTreeMap::new();
+    watched.iter().for_each(|line| by_target.entry(line.target).or_default().push(line));
     // Where a number has not moved there is no new state, and nothing was crossed.
     for state in &mut diff.states {
         let Some(number) = state.trader_grade else { continue };
         let before = known.get(&state.token).filter(|before| !has_lapsed(before, snapshot.kind, now));
-        let concerns = |line: &&Watched| match line.target {
-            Target::Token(token) => token == state.token,
-            Target::All => in_all.contains(&state.token),
-        };
+        let targets = [Some(Target::Token(state.token)), in_all.contains(&state.token).then_some(Target::All)];
         let mut lines: BTreeMap<Threshold, Timestamp> = BTreeMap::new();
-        for line in watched.iter().filter(concerns) {
+        for line in targets.into_iter().flatten().filter_map(|target| by_target.get(&target)).flatten() {
             let newest = lines.entry(line.threshold).or_default();
             *newest = line.newest.max(*newest);
         }

@@ -44,8 +44,10 @@ const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state 
 /// A change that both would tell is told once.
 const SKIP_DOUBLE_ALERTS: &str = "UPDATE alerts SET state = 'skipped' WHERE destination_id = $1 AND state = 'pending'
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
-/// A fan-out that has passed the place which stays looks at everybody again; whoever has the alert keeps it.
-const FAN_OUT_AGAIN: &str = "UPDATE fanout_jobs SET after_destination = 0";
+/// A fan-out that has passed the place which stays looks at everybody again; whoever has the alert keeps it. One that has passed nobody is moved
+/// as well, to before the first: what it has read already may be of the place that goes.
+const FAN_OUT_AGAIN: &str = "UPDATE fanout_jobs
+    SET after_destination = CASE WHEN after_destination > 0 THEN 0 ELSE after_destination - 1 END";
 const END_QUARANTINE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1";
 const MOVE_ALERTS: &str = "UPDATE alerts SET destination_id = $2 WHERE destination_id = $1

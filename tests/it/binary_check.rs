@@ -142,7 +142,7 @@ async fn the_key_is_refused() {
     said.push(format!("{code} {text}"));
     assert_snapshot!(said.join("\n"), @r#"
     1 API key | fail | the API refuses the request (401): "Invalid API key"; copy the key again from your Token Metrics account into TOKEN_METRICS_API_KEY [TM-KEY]
-    1 API key | fail | the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; choose a plan with trading signals in your Token Metrics account [TM-PLAN]
+    1 API key | fail | the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; choose a plan that has it in your Token Metrics account [TM-PLAN]
     1 API key | fail | the API refuses the request (402): "X-PAYMENT header is required"; choose a plan with API access in your Token Metrics account [TM-PAYMENT]
     1 API key | fail | the API asks to slow down (429); set TOKEN_METRICS_CALLS_PER_MINUTE and TOKEN_METRICS_CALLS_PER_MONTH to what your plan allows; it is asked again by itself [TM-LIMITED]
     1 API key | fail | the API has a problem (502): the answer cannot be read: "it is an HTML page, not JSON"; there is nothing to do here: it is asked again by itself [TM-DOWN]

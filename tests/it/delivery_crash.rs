@@ -12,7 +12,7 @@ use crate::support::{
 use bellwether::{
     chat::nonce,
     clock::Clock,
-    domain::{Platform, Timestamp},
+    domain::{Address, Platform, Timestamp},
     pipeline::fanout::{Fanout, fan_out_all},
     store::{Settlement, StoreError},
     telemetry::Metrics,
@@ -195,6 +195,25 @@ on_both!(fan_out_goes_on_from_its_cursor, |db| async move {
         ["2501|2501"]
     );
     assert_eq!(store.next_fanout_job().await.unwrap(), None);
+});
+
+on_both!(a_merge_while_the_first_chunk_is_fanned_out_loses_nobody, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.person_subscribes(PERSON + 1, "xrp").await;
+    app.baseline(&FOUR).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    let (store, metrics) = (app.parts.store.clone(), Metrics::default());
+    let mut fanout = Fanout::next(&store).await.unwrap().unwrap();
+    let [goes, stays] = [PERSON, PERSON + 1].map(|chat| Address::new(Platform::Telegram, chat.to_string()));
+    store.move_destination(&goes, &stays).await.unwrap();
+    assert!(matches!(fanout.chunk(app.clock.now(), &metrics).await, Err(StoreError::Conflict)), "whom it has read is no more");
+    app.telegram.unread();
+    app.step().await;
+    let told: Vec<_> = app.telegram.unread().into_iter().map(|sent| (sent.chat, sent.text.contains("SOL turned bullish"))).collect();
+    assert_eq!(told, [(PERSON + 1, true)]);
 });
 
 on_both!(a_claim_that_was_taken_over_settles_nothing, |db| async move {

@@ -137,7 +137,7 @@ mod tests {
         .map(|end| key_item(end).advice)
         .collect();
         assert!(fixes[0].contains("copy the key again"), "{fixes:?}");
-        assert!(fixes[1].contains("choose a plan with trading signals"), "{fixes:?}");
+        assert!(fixes[1].contains("choose a plan that has it"), "{fixes:?}");
         assert!(fixes[2].contains("choose a plan with API access"), "{fixes:?}");
         assert!(key_item(CallEnd::MonthUsedUp).advice.contains("TOKEN_METRICS_CALLS_PER_MONTH"));
     }

@@ -46,7 +46,7 @@ troubles! {
     /// The key's plan lacks what is asked.
     SourcePlan = "TM-PLAN", "401 or 403 with \"plan\" in the API's words",
         "the key is known, but its plan lacks this endpoint",
-        "choose a plan with trading signals in your Token Metrics account";
+        "choose a plan that has it in your Token Metrics account";
     /// Payment is demanded.
     SourcePayment = "TM-PAYMENT", "402",
         "the key's plan is not paid for, or the API asks for payment by call",

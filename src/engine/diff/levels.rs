@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// So far beyond a level a price counts as on that side.
 const BAND: f64 = 0.005;
-/// Prices further apart than this are not compared.
-const COMPARABLE: Duration = Duration::from_secs(24 * 3600);
+/// Prices further apart than this are not compared: a day, with room for a slot that comes a little late and for a second answer (M1).
+const COMPARABLE: Duration = Duration::from_secs(25 * 3600);
 
 /// Takes a row's price and levels into the state; gives what was crossed since the state before, and the line that says so.
 ///
@@ -127,7 +127,8 @@ mod tests {
         assert_eq!(said(&[(0, 95.0, &[100.0]), (1, 115.0, &[110.0])]), [], "100 is gone and 110 is new");
         assert_eq!(said(&[(0, 95.0, &[100.0]), (1, 115.0, &[110.0]), (2, 95.0, &[100.0, 110.0])]), [one("below 110")]);
         assert_eq!(said(&[(0, 95.0, &[100.0]), (24, 115.0, &[100.0])]), [one("above 100")]);
-        assert_eq!(said(&[(0, 95.0, &[100.0]), (25, 115.0, &[100.0]), (26, 95.0, &[100.0])]), [one("below 100")]);
+        assert_eq!(said(&[(0, 95.0, &[100.0]), (25, 115.0, &[100.0])]), [one("above 100")], "a late slot");
+        assert_eq!(said(&[(0, 95.0, &[100.0]), (26, 115.0, &[100.0]), (27, 95.0, &[100.0])]), [one("below 100")]);
     }
 
     #[test]

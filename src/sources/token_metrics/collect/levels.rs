@@ -51,7 +51,10 @@ impl Collector for Levels {
 
     fn next_call(&mut self) -> Option<Call> {
         let mut query = vec![("token_id", ids(self.batches.front()?))];
-        query.extend(paging(1));
+        // The endpoint of prices knows no pages.
+        if self.has_prices {
+            query.extend(paging(1));
+        }
         Some(Call { endpoint: if self.has_prices { endpoint::LEVELS } else { endpoint::PRICES }, query })
     }
 
