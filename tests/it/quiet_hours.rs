@@ -60,6 +60,7 @@ on_both!(on_telegram_times_go_by_the_clock_that_was_chosen, |db| async move {
     let mut app = TestApp::sleepers(db, "2026-11-20T12:00:00Z", &[("timezone", "Europe/Berlin")]).await;
     app.telegram.unread();
     app.turn(&[SOL], 1).await;
+    app.discord.unread();
     let told: Vec<_> = app.telegram.unread().into_iter().map(|sent| sent.text).collect();
     assert!(matches!(told.as_slice(), [text] if text.contains("SOL turned bullish") && text.contains(" CET\n")), "{told:?}");
 });

@@ -9,8 +9,10 @@ const MOST_LINES: usize = 25;
 /// Characters of a message that every platform takes, escaping and markup included.
 pub(super) const TEXT_BUDGET: usize = 3_500;
 
-/// What of it the review of a weekly digest may need: for six tokens with their pages, and for the records of each kind.
-const MOVES_BUDGET: usize = 900;
+/// Characters of a message beside title and footer, where all of its lines are measured: what a weekly digest shares with its review.
+const SHARED_BUDGET: usize = 3_950;
+/// What that may need: for six tokens with their pages, and for the records of each kind.
+const MOVES_BUDGET: usize = 600;
 const SCORECARD_BUDGET: usize = 350;
 
 /// A body with the alerts that it tells.
@@ -44,7 +46,10 @@ pub(super) fn digest(delivery: Delivery, mut entries: Vec<Entry>) -> Vec<Part> {
     let line = |call: &Call| symbol_size(call) + link_size(call) + 80;
     let body = |form| move |calls| MessageBody::Digest { delivery, total, form, calls, review: None };
     let kinds: BTreeSet<_> = entries.iter().map(|entry| entry.call.kind).collect();
-    let budget = if delivery == Delivery::DigestWeekly { TEXT_BUDGET - MOVES_BUDGET - kinds.len() * SCORECARD_BUDGET } else { TEXT_BUDGET };
+    let budget = match delivery {
+        Delivery::DigestWeekly => TEXT_BUDGET.min(SHARED_BUDGET - MOVES_BUDGET - kinds.len() * SCORECARD_BUDGET),
+        _ => TEXT_BUDGET,
+    };
     if total <= MOST_LINES {
         split(entries, budget, line, body(DigestForm::Lines))
     } else if entries.iter().map(|entry| linked(&entry.call)).sum::<usize>() <= budget {
