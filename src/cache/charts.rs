@@ -104,16 +104,18 @@ impl Charts {
             return None;
         }
         let drawn = self.of_alerts.place_of(Key::of(call, zone));
-        let draw = drawn.get_or_init(|| async {
-            let chart = self.chart(subject_of(call)).await;
-            let chart =
-                chart.inspect_err(|error| tracing::error!(%error, "the past of a token cannot be read; its alert goes without a picture"));
-            let chart = chart.ok().filter(shows_prices)?;
-            let (picture, digest) = self.drawn(&chart, zone).await?;
-            Some(Arc::new(AlertChart { picture, digest, uploads: Arc::default() }))
+        // What could not be read is read again for the next reader; what cannot be drawn is not drawn again.
+        let draw = drawn.get_or_try_init(|| async {
+            let chart = self.chart(subject_of(call)).await?;
+            let drawn = if shows_prices(&chart) { self.drawn(&chart, zone).await } else { None };
+            StoreResult::Ok(drawn.map(|(picture, digest)| Arc::new(AlertChart { picture, digest, uploads: Arc::default() })))
         });
         match tokio::time::timeout(PATIENCE, draw).await {
-            Ok(chart) => chart.clone(),
+            Ok(Ok(chart)) => chart.clone(),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the past of a token cannot be read; its alert goes without a picture");
+                None
+            }
             Err(_) => {
                 tracing::warn!(token = call.token.0, "a picture was not drawn in time; the alert goes without it");
                 None
@@ -140,16 +142,20 @@ impl Charts {
         }
     }
 
-    /// Remembers what a platform calls a picture, also over a restart.
-    pub async fn uploaded(&self, chart: &AlertChart, platform: Platform, name: String, turn: Option<UploadTurn>, now: Timestamp) {
-        if let Err(error) = self.store.remember_upload(platform, &chart.digest, &name, now).await {
+    /// Lets whoever waits for the turn know what a platform calls a picture.
+    pub fn uploaded(&self, chart: &AlertChart, platform: Platform, name: &str, turn: Option<UploadTurn>) {
+        // Without the turn somebody else is at it, and says the same.
+        let names = turn.map(|UploadTurn(names)| names).or_else(|| chart.uploads.clone().try_lock_owned().ok());
+        if let Some(mut names) = names {
+            names.insert(platform, name.to_owned());
+        }
+    }
+
+    /// Remembers what a platform calls a picture, over a restart as well.
+    pub async fn remember(&self, chart: &AlertChart, platform: Platform, name: &str, now: Timestamp) {
+        if let Err(error) = self.store.remember_upload(platform, &chart.digest, name, now).await {
             tracing::warn!(%error, "where a picture was sent to cannot be stored; after a restart it is sent again");
         }
-        let mut names = match turn {
-            Some(UploadTurn(names)) => names,
-            None => chart.uploads.clone().lock_owned().await,
-        };
-        names.insert(platform, name);
     }
 
     async fn chart(&self, subject: ChartSubject) -> StoreResult<Chart> {

@@ -182,7 +182,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel(
         "settings",
         "Show or change how often and at which hours a channel is told",
-        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHANNEL],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS, CHANNEL],
         Command::ChannelSettings,
     ),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, MUTE_TOKEN, CHANNEL], Command::ChannelMute),
@@ -240,6 +240,14 @@ mod tests {
 
     fn every_spec() -> impl Iterator<Item = &'static CommandSpec> {
         CATALOG.iter().chain(CATALOG.iter().flat_map(|spec| spec.subcommands))
+    }
+
+    #[test]
+    fn a_channel_has_the_settings_that_a_person_has() {
+        let options = |command| every_spec().find(|spec| spec.command == Some(command)).unwrap().options.iter().map(|option| option.name);
+        let own: Vec<_> = options(Command::Settings).collect();
+        let of_channel: Vec<_> = options(Command::ChannelSettings).filter(|name| *name != CHANNEL.name).collect();
+        assert_eq!(own, of_channel);
     }
 
     #[test]

@@ -94,10 +94,11 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     The hours below go by UTC until you choose your zone, for example /channel @name settings timezone=Europe/Berlin.
     quiet_hours off: alerts come at any hour.
     digest_time mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
+    charts off: alerts are words alone.
 
     > /channel @news settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time.
+    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts.
     For example: /channel @name settings quiet_hours=22:00-07:00
 
     > /channel @news list

@@ -125,12 +125,16 @@ pub(super) fn explain(answer: &Answer) -> String {
 /// earlier attempt may have been taken.
 const NOT_TO_EDIT: [u64; 2] = [10008, 50005];
 
-/// Whether a message with a picture may go without it: the form or its size is refused, or the right to attach files is missing.
+/// Whether a message with a picture may go without it: the form, its size or what it shows is refused, or the right to attach
+/// files is missing.
 pub(super) fn may_be_the_picture(answer: &Answer) -> bool {
     const FORM: u64 = 50_035;
     const TOO_LARGE: u64 = 40_005;
+    const FILE_TOO_LARGE: u64 = 50_045;
     const NO_RIGHT: u64 = 50_013;
-    answer.status == 413 || answer.error().is_some_and(|body| [FORM, TOO_LARGE, NO_RIGHT].contains(&body.code))
+    const EXPLICIT: u64 = 20_009;
+    let codes = [FORM, TOO_LARGE, FILE_TOO_LARGE, NO_RIGHT, EXPLICIT];
+    answer.status == 413 || answer.error().is_some_and(|body| codes.contains(&body.code))
 }
 
 /// Classifies a complete answer to an edit that is not a success.

@@ -71,7 +71,9 @@ impl Messenger for Discord {
         }
         if answer.error().is_some_and(|error| error.code == ARCHIVED) && !answer.is_success() {
             self.0.unarchive(channel).await?;
-            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), card.file.as_ref()).await?;
+            // Whether files are allowed there is not known yet, and nothing would look at that refusal.
+            card = card.without_picture();
+            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), None).await?;
         }
         if !answer.is_success() {
             return Err(errors::classify(&answer));

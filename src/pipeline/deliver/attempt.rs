@@ -12,7 +12,10 @@ use crate::{
     store::{Claimed, Settlement, StoreResult},
     telemetry::Stage,
 };
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
 /// Longer than any single request (8 s) and over before the lease is, also where one attempt takes several requests.
 const LONGEST_ATTEMPT: Duration = LEASE.checked_sub(Duration::from_secs(2)).expect("a lease is longer than two seconds");
@@ -71,25 +74,30 @@ impl Shared {
             is_first: claimed.attempts <= 1,
             clock: claimed.destination.settings.timezone,
         };
+        let began = Instant::now();
+        let illustrated = self.illustrate_soon(&claimed).await;
+        outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
         let attempt = async {
-            if let Some(platform_id) = edited(&claimed) {
-                return self.messenger.edit(&outgoing, platform_id).await;
+            match edited(&claimed) {
+                Some(platform_id) => self.messenger.edit(&outgoing, platform_id).await,
+                None => self.messenger.send(&outgoing).await.map_err(EditError::from),
             }
-            let illustrated = self.illustrate(&claimed).await;
-            outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
-            let receipt = self.messenger.send(&outgoing).await?;
-            if let Some(illustrated) = illustrated {
-                self.illustrated(illustrated, &receipt, now).await;
-            }
-            Ok(receipt)
         };
-        let result = tokio::time::timeout(LONGEST_ATTEMPT, attempt).await.unwrap_or_else(|_| {
+        let result = tokio::time::timeout(LONGEST_ATTEMPT.saturating_sub(began.elapsed()), attempt).await.unwrap_or_else(|_| {
             let why = "there was no answer in time".to_owned();
             Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
         let now = self.parts.clock.now();
         match result {
-            Ok(receipt) => self.sent(&claimed, receipt, now).await,
+            Ok(receipt) => {
+                let shown = illustrated.and_then(|illustrated| illustrated.shown(self, &receipt));
+                let settled = self.sent(&claimed, receipt, now).await;
+                // Only now: whatever the database does, what was delivered must not seem undelivered.
+                if let Some(shown) = shown {
+                    shown.remember(self, now).await;
+                }
+                settled
+            }
             Err(EditError::Refused { why }) => self.reply_instead(&claimed, why, now).await,
             Err(EditError::Failed(SendError::Retry { after, scope, end: End::NotTried, why })) => {
                 tracing::debug!(platform = %self.platform, message_id = claimed.id.0, why, "a message waits for its turn");

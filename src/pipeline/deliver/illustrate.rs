@@ -7,7 +7,16 @@ use crate::{
     domain::{MessageBody, Timestamp},
     store::Claimed,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// So long an alert waits for its picture: the database, the drawing and somebody else's upload together.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A picture that a platform has taken, under this name.
+pub(super) struct Shown {
+    chart: Arc<AlertChart>,
+    name: String,
+}
 
 /// What goes with one attempt.
 pub(super) struct Illustrated {
@@ -18,7 +27,7 @@ pub(super) struct Illustrated {
 
 impl Shared {
     /// The picture of an alert; nothing where none is wanted, or it is a reply, or it was tried before.
-    pub(super) async fn illustrate(&self, claimed: &Claimed) -> Option<Illustrated> {
+    async fn illustrate(&self, claimed: &Claimed) -> Option<Illustrated> {
         let MessageBody::Alert { call, .. } = &claimed.body else { return None };
         let settings = &claimed.destination.settings;
         if !settings.charts || claimed.follows.is_some() || claimed.attempts > 1 {
@@ -35,10 +44,23 @@ impl Shared {
         Some(Illustrated { illustration: Illustration { picture: chart.picture.clone(), uploaded }, chart, turn })
     }
 
-    /// Remembers where the picture is from now on.
-    pub(super) async fn illustrated(&self, illustrated: Illustrated, receipt: &Receipt, now: Timestamp) {
-        if let Some(name) = &receipt.uploaded {
-            self.parts.charts.uploaded(&illustrated.chart, self.platform, name.clone(), illustrated.turn, now).await;
-        }
+    /// The same within what an attempt can spare for it.
+    pub(super) async fn illustrate_soon(&self, claimed: &Claimed) -> Option<Illustrated> {
+        tokio::time::timeout(PATIENCE, self.illustrate(claimed)).await.ok().flatten()
+    }
+}
+
+impl Illustrated {
+    /// Gives the turn back; what is to be remembered of it once the message is settled.
+    pub(super) fn shown(self, shared: &Shared, receipt: &Receipt) -> Option<Shown> {
+        let name = receipt.uploaded.clone()?;
+        shared.parts.charts.uploaded(&self.chart, shared.platform, &name, self.turn);
+        Some(Shown { chart: self.chart, name })
+    }
+}
+
+impl Shown {
+    pub(super) async fn remember(self, shared: &Shared, now: Timestamp) {
+        shared.parts.charts.remember(&self.chart, shared.platform, &self.name, now).await;
     }
 }
