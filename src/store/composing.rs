@@ -49,12 +49,13 @@ const PENDING: (&str, &str) = over_rows!(
     ),
     ") ORDER BY a.id"
 );
+// The keys come first, which the order of the join says to SQLite: it would rather walk every subscription of a source.
 macro_rules! of_key {
     ($table:literal, $target:literal) => {
         concat!(
-            "JOIN ",
+            "CROSS JOIN ",
             $table,
-            " k ON k.source = $2 AND k.destination_id = CAST(r.value ->> 0 AS BIGINT) AND k.kind = r.value ->> 1 AND k.",
+            " k WHERE k.source = $2 AND k.destination_id = CAST(r.value ->> 0 AS BIGINT) AND k.kind = r.value ->> 1 AND k.",
             $target
         )
     };
