@@ -52,6 +52,16 @@ async fn post(address: &str, secrets: &[&str], body: String) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
+/// Announces a stranger's body; gives the status. Sent too, it could meet a closed connection before the answer is read.
+async fn announce(address: &str, length: usize) -> u16 {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST /telegram/webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).await.unwrap();
+    std::str::from_utf8(&answer).unwrap().strip_prefix("HTTP/1.1 ").unwrap().parse().unwrap()
+}
+
 on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| async move {
     let fakes = Fakes::start().await;
     let (installation, address) = installation(&fakes, &db.url);
@@ -63,13 +73,13 @@ on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| asy
 
     for (secrets, body, status) in [
         (vec!["wrong"], r#"{"update_id":1}"#.to_owned(), 401),
-        (vec![], "x".repeat(2 * 1024 * 1024), 401),
         (vec![SECRET, SECRET], r#"{"update_id":1}"#.to_owned(), 401),
         (vec![SECRET], "garbage".to_owned(), 200),
-        (vec![SECRET], "x".repeat(2 * 1024 * 1024), 200),
     ] {
         assert_eq!(post(&address, &secrets, body).await, status, "{secrets:?}");
     }
+    assert_eq!(post(&address, &[SECRET], "x".repeat(2 * 1024 * 1024)).await, 200);
+    assert_eq!(announce(&address, 2 * 1024 * 1024).await, 401, "nothing of a stranger's body is read");
     assert_eq!(process.stop("TERM").await.code, Some(0));
     assert_eq!(fakes.telegram.with(|world| world.webhook.url.clone()), format!("http://{address}/telegram/webhook"), "a stop leaves it");
 
@@ -80,12 +90,13 @@ on_both!(commands_come_by_webhook_and_a_kill_loses_and_doubles_nothing, |db| asy
     }
     let process = serve(&installation).await;
     process.wait_for("could not be carried out; trying again").await;
-    assert_eq!(fakes.telegram.unconfirmed(), 0, "it was confirmed");
+    until(|| async { (fakes.telegram.unconfirmed() == 0).then_some(()) }).await.expect("it was confirmed");
     assert_eq!(process.stop("KILL").await.code, None);
     fakes.telegram.with(|world| world.faults.clear());
     let process = serve(&installation).await;
     assert!(answers(&fakes, 1).await[0].contains("max_per_hour 5"));
-    assert_eq!(rows(&db.url, "SELECT state FROM updates_seen WHERE state = 'stored'").await, [""; 0]);
+    let stored = "SELECT state FROM updates_seen WHERE state = 'stored'";
+    until(|| async { rows(&db.url, stored).await.is_empty().then_some(()) }).await.expect("none is left to carry out");
     assert_eq!(process.stop("TERM").await.code, Some(0));
     assert_eq!(fakes.telegram.calls("deleteWebhook").len(), 0);
     let written = installation.everything_written();
