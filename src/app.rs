@@ -18,6 +18,7 @@ use crate::{
     config::{Config, GivenSchedule},
     domain::{Kind, Platform, Timestamp},
     pipeline::{
+        compose::keep_reviews_new,
         deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
         flow::Flow,
         housekeeping::Housekeeping,
@@ -381,6 +382,7 @@ impl Parts {
         if let Some(lookups) = self.lookups {
             tasks.spawn("lookups", lookups.run(stop()));
         }
+        tasks.spawn("scorecards", keep_reviews_new(self.flow.scorecards.clone(), self.flow.clock.clone(), stop()));
         tasks.spawn("flow", self.flow.run(stop()));
         tasks.spawn("housekeeping", self.housekeeping.run(stop()));
         tasks.spawn("poller", self.poller.run(stop()));

@@ -14,6 +14,8 @@ use tokio::sync::Mutex;
 const SOURCE: SourceId = SourceId::TokenMetrics;
 /// A day's prices are one row more: nobody sees the difference of a few hours.
 const KEPT: Duration = Duration::from_secs(6 * 3600);
+/// What weekly digests will say is worked out anew from this age on, so that none of them has to wait for it.
+const RENEWED: Duration = Duration::from_secs(3 * 3600);
 /// Tokens whose calls are read at a time, and the most changes of them: what is held in memory stays small.
 const TOKENS_AT_ONCE: usize = 25;
 const MOST_CHANGES: u32 = 5_000;
@@ -39,8 +41,12 @@ struct Kept<T> {
 
 impl<T: Clone> Kept<T> {
     /// A clock that was set back makes nothing newer.
+    fn is_younger(&self, than: Duration, now: Timestamp) -> bool {
+        self.at <= now && now.since(self.at) < than
+    }
+
     fn still(&self, now: Timestamp) -> Option<T> {
-        (self.at <= now && now.since(self.at) < KEPT).then(|| self.value.clone())
+        self.is_younger(KEPT, now).then(|| self.value.clone())
     }
 }
 
@@ -59,8 +65,7 @@ impl Scorecards {
         if let Some(card) = known.get(&kind).and_then(|card| card.still(now)) {
             return Ok(card);
         }
-        let tokens = self.store.changed_tokens(SOURCE, kind).await?;
-        let card = self.work_out(kind, &tokens, now).await?;
+        let card = self.work_out_kind(kind, now).await?;
         known.insert(kind, Kept { at: now, value: card });
         Ok(card)
     }
@@ -71,6 +76,32 @@ impl Scorecards {
     /// Where the database fails.
     pub async fn of_token(&self, kind: Kind, token: TokenId, now: Timestamp) -> StoreResult<Scorecard> {
         self.work_out(kind, &[token], now).await
+    }
+
+    /// Works out beforehand what weekly digests will say, where it is not known or grows old. What is known is told meanwhile.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn renew(&self, now: Timestamp) -> StoreResult<()> {
+        let kinds = self.store.weekly_kinds().await?;
+        for kind in &kinds {
+            let is_known = self.by_kind.lock().await.get(kind).is_some_and(|card| card.is_younger(RENEWED, now));
+            if !is_known {
+                let value = self.work_out_kind(*kind, now).await?;
+                self.by_kind.lock().await.insert(*kind, Kept { at: now, value });
+            }
+        }
+        let are_known = self.moves.lock().await.as_ref().is_some_and(|moves| moves.is_younger(RENEWED, now));
+        if !kinds.is_empty() && !are_known {
+            let value = self.work_out_moves(now).await?;
+            *self.moves.lock().await = Some(Kept { at: now, value });
+        }
+        Ok(())
+    }
+
+    async fn work_out_kind(&self, kind: Kind, now: Timestamp) -> StoreResult<Scorecard> {
+        let tokens = self.store.changed_tokens(SOURCE, kind).await?;
+        self.work_out(kind, &tokens, now).await
     }
 
     async fn work_out(&self, kind: Kind, tokens: &[TokenId], now: Timestamp) -> StoreResult<Scorecard> {
@@ -118,6 +149,12 @@ impl Scorecards {
         if let Some(moves) = known.as_ref().and_then(|moves| moves.still(now)) {
             return Ok(moves);
         }
+        let moves = self.work_out_moves(now).await?;
+        *known = Some(Kept { at: now, value: moves.clone() });
+        Ok(moves)
+    }
+
+    async fn work_out_moves(&self, now: Timestamp) -> StoreResult<Moves> {
         let tokens = self.store.tokens_seen_since(SOURCE, Kind::Daily, now - 2 * DAY).await?;
         let windows: Vec<_> = tokens.iter().flat_map(|token| week::windows(token.id, now)).collect();
         let changes = week::changes(self.store.prices(SOURCE, Kind::Daily, &windows).await?, now);
@@ -125,8 +162,6 @@ impl Scorecards {
             let change = *changes.get(&token.id)?;
             Some(WeekMove { token: token.id, symbol: token.symbol, link: token.link, in_all: token.in_all, change })
         };
-        let moves: Moves = tokens.into_iter().filter_map(step).collect();
-        *known = Some(Kept { at: now, value: moves.clone() });
-        Ok(moves)
+        Ok(tokens.into_iter().filter_map(step).collect())
     }
 }

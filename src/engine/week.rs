@@ -15,15 +15,17 @@ pub fn windows(token: TokenId, now: Timestamp) -> [(TokenId, Timestamp, Timestam
     [now, now - Horizon::Week.length()].map(|end| (token, end - PATIENCE, end))
 }
 
-/// How prices went in the last week, as ratios: the newest price against the newest of a week ago.
+/// How prices went in a week, as ratios: the newest price against the newest that is a week older.
 pub fn changes(rows: impl IntoIterator<Item = (TokenId, Timestamp, Price)>, now: Timestamp) -> BTreeMap<TokenId, f64> {
     let prices: BTreeMap<(TokenId, Timestamp), Price> = rows.into_iter().map(|(token, at, price)| ((token, at), price)).collect();
-    let newest = |(token, from, until)| prices.range((token, from)..=(token, until)).next_back().map(|(_, price)| *price);
+    let newest = |token, from, until| prices.range((token, from)..=(token, until)).next_back().map(|((_, at), price)| (*at, *price));
     let mut tokens: Vec<_> = prices.keys().map(|(token, _)| *token).collect();
     tokens.dedup();
     let change = |token| {
-        let [late, early] = windows(token, now).map(newest);
-        Some((token, early?.change_to(late?)?))
+        let [(_, from, until), (_, earliest, _)] = windows(token, now);
+        let (at, late) = newest(token, from, until)?;
+        let (_, early) = newest(token, earliest, at - Horizon::Week.length())?;
+        Some((token, early.change_to(late)?))
     };
     tokens.into_iter().filter_map(change).collect()
 }
@@ -56,7 +58,12 @@ mod tests {
         let row = |text, price| (TOKEN, day(text), Price::Multiple(price));
         let of = |rows: Vec<_>| changes(rows, now).get(&TOKEN).map(|change| (change * 1000.0).round());
         assert_eq!(of(vec![row("2026-11-21", 2.2), row("2026-11-20", 9.0), row("2026-11-14", 2.0), row("2026-11-13", 9.0)]), Some(100.0));
-        assert_eq!(of(vec![row("2026-11-20", 1.0), row("2026-11-13", 2.0)]), Some(-500.0), "a day's delay on either side");
+        assert_eq!(
+            of(vec![row("2026-11-20", 1.0), row("2026-11-14", 9.0), row("2026-11-13", 2.0)]),
+            Some(-500.0),
+            "a day late, still a week"
+        );
+        assert_eq!(of(vec![row("2026-11-21", 1.0), row("2026-11-13", 2.0)]), Some(-500.0), "a day is missing");
         assert_eq!(of(vec![row("2026-11-21", 2.2)]), None);
         assert_eq!(of(vec![row("2026-11-18", 2.2), row("2026-11-14", 2.0)]), None, "too old to speak of now");
         assert_eq!(of(vec![(TOKEN, day("2026-11-21"), Price::Dollars(3.0)), row("2026-11-14", 2.0)]), None, "no measure in common");

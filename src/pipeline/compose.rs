@@ -2,6 +2,8 @@
 
 mod weekly;
 
+pub use weekly::keep_reviews_new;
+
 use crate::{
     cache::Scorecards,
     clock::SharedClock,

@@ -65,7 +65,7 @@ const RESTORED: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS
     WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 20";
 const UNTOLD_QUARANTINES: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FROM destinations d
     WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
-      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.id LIMIT 20";
+      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.next_probe_at LIMIT 20";
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1 AND quarantine_reason IS NOT NULL";
 

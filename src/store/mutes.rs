@@ -49,7 +49,7 @@ const DROP_MESSAGES: &str = concat!(
 macro_rules! held_of_token {
     () => {
         "destination_id = $1 AND state = 'pending' AND (CAST($2 AS BIGINT) IS NULL
-            OR change_id IN (SELECT c.id FROM changes c WHERE c.token_id = CAST($2 AS BIGINT)))"
+            OR EXISTS (SELECT 1 FROM changes c WHERE c.id = change_id AND c.token_id = CAST($2 AS BIGINT)))"
     };
 }
 // An earlier end, or none: what the mute held is composed then, which holds on what another mute or limit still holds.

@@ -166,7 +166,7 @@ const FORGET_REJECTED: &str = "UPDATE updates_seen SET body = NULL WHERE state =
 const FORGET_NOTICES: &str = "UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'";
 
 const FORGOTTEN: &str = "SELECT d.id FROM destinations d WHERE d.forgotten_at < $2 AND (d.forgotten_at < $1
-    OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued')) ORDER BY d.id LIMIT 100";
+    OR NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued')) ORDER BY d.forgotten_at LIMIT 100";
 
 pub(super) const STATEMENTS: &[&str] = &[
     KNOWN,

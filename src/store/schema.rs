@@ -88,15 +88,42 @@ impl Store {
     /// # Errors
     /// Where the database fails in another way.
     pub async fn refused_statements(&self) -> StoreResult<Vec<String>> {
-        let own = PAIRS.iter().chain(transfer::PAIRS).flat_map(|pairs| pairs.iter());
-        let own = own.map(|pair| per_db!(self.db, sqlite: pair.0, postgres: pair.1));
         let mut refused = Vec::new();
-        for statement in STATEMENTS.iter().chain(transfer::STATEMENTS).flat_map(|list| list.iter().copied()).chain(own) {
+        for statement in self.statements() {
             if let Err(error) = self.prepare(statement).await {
                 refused.push(format!("{error}: {statement}"));
             }
         }
         Ok(refused)
+    }
+
+    /// Where SQLite goes through a table or an index from end to end, with the statement for which it does: what makes a large installation
+    /// stand still. Moves are left out, which read everything. PostgreSQL chooses by what it counted: an empty database says nothing about it.
+    ///
+    /// # Errors
+    /// Where the database fails, or is PostgreSQL.
+    pub async fn walks(&self) -> StoreResult<Vec<String>> {
+        let mut walks = Vec::new();
+        for statement in self.serving() {
+            let explain = format!("EXPLAIN QUERY PLAN {statement}");
+            let steps: Vec<(i64, i64, i64, String)> =
+                on_db!(self.db, pool => sqlx::query_as(AssertSqlSafe(explain.as_str())).fetch_all(pool).await)?;
+            let steps: Vec<&str> = steps.iter().map(|(.., step)| step.as_str()).collect();
+            let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+            walks.extend(steps.iter().filter(|step| is_walk(step, &steps)).map(|step| format!("{step}: {words}")));
+        }
+        Ok(walks)
+    }
+
+    /// What runs while an instance serves.
+    fn serving(&self) -> impl Iterator<Item = &'static str> {
+        let own = PAIRS.iter().flat_map(|pairs| pairs.iter()).map(|pair| per_db!(self.db, sqlite: pair.0, postgres: pair.1));
+        STATEMENTS.iter().flat_map(|list| list.iter().copied()).chain(own)
+    }
+
+    fn statements(&self) -> impl Iterator<Item = &'static str> {
+        let moving = transfer::PAIRS.iter().flat_map(|pairs| pairs.iter()).map(|pair| per_db!(self.db, sqlite: pair.0, postgres: pair.1));
+        self.serving().chain(transfer::STATEMENTS.iter().flat_map(|list| list.iter().copied())).chain(moving)
     }
 
     async fn prepare(&self, statement: &'static str) -> Result<(), sqlx::Error> {
@@ -106,4 +133,11 @@ impl Store {
             (&mut *connection).prepare(AssertSqlSafe(statement).into_sql_str()).await.map(drop)
         })
     }
+}
+
+/// Whether a step of a plan goes through all of a table: not of a list that was bound, nor of what a part of the statement itself gave.
+fn is_walk(step: &str, plan: &[&str]) -> bool {
+    let Some(name) = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()) else { return false };
+    let is_own = plan.iter().any(|other| other.strip_prefix("MATERIALIZE ").or(other.strip_prefix("CO-ROUTINE ")) == Some(name));
+    !is_own && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW")
 }

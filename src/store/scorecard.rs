@@ -39,6 +39,8 @@ const SEEN_TOKENS: (&str, &str) = json_list!(
      WHERE s.source = $1 AND s.kind = $2 AND s.seen_at >= $3"
 );
 
+const WEEKLY_KINDS: (&str, &str) =
+    json_list!("s.kind", "FROM (SELECT DISTINCT kind FROM subscriptions WHERE delivery = 'digest-weekly') s");
 const WEEKLY_TARGETS: (&str, &str) = over_rows!(
     "SELECT s.destination_id, s.target FROM subscriptions s WHERE s.delivery = 'digest-weekly'
         AND s.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
@@ -49,7 +51,7 @@ const EXCLUSIONS: (&str, &str) = over_rows!(
     ")"
 );
 
-pub(super) const PAIRS: &[(&str, &str)] = &[CHANGED_TOKENS, PRICES, SEEN_TOKENS, WEEKLY_TARGETS, EXCLUSIONS];
+pub(super) const PAIRS: &[(&str, &str)] = &[CHANGED_TOKENS, PRICES, SEEN_TOKENS, WEEKLY_KINDS, WEEKLY_TARGETS, EXCLUSIONS];
 
 /// A token whose rows come in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -93,6 +95,16 @@ impl Store {
             wishes.entry(DestinationId(id)).or_default().excluded.insert(TokenId(token));
         }
         Ok(wishes)
+    }
+
+    /// The kinds of which anybody hears once a week.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn weekly_kinds(&self) -> StoreResult<BTreeSet<Kind>> {
+        let sql = self.words(WEEKLY_KINDS);
+        let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql).fetch_one(pool).await)?;
+        Ok(list(&rows)?.into_iter().map(|(kind,): (Kind,)| kind).collect())
     }
 
     /// The tokens whose calls of a kind ever changed.

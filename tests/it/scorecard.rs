@@ -124,6 +124,26 @@ on_both!(what_was_taken_back_and_what_has_no_price_is_not_counted, |db| async mo
     assert_eq!(scorecards.of_kind(Kind::Daily, later).await.unwrap().up, too_few([0, 0, 0]));
 });
 
+on_both!(what_weekly_digests_will_say_is_worked_out_beforehand, |db| async move {
+    let mut app = TestApp::start(db).await;
+    lived(&app.db.url, SOL, BEGIN, &waves(140), &turns(50)).await;
+    let (now, hours) = (app.clock.now(), |hours: u64| std::time::Duration::from_secs(hours * 3600));
+    let known = |card: bellwether::domain::Scorecard| card.up[0].calls();
+    let scorecards = Scorecards::new(app.db.store.clone());
+    let nobodys = Scorecards::new(app.db.store.clone());
+    nobodys.renew(now).await.unwrap();
+    app.person_subscribes(PERSON, "sol digest-weekly").await;
+    scorecards.renew(now).await.unwrap();
+    run_sql(&app.db.url, "DELETE FROM changes").await;
+    assert_eq!(known(nobodys.of_kind(Kind::Daily, now).await.unwrap()), 0, "where nobody hears of anything weekly nothing is worked out");
+    assert_eq!(known(scorecards.of_kind(Kind::Daily, now + hours(2)).await.unwrap()), 25, "it was known already");
+    scorecards.renew(now + hours(2)).await.unwrap();
+    assert_eq!(known(scorecards.of_kind(Kind::Daily, now + hours(2)).await.unwrap()), 25);
+    scorecards.renew(now + hours(3)).await.unwrap();
+    assert_eq!(known(scorecards.of_kind(Kind::Daily, now + hours(3)).await.unwrap()), 0, "it is renewed before it is too old");
+    app.telegram_messages();
+});
+
 on_both!(prices_are_read_for_the_windows_that_were_asked_for, |db| async move {
     lived(&db.url, SOL, BEGIN, &waves(10), &[]).await;
     let day = |day: &str| Timestamp::parse(day).unwrap();

@@ -6,6 +6,59 @@ on_both!(every_statement_is_understood, |db| async move {
     assert_eq!(db.store.refused_statements().await.unwrap(), Vec::<String>::new());
 });
 
+/// Whoever adds a line here has seen that the table stays small, or that nobody waits for the statement.
+#[tokio::test]
+async fn sqlite_walks_no_other_tables_than_these() {
+    let walks = TestDb::sqlite().await.store.walks().await.unwrap();
+    let mut walks: Vec<_> = walks.iter().map(|walk| walk.chars().take(120).collect::<String>().trim_end().to_owned()).collect();
+    walks.sort();
+    insta::assert_snapshot!(walks.join("\n"), @r"
+    SCAN a: SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quarantine_reason, d.quarantine_reason, a.created_at FROM a
+    SCAN a: SELECT json_object('action', a.action, 'at', a.at, 'server_or_group', a.tenant, 'place', d.label, 'chat', d.chat
+    SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
+    SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT COUNT(*) FROM alerts WHERE state = 'pending'
+    SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
+    SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
+    SCAN changes: INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete) VALU
+    SCAN changes: SELECT COUNT(*) FROM changes WHERE timing <> 'history'
+    SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FR
+    SCAN d: INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at) WITH decid
+    SCAN d: SELECT json_object('place', d.label, 'chat', d.chat, 'topic', d.topic, 'created_at', d.created_at) FROM destinat
+    SCAN deep_links: DELETE FROM deep_links WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
+    SCAN destinations USING INDEX destinations_in_quarantine: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued')
+    SCAN destinations USING INDEX destinations_in_quarantine: SELECT COUNT(*) FROM destinations WHERE quarantine_reason IS N
+    SCAN destinations USING INDEX destinations_in_quarantine: UPDATE alerts SET state = 'dead' WHERE id = $1 AND state = 'pe
+    SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND sta
+    SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET state = 'dropped', finished_at = $2, count
+    SCAN destinations: UPDATE destinations SET creator = NULL WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
+    SCAN fanout_jobs USING INDEX sqlite_autoindex_fanout_jobs_1: SELECT change_id, after_destination FROM fanout_jobs ORDER
+    SCAN fanout_jobs: UPDATE fanout_jobs SET after_destination = CASE WHEN after_destination > 0 THEN 0 ELSE after_destinati
+    SCAN l: SELECT json_object('command', l.command, 'words', l.words, 'created_at', l.created_at, 'valid_until', l.expires_
+    SCAN l: SELECT json_object('query', l.query, 'found', CASE WHEN l.found THEN 'yes' ELSE 'no' END, 'asked_at', l.asked_at
+    SCAN lookups: SELECT found, asked_at FROM lookups WHERE source = $1 AND query = $2 ORDER BY asked_at DESC, id DESC LIMIT
+    SCAN lookups: UPDATE lookups SET person = '' WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
+    SCAN m USING INDEX messages_dead: SELECT COUNT(*) FROM messages m WHERE m.state = 'dead' AND m.finished_at > $1 AND m.fi
+    SCAN m USING INDEX messages_dead: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.c
+    SCAN m USING INDEX messages_queued: SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id WHE
+    SCAN m: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at FROM messages m
+    SCAN messages USING COVERING INDEX messages_by_platform: SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'qu
+    SCAN messages USING COVERING INDEX messages_dead: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS queue
+    SCAN messages USING COVERING INDEX messages_dead: SELECT COUNT(*) FROM messages WHERE state = 'dead'
+    SCAN messages USING COVERING INDEX messages_queued: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
+    SCAN messages USING INDEX messages_by_platform: UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_unt
+    SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
+    SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
+    SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
+    SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
+    SCAN subscriptions: SELECT json_group_array(json_array(s.kind)) FROM (SELECT DISTINCT kind FROM subscriptions WHERE deli
+    SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
+    SCAN token_mutes: DELETE FROM token_mutes WHERE muted_until < $1
+    SCAN updates_seen USING INDEX updates_open: SELECT update_id, body FROM updates_seen WHERE state = 'stored' ORDER BY upd
+    SCAN updates_seen: SELECT COUNT(*) FROM updates_seen WHERE state = 'rejected'
+    SCAN updates_seen: UPDATE updates_seen SET body = NULL WHERE state = 'rejected' AND body LIKE '%' || CAST($1 AS TEXT) ||
+    ");
+}
+
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
     let sqlite = TestDb::sqlite().await.store.schema().await.unwrap();

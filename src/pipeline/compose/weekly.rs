@@ -2,10 +2,27 @@
 
 use crate::{
     cache::Scorecards,
+    clock::SharedClock,
     domain::{Composition, Delivery, DestinationId, Draft, MessageBody, Timestamp},
     store::{Store, StoreResult},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps what reviews are made of from growing old, so that none is worked out while alerts wait; until told to stop.
+pub async fn keep_reviews_new(scorecards: Scorecards, clock: SharedClock, shutdown: CancellationToken) {
+    let renewing = async {
+        loop {
+            if let Err(error) = scorecards.renew(clock.now()).await {
+                tracing::warn!(%error, "what weekly digests look back on could not be worked out; trying again in a minute");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! { () = shutdown.cancelled() => {}, () = renewing => {} }
+}
 
 /// Adds its review to the last part of each weekly digest.
 pub(super) async fn add_reviews(store: &Store, scorecards: &Scorecards, compositions: &mut [(DestinationId, Composition)], now: Timestamp) {
