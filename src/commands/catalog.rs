@@ -85,6 +85,8 @@ const fn tokens(name: &'static str, description: &'static str) -> OptionSpec {
 
 const TOKENS: OptionSpec = tokens("tokens", "Symbols or #ids separated by commas, such as SOL,ETH, or all");
 const TOKEN: OptionSpec = tokens("token", "A symbol or #id, such as SOL");
+const WHY_TOKEN: OptionSpec = OptionSpec { required: false, ..TOKEN };
+const WHY_MESSAGE: OptionSpec = option("message", "An alert instead of a token: its link or its id", OptionKind::Text);
 const KIND: OptionSpec =
     option("kind", "Which signal: daily (if you choose none), hourly, grade, fundamental or levels", OptionKind::Choice(KINDS));
 const KIND_OR_EVERY: OptionSpec = option("kind", "Which signal; every kind if you choose none", OptionKind::Choice(KINDS));
@@ -144,7 +146,12 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere("subscriptions", "List what you are subscribed to", &[], Command::Subscriptions),
     everywhere("signal", "Show the latest call of a token", &[TOKEN, KIND], Command::Signal),
     everywhere("history", "Show how the call of a token changed", &[TOKEN, KIND], Command::History),
-    everywhere("why", "Show why the last change of a token was told to you, or was not", &[TOKEN, KIND], Command::Why),
+    everywhere(
+        "why",
+        "Show why an alert came, or why the last change of a token was not told to you",
+        &[WHY_TOKEN, KIND, WHY_MESSAGE],
+        Command::Why,
+    ),
     everywhere(
         "settings",
         "Show or change how often and at which hours you are told",
@@ -188,8 +195,8 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, MUTE_TOKEN, CHANNEL], Command::ChannelMute),
     of_channel(
         "why",
-        "Show why the last change of a token was told in a channel, or was not",
-        &[TOKEN, KIND, CHANNEL],
+        "Show why an alert came to a channel, or why the last change of a token did not",
+        &[WHY_TOKEN, KIND, WHY_MESSAGE, CHANNEL],
         Command::ChannelWhy,
     ),
     of_channel("test", "Post a test message in a channel", &[CHANNEL], Command::ChannelTest),

@@ -15,6 +15,7 @@ mod history;
 mod imagined;
 mod inbox;
 mod lookup;
+mod message_reference;
 mod mute;
 mod options;
 mod place;
@@ -31,12 +32,12 @@ mod subscribe;
 mod subscriptions;
 mod tokens;
 mod unsubscribe;
-
 mod why;
 pub mod words;
 
 pub use crate::store::TakenUp;
 pub use authorize::{Action, Refusal, authorize};
+pub use buttons::ButtonCommand;
 pub use catalog::{CATALOG, CommandSpec, OptionKind, OptionSpec, Scope, channel_subcommands, command_named, telegram_commands};
 pub use deep_links::DEEP_LINK_VALID;
 pub use desk::{Desk, DeskSettings};

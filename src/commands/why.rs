@@ -1,26 +1,87 @@
-//! `/why`: how the last change of a token came here, or what stood in its way. Everything is read from what was stored on the way.
+//! `/why`: how the last change of a token came here, or what stood in its way; how an alert came, for whoever reads it. Everything is read
+//! from what was stored on the way.
 
 use super::{
-    Action, Request,
+    Action, Request, Venue,
     desk::{Desk, Outcome, SOURCE, Stop},
+    message_reference::MessageReference,
+    options::FREE_WORDS,
     place::{self, Place},
     signal::{Subject, follow_it},
 };
-use crate::domain::{
-    AlertState, Fate, Nature, Target, Timing, Trace, TracedAlert, TracedMessage,
-    wording::{Card, Phrase, Tone, WhyPhrase},
+use crate::{
+    domain::{
+        Address, AlertId, AlertState, AlertTrace, Change, Fate, Nature, Platform, Target, Timestamp, Timing, Trace, TracedAlert,
+        TracedMessage,
+        wording::{Card, Phrase, RefusalPhrase, TokenLabel, Tone, WhyPhrase},
+    },
+    store::StoreResult,
 };
 
 const EXAMPLE: &str = "/why SOL";
+/// The most alerts of one message whose way is told.
+const MOST_SHOWN: u32 = 10;
+/// The option that a button fills in; nobody types it.
+pub(super) const ALERT: &str = "alert";
+/// The option that names a message.
+pub(super) const MESSAGE: &str = "message";
 
 impl Desk {
+    /// Of an alert that is read here, for everybody here (W1); else of a token, for oneself.
     pub(super) async fn why_own(&self, request: &Request) -> Outcome {
+        if let Some(card) = self.why_alert(request, &read_here(request)).await? {
+            return Ok(card.into());
+        }
         self.require(request, Action::ManageOwn)?;
-        Ok(self.why(request, &place::own(request, "why")).await?.into())
+        Ok(self.why_token(request, &place::own(request, "why")).await?.into())
+    }
+
+    /// Of an alert of the place, else of a token.
+    pub(super) async fn why(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
+        match self.why_alert(request, std::slice::from_ref(&place.destination.address)).await? {
+            Some(card) => Ok(card),
+            None => self.why_token(request, place).await,
+        }
+    }
+
+    /// The way of the very alerts that are meant by a button, a reply or a link, where they are among what may be read; nothing where a token
+    /// is asked about.
+    async fn why_alert(&self, request: &Request, readable: &[Address]) -> Result<Option<Card>, Stop> {
+        let Some(asked) = asked(request)? else { return Ok(None) };
+        let mut traces = self.traces(asked, readable).await?;
+        let names_token = ["token", FREE_WORDS].iter().any(|name| request.invocation.options.contains_key(*name));
+        if names_token {
+            let Subject { token, .. } = self.subject(request, EXAMPLE).await?;
+            traces.retain(|trace| trace.change.token == token.id);
+        }
+        match traces.as_slice() {
+            [] if names_token => Ok(None),
+            [] => Err(Stop::with_example(RefusalPhrase::NoSuchAlert, EXAMPLE)),
+            [one] => Ok(Some(alert_card(one))),
+            several => Ok(Some(message_card(several))),
+        }
+    }
+
+    async fn traces(&self, asked: Asked, readable: &[Address]) -> StoreResult<Vec<AlertTrace>> {
+        match asked {
+            Asked::Alert(alert) => {
+                let trace = self.store.trace_of_alert(alert).await?;
+                Ok(trace.into_iter().filter(|trace| readable.iter().any(|chat| is_same_chat(chat, &trace.address))).collect())
+            }
+            Asked::Message(message) => {
+                for chat in readable.iter().filter(|chat| message.is_of(chat)) {
+                    let traces = self.store.traces_of_message(chat, &message.id, MOST_SHOWN).await?;
+                    if !traces.is_empty() {
+                        return Ok(traces);
+                    }
+                }
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// The way of the last change of the token to a place.
-    pub(super) async fn why(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
+    async fn why_token(&self, request: &Request, place: &Place) -> Result<Card, Stop> {
         let Subject { token, label, kind } = self.subject(request, EXAMPLE).await?;
         let destination = self.store.destination_at(&place.destination.address).await?;
         let trace = self.store.trace(destination.as_ref().map(|destination| destination.id), SOURCE, kind, token.id).await?;
@@ -31,43 +92,109 @@ impl Desk {
             card.lines.push(if call.is_some() { WhyPhrase::NothingChanged.into() } else { follow_it });
             return Ok(card);
         };
-        let (from, to, place_label) = (trace.change.from, trace.change.to, place.label.as_deref().map(Box::from));
-        let title = match trace.change.nature {
-            Nature::Turned | Nature::Crossed { .. } => WhyPhrase::Turned { token: Box::new(label), kind, from, to, label: place_label },
-            Nature::Correction { .. } => WhyPhrase::Corrected { token: label, kind, to, label: place_label },
-        };
-        let mut card = Card::new(Tone::Neutral, title.into());
-        card.lines = stages(&trace, self.settings.all_tokens).into_iter().map(Phrase::from).collect();
+        let mut lines = seen(&trace.change, trace.polled_at);
+        match &trace.alert {
+            Some(alert) => lines.extend(of_alert(alert)),
+            None => lines.push(why_none(&trace, self.settings.all_tokens)),
+        }
+        let mut card = card(title(&trace.change, label, place.label.as_deref()), lines, token.link);
         if trace.subscriptions.is_empty() {
             card.lines.push(follow_it);
         }
-        card.link = token.link;
         Ok(card)
     }
 }
 
-/// The way, stage by stage.
-fn stages(trace: &Trace, all_tokens: u32) -> Vec<WhyPhrase> {
-    let change = &trace.change;
-    let (kind, data_time, from, to) = (change.kind, change.data_time, change.from, change.to);
-    let mut lines = vec![
-        match change.nature {
-            Nature::Turned => WhyPhrase::Row { kind, data_time, from, to },
-            Nature::Crossed { .. } => WhyPhrase::Crossed {
-                kind,
-                data_time,
-                line: to,
-                number: change.crossing.as_ref().map(|crossing| crossing.price).or(change.trader_grade),
-            },
-            Nature::Correction { .. } => WhyPhrase::Restated { kind, data_time, from, to },
-        },
-        WhyPhrase::Seen { polled_at: trace.polled_at, detected_at: change.detected_at },
-    ];
-    match &trace.alert {
-        Some(alert) => lines.extend(of_alert(alert)),
-        None => lines.push(why_none(trace, all_tokens)),
+/// What is asked about, where it is no token.
+enum Asked {
+    Alert(AlertId),
+    Message(MessageReference),
+}
+
+fn asked(request: &Request) -> Result<Option<Asked>, Stop> {
+    let option = |name: &str| request.invocation.options.get(name);
+    let no_such = || Stop::with_example(RefusalPhrase::NoSuchAlert, EXAMPLE);
+    match (option(ALERT), option(MESSAGE)) {
+        (Some(id), _) => Ok(Some(Asked::Alert(AlertId(id.parse().map_err(|_| no_such())?)))),
+        (None, Some(text)) => Ok(Some(Asked::Message(MessageReference::parse(text).ok_or_else(no_such)?))),
+        (None, None) => Ok(None),
     }
-    lines
+}
+
+/// The chats whose alerts the actor reads: one's own, that in which it was asked, and that whose button brought them here.
+fn read_here(request: &Request) -> Vec<Address> {
+    let here = match &request.venue {
+        Venue::Server { channel, .. } => Some(Address::new(Platform::Discord, channel.clone())),
+        Venue::Private { .. } | Venue::Group { .. } | Venue::Elsewhere { .. } => None,
+    };
+    let brought_from = request.channel.as_ref().map(|channel| channel.address.clone());
+    [Some(request.own_address().clone()), here, brought_from].into_iter().flatten().collect()
+}
+
+fn is_same_chat(one: &Address, other: &Address) -> bool {
+    one.platform == other.platform && one.chat == other.chat
+}
+
+fn card(title: WhyPhrase, lines: Vec<WhyPhrase>, link: Option<String>) -> Card {
+    let mut card = Card::new(Tone::Neutral, title.into());
+    card.lines = lines.into_iter().map(Phrase::from).collect();
+    card.link = link;
+    card
+}
+
+fn alert_card(trace: &AlertTrace) -> Card {
+    let label = TokenLabel { symbol: trace.symbol.clone(), name: String::new(), id: None };
+    let lines = seen(&trace.change, trace.polled_at).into_iter().chain(of_alert(&trace.alert)).collect();
+    card(title(&trace.change, label, None), lines, trace.link.clone())
+}
+
+/// The ways of several alerts until they were one message, and what became of that.
+fn message_card(traces: &[AlertTrace]) -> Card {
+    let message = traces.last().and_then(|trace| trace.alert.message.as_ref());
+    let shown = u32::try_from(traces.len()).unwrap_or(u32::MAX);
+    let changes = message.map_or(shown, |message| message.alerts.max(shown));
+    let mut lines: Vec<_> = traces.iter().map(part).collect();
+    lines.extend((changes > shown).then_some(WhyPhrase::More { changes: changes - shown }));
+    lines.extend(message.iter().flat_map(|message| of_message(&TracedMessage { alerts: 1, ..(*message).clone() })));
+    card(WhyPhrase::Message { changes }, lines, None)
+}
+
+fn part(trace: &AlertTrace) -> WhyPhrase {
+    let (change, alert) = (&trace.change, &trace.alert);
+    WhyPhrase::Part {
+        symbol: trace.symbol.clone(),
+        kind: change.kind,
+        from: change.from,
+        to: change.to,
+        is_correction: matches!(change.nature, Nature::Correction { .. }),
+        polled_at: trace.polled_at,
+        held_until: alert.held_until,
+        reason: alert.reason,
+    }
+}
+
+fn title(change: &Change, token: TokenLabel, place: Option<&str>) -> WhyPhrase {
+    let (kind, from, to, label) = (change.kind, change.from, change.to, place.map(Box::from));
+    match change.nature {
+        Nature::Turned | Nature::Crossed { .. } => WhyPhrase::Turned { token: Box::new(token), kind, from, to, label },
+        Nature::Correction { .. } => WhyPhrase::Corrected { token, kind, to, label },
+    }
+}
+
+/// The row that said so, and the poll that saw it.
+fn seen(change: &Change, polled_at: Timestamp) -> Vec<WhyPhrase> {
+    let (kind, data_time, from, to) = (change.kind, change.data_time, change.from, change.to);
+    let row = match change.nature {
+        Nature::Turned => WhyPhrase::Row { kind, data_time, from, to },
+        Nature::Crossed { .. } => WhyPhrase::Crossed {
+            kind,
+            data_time,
+            line: to,
+            number: change.crossing.as_ref().map(|crossing| crossing.price).or(change.trader_grade),
+        },
+        Nature::Correction { .. } => WhyPhrase::Restated { kind, data_time, from, to },
+    };
+    vec![row, WhyPhrase::Seen { polled_at, detected_at: change.detected_at }]
 }
 
 /// What stood in the way of a change that made no alert here.

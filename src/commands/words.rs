@@ -1,7 +1,7 @@
 //! Free words after a command, as on Telegram, become its options: in any order, keywords before symbols (`rules.md` 5.1). What the options
 //! mean is judged by the command itself, so that nothing is dropped here: what fits nowhere stands under `words`.
 
-use super::Command;
+use super::{Command, message_reference::MessageReference};
 use crate::domain::{Delivery, Direction, Kind};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,12 @@ pub fn parse(command: Command, text: &str) -> BTreeMap<String, String> {
             lines.into_iter().for_each(|line| options.add("threshold", line));
         }
         Command::Unsubscribe | Command::ChannelUnsubscribe => options.tokens(text, "tokens"),
-        Command::Signal | Command::History | Command::Why | Command::ChannelWhy => options.tokens(text, "token"),
+        Command::Signal | Command::History => options.tokens(text, "token"),
+        Command::Why | Command::ChannelWhy => {
+            let (links, others): (Vec<_>, Vec<_>) = items(text).partition(|item| MessageReference::is_link(item));
+            options.tokens(&others.join(" "), "token");
+            links.into_iter().for_each(|link| options.add("message", link));
+        }
         Command::Settings | Command::ChannelSettings => options.assignments(text),
         Command::Mute | Command::ChannelMute => options.mute(text),
         Command::Privacy => options.first_as("action", text),
@@ -151,6 +156,7 @@ mod tests {
     fn one_token_and_a_kind() {
         assert_eq!(said(Command::Signal, "SOL hourly"), "kind=hourly token=SOL");
         assert_eq!(said(Command::History, "#1"), "token=#1");
+        assert_eq!(said(Command::Why, "https://t.me/c/1234/7 SOL"), "message=https://t.me/c/1234/7 token=SOL");
     }
 
     #[test]

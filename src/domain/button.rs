@@ -1,6 +1,6 @@
 //! Buttons under an alert: what stands behind one, and what comes back when it is pressed (`rules.md` 5.10).
 
-use super::{Address, Kind, Place, Timestamp, TokenId};
+use super::{Address, AlertId, Kind, Place, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -62,11 +62,13 @@ pub enum ButtonVerb {
     History,
     /// Ends its alerts of that kind.
     Unsubscribe,
+    /// Tells how the alert came here.
+    Why,
 }
 
 impl ButtonVerb {
     /// Every one, in the order in which they stand.
-    pub const ALL: &'static [Self] = &[Self::Mute, Self::History, Self::Unsubscribe];
+    pub const ALL: &'static [Self] = &[Self::Mute, Self::History, Self::Unsubscribe, Self::Why];
 
     /// The word that is sent with it.
     pub const fn as_str(self) -> &'static str {
@@ -74,6 +76,7 @@ impl ButtonVerb {
             Self::Mute => "mute",
             Self::History => "history",
             Self::Unsubscribe => "unsubscribe",
+            Self::Why => "why",
         }
     }
 }
@@ -124,6 +127,9 @@ pub struct ButtonSubject {
     pub token: TokenId,
     /// The signal of the alert.
     pub kind: Kind,
+    /// The alert; of several about one call the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertId>,
 }
 
 /// Buttons that still do what they say.

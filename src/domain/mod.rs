@@ -53,5 +53,5 @@ pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, Situation,
 pub use threshold::{Passed, Threshold, Watched};
 pub use time::{Day, Timestamp};
 pub use token::{MAX_NAME, Token, clean_name};
-pub use trace::{Fate, Trace, TracedAlert, TracedMessage};
+pub use trace::{AlertTrace, Fate, Trace, TracedAlert, TracedMessage};
 pub use wall_clock::{TimeOfDay, WallClockError, Zone};

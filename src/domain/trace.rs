@@ -1,6 +1,6 @@
-//! What became of one change for one destination: what `/why` tells.
+//! What became of one change for one destination: what `/why` tells of a token, and of an alert.
 
-use super::{AlertState, Change, Reason, Target, Timestamp};
+use super::{Address, AlertState, Change, Reason, Target, Timestamp};
 
 /// The way of a change to a destination, as far as it went.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,23 @@ pub struct Trace {
     pub subscriptions: Vec<(Target, Timestamp)>,
     /// Whether the destination left the token out of its `all`.
     pub excluded: bool,
+}
+
+/// The way of one alert, as far as it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertTrace {
+    /// What changed.
+    pub change: Change,
+    /// The token's symbol.
+    pub symbol: String,
+    /// Where to read more.
+    pub link: Option<String>,
+    /// When the poll that saw it began.
+    pub polled_at: Timestamp,
+    /// Where it is told.
+    pub address: Address,
+    /// What was decided, and what came of that.
+    pub alert: TracedAlert,
 }
 
 /// What was decided, and what came of that.

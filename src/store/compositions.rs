@@ -106,7 +106,7 @@ impl DecisionRows {
                 buttons.extend(
                     draft
                         .body
-                        .buttons()
+                        .buttons(&draft.alerts)
                         .map(|(id, subject)| (id.as_str(), destination.0, serde_json::to_string(&subject).unwrap_or_default())),
                 );
             }

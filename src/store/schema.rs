@@ -63,6 +63,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     signals::PAIRS,
     thresholds::PAIRS,
     token_search::PAIRS,
+    trace::PAIRS,
     wanted::PAIRS,
 ];
 

@@ -3,11 +3,20 @@
 use super::{
     Store, StoreError, StoreResult,
     changes::{ChangeRow, StoredChange, change_columns},
-    dialect::on_db,
+    destinations::address_of,
+    dialect::{on_db, over_rows},
 };
 use crate::domain::{
-    AlertState, DestinationId, Fate, Kind, Reason, SourceId, Target, Timestamp, TokenId, Trace, TracedAlert, TracedMessage,
+    Address, AlertId, AlertState, AlertTrace, DestinationId, Fate, Kind, Reason, SourceId, Target, Timestamp, TokenId, Trace, TracedAlert,
+    TracedMessage,
 };
+
+macro_rules! alert_columns {
+    () => {
+        "a.reason, a.state, a.created_at, a.release_at, a.told_at IS NOT NULL AS was_told, m.state AS message_state,
+         m.created_at AS composed_at, m.attempts, m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts"
+    };
+}
 
 // The crossing of a threshold is news to those alone who drew that line.
 const CHANGE: &str = concat!(
@@ -19,16 +28,34 @@ const CHANGE: &str = concat!(
      WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed' OR c.kind = 'levels'
         OR EXISTS (SELECT 1 FROM alerts a WHERE a.change_id = c.id AND a.destination_id = $4)) ORDER BY c.data_time DESC, c.id DESC LIMIT 1"
 );
-const ALERT: &str =
-    "SELECT a.reason, a.state, a.created_at, a.release_at, a.told_at IS NOT NULL AS was_told, m.state AS message_state, m.created_at AS composed_at, m.attempts,
-        m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts
-    FROM alerts a LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
-    WHERE a.change_id = $1 AND a.destination_id = $2 ORDER BY m.id DESC LIMIT 1";
+const ALERT: &str = concat!(
+    "SELECT ",
+    alert_columns!(),
+    " FROM alerts a LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
+    WHERE a.change_id = $1 AND a.destination_id = $2 ORDER BY m.id DESC LIMIT 1"
+);
+const OF_ALERTS: (&str, &str) = over_rows!(
+    concat!(
+        "SELECT ",
+        change_columns!(),
+        ", p.started_at AS polled_at, d.platform, d.chat, d.topic, ",
+        alert_columns!(),
+        " FROM alerts a JOIN changes c ON c.id = a.change_id JOIN polls p ON p.id = c.poll_id JOIN destinations d ON d.id = a.destination_id
+         LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
+         LEFT JOIN messages m ON m.id = (SELECT MAX(l.message_id) FROM message_alerts l WHERE l.alert_id = a.id)
+         WHERE a.id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
+    ),
+    ") ORDER BY a.id"
+);
+/// A chat numbers its messages across its topics.
+const TOLD_BY: &str = "SELECT DISTINCT l.alert_id FROM destinations d JOIN messages m ON m.destination_id = d.id
+    JOIN message_alerts l ON l.message_id = m.id WHERE d.platform = $1 AND d.chat = $2 AND m.platform_id = $3 ORDER BY l.alert_id LIMIT $4";
 const SUBSCRIPTIONS: &str = "SELECT target, created_at FROM subscriptions
     WHERE destination_id = $1 AND source = $2 AND kind = $3 AND target IN ('all', $4) ORDER BY target";
 const EXCLUDED: &str = "SELECT COUNT(*) FROM exclusions WHERE destination_id = $1 AND source = $2 AND kind = $3 AND token_id = $4";
 
-pub(super) const STATEMENTS: &[&str] = &[CHANGE, ALERT, SUBSCRIPTIONS, EXCLUDED];
+pub(super) const STATEMENTS: &[&str] = &[CHANGE, ALERT, TOLD_BY, SUBSCRIPTIONS, EXCLUDED];
+pub(super) const PAIRS: &[(&str, &str)] = &[OF_ALERTS];
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -36,6 +63,26 @@ struct Row {
     change: ChangeRow,
     polled_at: i64,
     under_way: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct TracedRow {
+    #[sqlx(flatten)]
+    change: ChangeRow,
+    polled_at: i64,
+    platform: String,
+    chat: String,
+    topic: String,
+    #[sqlx(flatten)]
+    alert: AlertRow,
+}
+
+impl TracedRow {
+    fn read(self) -> StoreResult<AlertTrace> {
+        let StoredChange { change, symbol, link, .. } = StoredChange::try_from(self.change)?;
+        let (polled_at, address) = (Timestamp::from_millis(self.polled_at), address_of(&self.platform, self.chat, self.topic)?);
+        Ok(AlertTrace { change, symbol, link, polled_at, address, alert: self.alert.read()? })
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -113,5 +160,30 @@ impl Store {
             .bind(place).bind(source.as_str()).bind(kind.as_str()).bind(token.0).fetch_one(pool).await)?;
         let alert = alert.map(AlertRow::read).transpose()?;
         Ok(Some(Trace { change, polled_at, under_way, in_all, alert, subscriptions, excluded: excluded > 0 }))
+    }
+
+    /// The way of one alert; none where it is not known any more. Whoever asks may not be allowed to read it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn trace_of_alert(&self, alert: AlertId) -> StoreResult<Option<AlertTrace>> {
+        Ok(self.traces_of(&[alert.0]).await?.pop())
+    }
+
+    /// The ways of the alerts that a message of a chat tells, by what the platform calls the message: the first ones, at most `most`; none
+    /// where it tells none.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn traces_of_message(&self, chat: &Address, platform_id: &str, most: u32) -> StoreResult<Vec<AlertTrace>> {
+        let alerts: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(TOLD_BY)
+            .bind(chat.platform.as_str()).bind(&chat.chat).bind(platform_id).bind(i64::from(most)).fetch_all(pool).await)?;
+        self.traces_of(&alerts).await
+    }
+
+    async fn traces_of(&self, alerts: &[i64]) -> StoreResult<Vec<AlertTrace>> {
+        let (sql, list) = (self.words(OF_ALERTS), serde_json::Value::from(alerts).to_string());
+        let rows: Vec<TracedRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&list).fetch_all(pool).await)?;
+        rows.into_iter().map(TracedRow::read).collect()
     }
 }

@@ -45,7 +45,7 @@ on_both!(in_private_a_press_does_what_the_command_does, |db| async move {
     app.baseline(&FOUR).await;
     app.turn(&[SOL], 1).await;
     let alert = only(&app);
-    assert_eq!(labels(&alert), ["Mute 24 h", "History", "Unsubscribe"]);
+    assert_eq!(labels(&alert), ["Mute 24 h", "History", "Unsubscribe", "Why"]);
     let (said, shown) = presses(&mut app, PERSON, &alert, "Mute 24 h").await;
     assert_eq!((said.len(), shown), (1, None));
     assert!(said[0].starts_with("✅ SOL is muted") && said[0].contains("held until 22 Nov 2026"), "{said:?}");
@@ -91,6 +91,10 @@ on_both!(in_a_group_its_admins_alone_change_anything, |db| async move {
     let answer = only(&app);
     assert_eq!((answer.chat, answer.topic), (GROUP, Some(5)), "where the button stands");
     assert!(answer.text.contains("SOL in Traders is muted"), "{}", answer.text);
+    // Of an old message Telegram tells the chat and not the topic.
+    app.telegram.with(|world| world.press_old(MEMBER, &alert, "History"));
+    app.step().await;
+    assert_eq!(only(&app).topic, Some(5));
     // An administrator who was one: the platform is asked each time.
     app.telegram.with(|world| world.chats.get_mut(&GROUP).unwrap().members.remove(&OWNER));
     let (_, shown) = presses(&mut app, OWNER, &alert, "Unsubscribe").await;
@@ -140,6 +144,8 @@ on_both!(what_a_client_makes_up_changes_nothing, |db| async move {
     let stray = [
         // Somebody else's button in one's own chat.
         (MEMBER, json!(own)),
+        (MEMBER, json!(alert.buttons[3].1)),
+        (PERSON, json!("v1:why:AAAAAAAAAAAAAAAA")),
         (PERSON, json!("v1:unsubscribe:AAAAAAAAAAAAAAAA")),
         (PERSON, json!("v1:forget:AAAAAAAAAAAAAAAA")),
         (PERSON, json!(own.replace("v1", "v2"))),

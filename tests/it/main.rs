@@ -78,3 +78,4 @@ mod thresholds;
 mod transfer;
 mod transfer_move;
 mod web;
+mod why_alerts;

@@ -106,7 +106,7 @@ impl Interactions {
         self.carry_out(interaction, at, |discord, desk, interaction| {
             let work = async move {
                 match desk.pressed(&pressed.press, &pressed.at).await {
-                    Ok(invocation) => ask(discord, desk, interaction, pressed.stands_for(invocation)).await,
+                    Ok(command) => ask(discord, desk, interaction, pressed.stands_for(command.invocation)).await,
                     Err(reply) => reply.card,
                 }
             };

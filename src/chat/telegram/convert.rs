@@ -86,6 +86,8 @@ pub(super) struct Said {
     pub(super) name: String,
     /// What follows it.
     pub(super) rest: String,
+    /// The message that it replies to.
+    pub(super) replies_to: Option<i64>,
     pub(super) at: Timestamp,
 }
 
@@ -151,7 +153,7 @@ fn from_message(message: &Message, bot: &str) -> Intake {
     };
     let said = |name: &str, rest: &str| {
         let (name, rest) = (name.to_ascii_lowercase(), rest.trim().to_owned());
-        Said { chat, venue: venue.clone(), speaker: speaker.clone(), name, rest, at }
+        Said { chat, venue: venue.clone(), speaker: speaker.clone(), name, rest, replies_to: replies_to(message), at }
     };
     let is_private = matches!(venue, Venue::Private { .. });
     match spoken(message, text) {
@@ -172,6 +174,11 @@ fn from_callback(query: &CallbackQuery) -> Pressed {
         }
     });
     Pressed { query: query.id.clone(), user: query.from.id, button: press.zip(spot) }
+}
+
+/// In a topic everything replies to what began the topic.
+fn replies_to(message: &Message) -> Option<i64> {
+    message.reply_to_message.as_ref().filter(|earlier| earlier.forum_topic_created.is_none()).map(|earlier| earlier.message_id)
 }
 
 /// A group became a supergroup: told in both chats, in the old one and in the new one.

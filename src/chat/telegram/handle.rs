@@ -4,6 +4,7 @@ use super::{
     Me, Updates, UpdatesError, channel,
     convert::{self, Intake, Promotion, Said, Speaker, Word},
     flood::{self, Verdict},
+    press::PRESSED,
     wire::Update,
 };
 use crate::{
@@ -104,6 +105,9 @@ impl Updates {
         };
         Ok(match taken_up {
             None => self.privately(id, said, me).await,
+            Some(TakenUp::Yours { command, words }) if command == PRESSED => {
+                self.pressed_before(id, &words, said.user(), said.venue.clone()).await
+            }
             Some(TakenUp::Yours { command, words }) => self.privately(id, &Said { name: command, rest: words, ..said.clone() }, me).await,
             Some(TakenUp::Used) => instead(HintPhrase::LinkUsed),
             Some(TakenUp::Expired) => instead(HintPhrase::LinkExpired),
@@ -138,6 +142,10 @@ impl Updates {
                 return Ok(self.ask_desk(id, said, (Standing::Member, None), command, &said.rest).await);
             }
             Command::Privacy => return self.elsewhere(said, me).await,
+            // Whoever reads an alert may ask how it came.
+            Command::Why if said.replies_to.is_some() && said.rest.is_empty() => {
+                return Ok(self.ask_desk(id, said, (Standing::Member, None), command, "").await);
+            }
             Command::Subscriptions | Command::Why => true,
             _ => false,
         };
@@ -175,11 +183,15 @@ impl Updates {
         command: Command,
         rest: &str,
     ) -> Card {
+        let mut options = words::parse(command, rest);
+        if let (Command::Why, Some(message)) = (command, said.replies_to) {
+            options.entry("message".to_owned()).or_insert_with(|| message.to_string());
+        }
         let request = Request {
             key: Some(key(id)),
             actor: Actor { user: said.user(), standing },
             venue: said.venue.clone(),
-            invocation: Invocation { command, options: words::parse(command, rest) },
+            invocation: Invocation { command, options },
             channel,
             role: None,
         };

@@ -338,10 +338,15 @@ fn caption_edit(chat: i64, message: i32, card: &Card, markup: Markup) -> EditMes
     edit
 }
 
-/// The buttons beneath a card, in one row.
+/// The most buttons of a row whose labels a phone shows whole.
+const ROW: usize = 3;
+
+/// The buttons beneath a card, in rows of the same length.
 fn keyboard(card: &Card) -> Option<InlineKeyboardMarkup> {
     let button = |button: &Button| InlineKeyboardButton::callback(button.label.plain(), button.press.to_string());
-    (!card.buttons.is_empty()).then(|| InlineKeyboardMarkup::new([card.buttons.iter().map(button)]))
+    let count = card.buttons.len();
+    let row = count.div_ceil(count.div_ceil(ROW).max(1)).max(1);
+    (count > 0).then(|| InlineKeyboardMarkup::new(card.buttons.chunks(row).map(|row| row.iter().map(button))))
 }
 
 /// A photo that Telegram has, with the text as its caption.

@@ -10,7 +10,7 @@ use super::{
     handle::{answer_in, key},
 };
 use crate::{
-    commands::{Actor, Answer, Command, Invocation, Request, Standing, Venue},
+    commands::{Actor, Answer, ButtonCommand, ChannelFacts, Command, Invocation, Request, Standing, Venue},
     domain::{
         Address, ButtonPress, Platform, UserId,
         wording::{ButtonPhrase, Card, HintPhrase, Phrase, Tone},
@@ -20,6 +20,8 @@ use serde_json::json;
 
 /// The most characters that a client shows over the chat.
 const POPUP: usize = 200;
+/// Under which name a press is kept that goes on in private. Nobody can type it: a command's name has no such sign.
+pub(super) const PRESSED: &str = "pressed:";
 
 /// What the presser's client shows.
 #[derive(Debug)]
@@ -56,13 +58,16 @@ impl Updates {
             Verdict::Silence => return Ok((Shown::Nothing, None)),
         }
         let at = Address::new(Platform::Telegram, spot.chat().to_string());
-        let invocation = match self.desk.pressed(press, &at).await {
-            Ok(invocation) => invocation,
+        let command = match self.desk.pressed(press, &at).await {
+            Ok(command) => command,
             Err(reply) => return Ok((popup(&reply.card), None)),
         };
         match spot {
-            Spot::Chat { chat, venue } => Ok(self.pressed_in_chat(id, chat, venue, user, invocation).await),
-            Spot::Channel { chat } => Ok((self.pressed_in_channel(id, chat, user, invocation, me).await?, None)),
+            Spot::Chat { chat, venue } => Ok(self.pressed_in_chat(id, chat, venue_of(venue, &command), user, command.invocation).await),
+            Spot::Channel { chat } if is_for_reading(command.invocation.command) => {
+                Ok((Shown::Link(self.link_to_private(press, chat, &presser, me).await?), None))
+            }
+            Spot::Channel { chat } => Ok((self.pressed_in_channel(id, chat, user, command.invocation, me).await, None)),
         }
     }
 
@@ -82,20 +87,34 @@ impl Updates {
         (Shown::Nothing, Some(answer_in(chat, request.venue, request.actor.user, card)))
     }
 
-    /// Nobody but the bot's alerts speaks in a channel: what is long goes on in private, what was done is shown to the presser.
-    async fn pressed_in_channel(&self, id: i64, chat: i64, user: i64, invocation: Invocation, me: &Me) -> Result<Shown, UpdatesError> {
-        let presser = UserId(user.to_string());
-        if invocation.command == Command::History {
-            let bot = format!("https://t.me/{}", me.username);
-            let words: Vec<_> = invocation.options.into_values().collect();
-            let payload = self.arrivals.inbox.keep_for(&presser, "history", &words.join(" "), self.clock.now()).await?;
-            return Ok(Shown::Link(payload.map_or_else(|| bot.clone(), |payload| format!("{bot}?start={payload}"))));
-        }
+    /// Nobody but the bot's alerts speaks in a channel: what was done is shown to the presser.
+    async fn pressed_in_channel(&self, id: i64, chat: i64, user: i64, invocation: Invocation, me: &Me) -> Shown {
         let (standing, facts) = channel::facts(&self.telegram, me, &chat.to_string(), user).await;
         let venue = Venue::Private { address: Address::new(Platform::Telegram, user.to_string()) };
-        let actor = Actor { user: presser, standing };
+        let actor = Actor { user: UserId(user.to_string()), standing };
         let request = Request { key: Some(key(id)), actor, venue, invocation, channel: Some(facts), role: None };
-        Ok(popup(&self.desk.answer(&request).await.card))
+        popup(&self.desk.answer(&request).await.card)
+    }
+
+    /// What is long goes on in private: a link that presses the button there, for whoever pressed it here.
+    async fn link_to_private(&self, press: &ButtonPress, chat: i64, presser: &UserId, me: &Me) -> Result<String, UpdatesError> {
+        let bot = format!("https://t.me/{}", me.username);
+        let payload = self.arrivals.inbox.keep_for(presser, PRESSED, &format!("{chat} {press}"), self.clock.now()).await?;
+        Ok(payload.map_or_else(|| bot.clone(), |payload| format!("{bot}?start={payload}")))
+    }
+
+    /// Does in private what was pressed in a channel. That the presser reads the channel was seen when they pressed.
+    pub(super) async fn pressed_before(&self, id: i64, words: &str, presser: UserId, venue: Venue) -> Card {
+        let kept = words.split_once(' ').and_then(|(chat, press)| Some((Address::new(Platform::Telegram, chat), ButtonPress::parse(press)?)));
+        let Some((channel, press)) = kept else { return Card::new(Tone::Problem, ButtonPhrase::Expired.into()) };
+        let invocation = match self.desk.pressed(&press, &channel).await {
+            Ok(command) => command.invocation,
+            Err(reply) => return reply.card,
+        };
+        let facts = ChannelFacts { label: channel.chat.clone(), address: channel, problem: None };
+        let actor = Actor { user: presser, standing: Standing::Member };
+        let request = Request { key: Some(key(id)), actor, venue, invocation, channel: Some(facts), role: None };
+        self.desk.answer(&request).await.card
     }
 
     /// What was pressed is done by now: where this fails, only a client waits a little longer.
@@ -112,6 +131,19 @@ impl Updates {
         if let Err(error) = self.telegram.api().call("answerCallbackQuery", &parameters, CALL_TIMEOUT).await {
             tracing::warn!(why = error.explain(), "the press of a button could not be answered; what was asked is done");
         }
+    }
+}
+
+/// What is only read, whoever reads it.
+fn is_for_reading(command: Command) -> bool {
+    matches!(command, Command::History | Command::Why)
+}
+
+/// Of an old message Telegram tells the chat and not the topic.
+fn venue_of(venue: Venue, command: &ButtonCommand) -> Venue {
+    match venue {
+        Venue::Group { label, .. } => Venue::Group { address: command.address.clone(), label },
+        venue => venue,
     }
 }
 

@@ -36,8 +36,17 @@ pub(super) struct Message {
     pub(super) message_thread_id: Option<i64>,
     /// Present on forwarded messages, whatever it holds.
     pub(super) forward_origin: Option<serde::de::IgnoredAny>,
+    pub(super) reply_to_message: Option<EarlierMessage>,
     pub(super) migrate_to_chat_id: Option<i64>,
     pub(super) migrate_from_chat_id: Option<i64>,
+}
+
+/// The message that another one replies to.
+#[derive(Debug, Deserialize)]
+pub(super) struct EarlierMessage {
+    pub(super) message_id: i64,
+    /// Present where it began a topic.
+    pub(super) forum_topic_created: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]

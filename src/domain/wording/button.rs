@@ -13,6 +13,7 @@ pub enum ButtonPhrase {
     Mute,
     History,
     Unsubscribe,
+    Why,
     /// It was too old, or never stood there.
     Expired,
     /// What to do instead.
@@ -25,6 +26,7 @@ impl ButtonPhrase {
             Self::Mute => out.text("Mute 24 h"),
             Self::History => out.text("History"),
             Self::Unsubscribe => out.text("Unsubscribe"),
+            Self::Why => out.text("Why"),
             Self::Expired => out.text("This button does nothing any more"),
             Self::TypeInstead => out
                 .text("Buttons work for a week, where they stand. Nothing was changed. Please type the command instead, for example ")
@@ -55,6 +57,7 @@ impl Button {
             ButtonVerb::Mute => ButtonPhrase::Mute,
             ButtonVerb::History => ButtonPhrase::History,
             ButtonVerb::Unsubscribe => ButtonPhrase::Unsubscribe,
+            ButtonVerb::Why => ButtonPhrase::Why,
         };
         let button = |verb: &ButtonVerb| Self { label: label(*verb).into(), press: ButtonPress { verb: *verb, id: id.clone() } };
         ButtonVerb::ALL.iter().map(button).collect()

@@ -21,6 +21,8 @@ pub enum RefusalPhrase {
     },
     /// No token was named.
     NoTokens,
+    /// What is meant is no alert, or none that is read here.
+    NoSuchAlert,
     /// More than one where one is meant.
     OneTokenOnly,
     TooManyTokens {
@@ -181,6 +183,9 @@ impl RefusalPhrase {
             Self::NotDone => out.text("That did not work; nothing was changed"),
             Self::Example { text } => out.text("For example: ").code(text),
             Self::NotAvailable { word } => out.code(word).text(" is not available yet."),
+            Self::NoSuchAlert => {
+                out.text("I know no such alert here. Choose one that I sent here, or name a token to see how its last change was told.")
+            }
             Self::NoTokens => out.text("Name at least one token, by symbol or ").code("#id").text("."),
             Self::OneTokenOnly => out.text("Name one token at a time, by symbol or ").code("#id").text("."),
             Self::TooManyTokens { most } => out.text(format!("At most {most} tokens fit one command. Split the list.")),

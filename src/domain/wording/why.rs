@@ -27,6 +27,25 @@ pub enum WhyPhrase {
         to: Stance,
         label: Option<Box<str>>,
     },
+    /// The title of a message that told several.
+    Message {
+        changes: u32,
+    },
+    /// One of them.
+    Part {
+        symbol: String,
+        kind: Kind,
+        from: Option<Stance>,
+        to: Stance,
+        is_correction: bool,
+        polled_at: Timestamp,
+        held_until: Option<Timestamp>,
+        reason: Reason,
+    },
+    /// Those that are not shown.
+    More {
+        changes: u32,
+    },
     /// The row that said so.
     Row {
         kind: Kind,
@@ -109,6 +128,21 @@ impl WhyPhrase {
             }
             Self::Corrected { token, kind, to, label } => {
                 out.text(format!("Why: {} was corrected to {to} ({kind}){}", token.short(), told_where(label.as_deref())));
+            }
+            Self::Message { changes } => {
+                out.text(format!("Why: this message tells {}", counted(u64::from(*changes), "change")));
+            }
+            Self::Part { symbol, kind, from, to, is_correction, polled_at, held_until, reason } => {
+                out.strong(symbol.clone());
+                out.text(if *is_correction { format!(" was corrected to {to}") } else { format!(" {}", change_words(*from, *to)) });
+                out.text(format!(" ({kind}). Asked for ")).time(*polled_at, TimeStyle::DateTime);
+                if let Some(until) = held_until {
+                    out.text(", held until ").time(*until, TimeStyle::DateTime);
+                }
+                out.text(format!(": {}.", because(*reason)));
+            }
+            Self::More { changes } => {
+                out.text(format!("And {}. To see one of them, name its token as well.", counted(u64::from(*changes), "other")));
             }
             Self::Row { kind, data_time, from, to } => {
                 out.text(format!("The {} of ", noun(*kind)));

@@ -147,6 +147,16 @@ impl World {
         self.press_with(user, message.chat, message.topic, &json!(data))
     }
 
+    /// Someone presses a button beneath a message that is too old for Telegram to show it to bots (`InaccessibleMessage`).
+    pub(crate) fn press_old(&mut self, user: i64, message: &Sent, label: &str) -> i64 {
+        let id = self.press(user, message, label);
+        let chat = self.describe(message.chat);
+        for update in self.told.iter_mut().chain(&mut self.updates).filter(|update| update["update_id"] == id) {
+            update["callback_query"]["message"] = json!({ "message_id": message.id, "date": 0, "chat": chat });
+        }
+        id
+    }
+
     /// Someone's client claims that a button with this data was pressed.
     pub(crate) fn press_with(&mut self, user: i64, chat: i64, topic: Option<i64>, data: &Value) -> i64 {
         let query = format!("{}", 4_000_000_000_000_000_000_u64 + self.presses.len() as u64);
@@ -159,6 +169,18 @@ impl World {
         let pressed = json!({ "id": query, "from": from, "message": message, "chat_instance": "1", "data": data });
         self.presses.push(Press { query, answer: None });
         self.push(json!({ "callback_query": pressed }))
+    }
+
+    /// Someone replies to a message of the bot.
+    pub(crate) fn reply(&mut self, user: i64, to: &Sent, text: &str) -> i64 {
+        let bot = json!({ "id": BOT_ID, "is_bot": true, "first_name": "Bellwether", "username": BOT_NAME });
+        let earlier = json!({ "message_id": to.id, "date": to.at.as_secs(), "chat": self.describe(to.chat), "from": bot, "text": to.text });
+        let mut extra = json!({ "reply_to_message": earlier });
+        if let Some(topic) = to.topic {
+            extra["is_topic_message"] = true.into();
+            extra["message_thread_id"] = topic.into();
+        }
+        self.say_with(to.chat, user, text, &extra)
     }
 
     /// Someone writes in a topic.

@@ -1,0 +1,2 @@
+-- A reply or a link names a message by what its platform calls it.
+CREATE INDEX messages_by_platform_id ON messages (destination_id, platform_id) WHERE platform_id IS NOT NULL;
