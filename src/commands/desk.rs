@@ -12,7 +12,7 @@ use crate::{
     store::{Store, StoreError, StoreResult},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// The source whose signals commands are about.
 pub(super) const SOURCE: SourceId = SourceId::TokenMetrics;
@@ -29,6 +29,8 @@ pub struct Desk {
     pub(super) directory_patience: Duration,
     pub(super) charts: Charts,
     pub(super) scorecards: Scorecards,
+    /// How many previews are worked out at a time: the processor belongs to what is urgent.
+    pub(super) imagining: Arc<Semaphore>,
 }
 
 /// What the operator has configured, as far as answers depend on it.
@@ -99,7 +101,9 @@ impl Desk {
         let settings = Arc::new(settings);
         let scorecards = Scorecards::new(store.clone());
         let charts = Charts::new(store.clone());
-        (Self { store, clock, lookups, settings, directory_patience: DIRECTORY_PATIENCE, charts, scorecards }, requests)
+        let imagining = Arc::new(Semaphore::new(1));
+        let directory_patience = DIRECTORY_PATIENCE;
+        (Self { store, clock, lookups, settings, directory_patience, charts, scorecards, imagining }, requests)
     }
 
     /// How past calls did, as answers tell it: worked out once for all who ask.

@@ -9,6 +9,8 @@ use crate::domain::{Delivery, Direction, Kind, MuteLength, Platform, Threshold, 
 
 /// Under which name Telegram's free words stand.
 pub(super) const FREE_WORDS: &str = "words";
+/// The option that names a channel.
+pub(super) const CHANNEL: &str = "channel";
 
 /// The tokens and keywords of a command: those of the option `list`, the named options, and free words.
 pub(super) fn words(request: &Request, list: &str, example: &str) -> Result<Words, Stop> {

@@ -7,15 +7,15 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, Delivery, Direction, Drawn, Nature, Platform, Reason, Settings, Stance, Target, Timestamp, Timing, Token, TokenId, Wish,
-        Zone, clean_name,
-        wording::{Card, PreviewPhrase, TokenLabel, Tone},
+        ButtonVerb, Change, Delivery, Direction, Drawn, Nature, Platform, Reason, Settings, Stance, SubscriptionSubject, Target, Timestamp,
+        Timing, Token, TokenId, Wish, Zone, clean_name,
+        wording::{Card, Phrase, PreviewPhrase, TokenLabel, Tone},
     },
     engine::{
         follower::{Follower, News, Step},
         threshold::crossings,
     },
-    store::{PastNumber, StoredChange, SubscribeOrder},
+    store::{ListedSubscription, PastNumber, StoredChange, SubscribeOrder},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -38,73 +38,68 @@ struct Imagined {
 
 impl Desk {
     pub(super) async fn preview(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<Card, Stop> {
-        let now = self.now();
-        let mut card = Card::new(Tone::Neutral, PreviewPhrase::Title.into());
-        let have_it = PreviewPhrase::Subscribe { example: self.example(request, order, tokens).await? }.into();
-        let meant = self.meant(&order.targets).await?;
-        let oldest = self.store.oldest_row(SOURCE, order.kind, &meant[..meant.len().min(MOST_LOOKED_AT)]).await?;
-        let Some(known_since) = oldest else {
-            card.lines = vec![PreviewPhrase::NothingKnown.into(), have_it];
-            return Ok(card);
+        let destination = self.store.destination_at(&order.destination.address).await?;
+        let is_saved = match &destination {
+            Some(destination) => is_among(order, &self.store.subscriptions_of(destination.id).await?),
+            None => false,
         };
-        let settings = self.store.destination_at(&order.destination.address).await?.map(|known| known.settings).unwrap_or_default();
-        let changes = self.store.changes_since(SOURCE, order.kind, &meant, now - DAY * DAYS, MOST_CHANGES).await?;
-        // Where there are more, it is so many days as they tell of.
-        let cut = changes.first().filter(|_| changes.len() >= MOST_CHANGES as usize).map(|first| first.change.data_time);
-        let whole_days = u32::try_from(now.since(cut.unwrap_or(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX);
-        let days = whole_days.clamp(1, DAYS);
-        let mut news: Vec<_> = changes.into_iter().map(as_news).collect();
-        news.extend(self.crossings(order, &meant, now - DAY * DAYS).await?);
-        let (messages, waiting) = imagine(&settings, order, news, now);
-        card.lines.push(if messages.is_empty() {
-            PreviewPhrase::Nothing { days, waiting: waiting > 0 }.into()
-        } else {
-            let changes = messages.iter().map(|message| message.changes).sum();
-            PreviewPhrase::WouldHaveSent { days, messages: messages.len(), changes, busiest: busiest(&messages, settings.timezone) }.into()
-        });
-        card.lines.extend(messages.iter().rev().take(SHOWN).map(|message| {
-            let day = settings.timezone.shown(message.at).date();
-            PreviewPhrase::Message { day, title: message.title.clone() }.into()
-        }));
-        card.lines.extend((waiting > 0).then(|| PreviewPhrase::Waiting { changes: waiting }.into()));
-        card.lines.push(have_it);
+        let title = if is_saved { PreviewPhrase::OfSaved } else { PreviewPhrase::Title };
+        let mut card = Card::new(Tone::Neutral, title.into());
+        card.lines = self.would_have_sent(order, destination.map(|known| known.settings).unwrap_or_default()).await?;
+        if !is_saved {
+            card.lines.push(PreviewPhrase::Subscribe { example: self.example(request, order, tokens).await? }.into());
+            card.buttons.extend(self.offer(request, ButtonVerb::Subscribe, &subject(request, order)).await);
+        }
         Ok(card)
     }
 
-    /// When the numbers of these tokens crossed the line that would be drawn.
-    async fn crossings(&self, order: &SubscribeOrder, meant: &[TokenId], since: Timestamp) -> Result<Vec<News>, Stop> {
-        let Some(threshold) = order.threshold else { return Ok(Vec::new()) };
-        let numbers = self.store.numbers_since(SOURCE, order.kind, meant, since, MOST_CHANGES).await?;
-        let mut by_token: BTreeMap<TokenId, (PastNumber, Vec<(Timestamp, f64)>)> = BTreeMap::new();
-        for past in numbers {
-            let moment = (past.at, past.number);
-            by_token.entry(past.token).or_insert_with(|| (past, Vec::new())).1.push(moment);
-        }
-        let news = |(token, (about, numbers)): (TokenId, (PastNumber, Vec<_>))| {
-            let news = move |(at, number)| News {
-                change: Change {
-                    source: SOURCE,
-                    kind: order.kind,
-                    token,
-                    from: None,
-                    since: None,
-                    to: Stance::Beyond(threshold.line()),
-                    data_time: at,
-                    detected_at: at,
-                    nature: Nature::Crossed { drawn_since: None },
-                    timing: Timing::Fresh,
-                    after_gap: false,
-                    trader_grade: Some(number),
-                    mover: None,
-                    crossing: None,
-                },
-                symbol: about.symbol.clone(),
-                rank: about.rank,
-                link: about.link.clone(),
-            };
-            crossings(threshold, &numbers).into_iter().map(news)
+    /// What it would have sent, a line each.
+    async fn would_have_sent(&self, order: &SubscribeOrder, settings: Settings) -> Result<Vec<Phrase>, Stop> {
+        let (now, zone) = (self.now(), settings.timezone);
+        let meant = self.meant(&order.targets).await?;
+        let oldest = self.store.oldest_row(SOURCE, order.kind, &meant[..meant.len().min(MOST_LOOKED_AT)]).await?;
+        let Some(known_since) = oldest else { return Ok(vec![PreviewPhrase::NothingKnown.into()]) };
+        let begin = now - DAY * DAYS;
+        let changes = self.store.changes_since(SOURCE, order.kind, &meant, begin, MOST_CHANGES).await?;
+        let numbers = match order.threshold {
+            Some(_) => self.store.numbers_since(SOURCE, order.kind, &meant, begin, MOST_CHANGES).await?,
+            None => Vec::new(),
         };
-        Ok(by_token.into_iter().flat_map(news).collect())
+        // Where there are more than are gone through, it is told of the time alone of which all is known.
+        let cut = |count: usize, first: Option<Timestamp>| first.filter(|_| count >= MOST_CHANGES as usize);
+        let of_changes = cut(changes.len(), changes.first().map(|first| first.change.data_time));
+        let of_numbers = cut(numbers.len(), numbers.first().map(|first| first.at));
+        let since = [Some(begin), of_changes, of_numbers].into_iter().flatten().max().unwrap_or(begin);
+        let mut news: Vec<_> = changes.into_iter().map(as_news).collect();
+        news.extend(crossed(order, numbers));
+        news.retain(|news| news.change.data_time >= since);
+        let days = u32::try_from(now.since(since.max(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX).clamp(1, DAYS);
+        let order = order.clone();
+        let (messages, waiting) = self.off_the_threads(move || imagine(&settings, &order, news, now)).await;
+        let mut lines = vec![if messages.is_empty() {
+            PreviewPhrase::Nothing { days, waiting: waiting > 0 }
+        } else {
+            let changes = messages.iter().map(|message| message.changes).sum();
+            PreviewPhrase::WouldHaveSent { days, messages: messages.len(), changes, busiest: busiest(&messages, zone) }
+        }];
+        lines.extend(messages.iter().rev().take(SHOWN).map(|message| {
+            let day = zone.shown(message.at).date();
+            PreviewPhrase::Message { day, title: message.title.clone() }
+        }));
+        lines.extend((waiting > 0).then_some(PreviewPhrase::Waiting { changes: waiting }));
+        Ok(lines.into_iter().map(Phrase::from).collect())
+    }
+
+    /// Thousands of changes take their time: they are gone through off the threads that answer, one preview at a time. What breaks there
+    /// breaks here.
+    async fn off_the_threads<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let place = self.imagining.clone().acquire_owned().await.ok();
+        let done = tokio::task::spawn_blocking(move || {
+            // The place is taken until it is done, also where nobody waits for it any more.
+            let _place = place;
+            work()
+        });
+        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// The tokens that these targets mean at present.
@@ -119,13 +114,8 @@ impl Desk {
 
     /// What to type to have it.
     async fn example(&self, request: &Request, order: &SubscribeOrder, tokens: &[Token]) -> Result<String, Stop> {
-        let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
         let labels = self.labels(tokens).await?;
-        let list: Vec<_> = all.into_iter().chain(labels.iter().map(TokenLabel::typed)).collect();
-        let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
-        words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
-        words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
-        words.extend(order.threshold.map(|threshold| ("threshold", threshold.to_string())));
+        let mut words = words(order, labels.iter().map(TokenLabel::typed));
         let named = request.platform() == Platform::Discord;
         let given = |name| named && request.invocation.options.contains_key(name);
         words.extend(request.channel.as_ref().filter(|_| given("channel")).map(|channel| ("channel", clean_name(&channel.label))));
@@ -133,6 +123,76 @@ impl Desk {
         let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
         Ok(options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" ")))
     }
+}
+
+/// What is typed for such a subscription, by the names of the options; `tokens` without `all`.
+fn words(order: &SubscribeOrder, tokens: impl Iterator<Item = String>) -> Vec<(&'static str, String)> {
+    let all = order.targets.contains(&Target::All).then(|| "all".to_owned());
+    let list: Vec<_> = all.into_iter().chain(tokens).collect();
+    let mut words = vec![("tokens", list.join(",")), ("kind", order.kind.as_str().to_owned())];
+    words.extend((order.direction != Direction::Any).then(|| ("direction", order.direction.as_str().to_owned())));
+    words.extend((order.delivery != Delivery::Instant).then(|| ("delivery", order.delivery.as_str().to_owned())));
+    words.extend(order.threshold.map(|threshold| ("threshold", threshold.to_string())));
+    words
+}
+
+/// The same subscription for a button, whoever presses it when.
+pub(super) fn subject(request: &Request, order: &SubscribeOrder) -> SubscriptionSubject {
+    let tokens = order.targets.iter().filter_map(|target| match target {
+        Target::All => None,
+        Target::Token(token) => Some(format!("#{token}")),
+    });
+    SubscriptionSubject {
+        channel: request.channel.as_ref().map(|channel| channel.address.chat.clone()),
+        options: words(order, tokens).into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
+}
+
+/// Whether all of it is subscribed to already, just so.
+fn is_among(order: &SubscribeOrder, listed: &[ListedSubscription]) -> bool {
+    let wanted = (order.kind, order.direction, order.delivery, order.threshold);
+    let is_it = |target: &Target, listed: &ListedSubscription| {
+        let target_of = listed.token.as_ref().map_or(Target::All, |token| Target::Token(token.id));
+        target_of == *target && (listed.kind, listed.direction, listed.delivery, listed.threshold) == wanted
+    };
+    order.targets.iter().all(|target| listed.iter().any(|listed| is_it(target, listed)))
+}
+
+/// When the numbers crossed the line that would be drawn.
+fn crossed(order: &SubscribeOrder, numbers: Vec<PastNumber>) -> Vec<News> {
+    let Some(threshold) = order.threshold else { return Vec::new() };
+    let mut by_token: BTreeMap<TokenId, (PastNumber, Vec<(Timestamp, f64)>)> = BTreeMap::new();
+    for past in numbers {
+        let Some(number) = past.number else { continue };
+        let moment = (past.at, number);
+        by_token.entry(past.token).or_insert_with(|| (past, Vec::new())).1.push(moment);
+    }
+    let kind = order.kind;
+    let news = |(token, (about, numbers)): (TokenId, (PastNumber, Vec<_>))| {
+        let news = move |(at, number)| News {
+            change: Change {
+                source: SOURCE,
+                kind,
+                token,
+                from: None,
+                since: None,
+                to: Stance::Beyond(threshold.line()),
+                data_time: at,
+                detected_at: at,
+                nature: Nature::Crossed { drawn_since: None },
+                timing: Timing::Fresh,
+                after_gap: false,
+                trader_grade: Some(number),
+                mover: None,
+                crossing: None,
+            },
+            symbol: about.symbol.clone(),
+            rank: about.rank,
+            link: about.link.clone(),
+        };
+        crossings(threshold, &numbers).into_iter().map(news)
+    };
+    by_token.into_iter().flat_map(news).collect()
 }
 
 /// The messages of somebody who had subscribed before all of it, and how many changes would be waiting now.

@@ -4,7 +4,7 @@ use super::{
     Request,
     catalog::ON_OFF,
     desk::{Stop, not_available},
-    options::{self, FREE_WORDS, bad_word, short},
+    options::{self, CHANNEL, FREE_WORDS, bad_word, short},
 };
 use crate::domain::{
     DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Zone,
@@ -89,7 +89,7 @@ fn refused_name(name: &str, example: &str) -> Result<SettingsChange, Stop> {
 
 /// Every name with its value, in the order in which they were given; of a free word the name alone.
 fn pairs(request: &Request) -> Vec<(String, String)> {
-    let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | "channel"));
+    let named = request.invocation.options.iter().filter(|(name, _)| !matches!(name.as_str(), FREE_WORDS | CHANNEL));
     let mut pairs: Vec<(String, String)> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
     let free = request.invocation.options.get(FREE_WORDS).map(String::as_str).unwrap_or_default();
     for word in free.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {

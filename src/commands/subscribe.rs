@@ -5,10 +5,11 @@ use super::{
     desk::{Desk, Outcome, SOURCE, Stop},
     options,
     place::{self, Place},
+    preview,
 };
 use crate::{
     domain::{
-        Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token,
+        ButtonVerb, Cadence, Delivery, Destination, DestinationId, Direction, Feed, FeedStatus, Kind, Target, Token,
         wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, ReportPhrase, SettingPhrase, SubscribingPhrase, TokenLabel, Tone},
     },
     engine::{
@@ -43,7 +44,7 @@ impl Desk {
     ) -> Result<(Option<DestinationId>, Card), Stop> {
         let example = &options::example(request, "SOL,ETH");
         let mut words = options::words(request, "tokens", example)?;
-        let preview = options::preview(request, &mut words, example)?;
+        let is_preview = options::preview(request, &mut words, example)?;
         let kind = words.kind.unwrap_or(Kind::Daily);
         if self.settings.off.contains(&kind) {
             return Err(RefusalPhrase::KindOff { kind }.into());
@@ -71,7 +72,7 @@ impl Desk {
             audit: place.audit.clone(),
             request: request.id(),
         };
-        if preview {
+        if is_preview {
             return Ok((None, self.preview(request, &order, &tokens).await?));
         }
         let plan = self.plan_with(&order).await?;
@@ -83,6 +84,7 @@ impl Desk {
                 let mut card = self.subscribed_card(&order, place, &tokens, destination, &replaced).await?;
                 card.lines.extend(self.plan_lines(kind, plan.of(kind)).await?);
                 card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
+                card.buttons.extend(self.offer(request, ButtonVerb::Preview, &preview::subject(request, &order)).await);
                 Ok((Some(destination), card))
             }
         }

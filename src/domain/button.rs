@@ -1,8 +1,8 @@
-//! Buttons under an alert: what stands behind one, and what comes back when it is pressed (`rules.md` 5.10).
+//! Buttons under an alert or an answer: what stands behind one, and what comes back when it is pressed (`rules.md` 5.10).
 
 use super::{Address, AlertId, Kind, Place, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// How long buttons do what they say.
 const LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -64,11 +64,17 @@ pub enum ButtonVerb {
     Unsubscribe,
     /// Tells how the alert came here.
     Why,
+    /// Shows what a subscription would have sent.
+    Preview,
+    /// Saves a subscription.
+    Subscribe,
 }
 
 impl ButtonVerb {
-    /// Every one, in the order in which they stand.
-    pub const ALL: &'static [Self] = &[Self::Mute, Self::History, Self::Unsubscribe, Self::Why];
+    /// Every one.
+    pub const ALL: &'static [Self] = &[Self::Mute, Self::History, Self::Unsubscribe, Self::Why, Self::Preview, Self::Subscribe];
+    /// Those under an alert, in the order in which they stand.
+    pub const OF_ALERT: &'static [Self] = &[Self::Mute, Self::History, Self::Unsubscribe, Self::Why];
 
     /// The word that is sent with it.
     pub const fn as_str(self) -> &'static str {
@@ -77,6 +83,8 @@ impl ButtonVerb {
             Self::History => "history",
             Self::Unsubscribe => "unsubscribe",
             Self::Why => "why",
+            Self::Preview => "preview",
+            Self::Subscribe => "subscribe",
         }
     }
 }
@@ -120,9 +128,28 @@ impl From<ButtonPress> for String {
     }
 }
 
+/// What buttons are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ButtonSubject {
+    /// The alert above them.
+    Alert(AlertSubject),
+    /// The subscription that the answer above them is about.
+    Subscription(SubscriptionSubject),
+}
+
+/// A subscription as it is typed, with tokens by their numbers: whatever their symbols mean later, it is the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionSubject {
+    /// The channel that it is for, where it is not for the place in which it is typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The options of `/subscribe`.
+    pub options: BTreeMap<String, String>,
+}
+
 /// What the buttons under an alert are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ButtonSubject {
+pub struct AlertSubject {
     /// The token of the alert.
     pub token: TokenId,
     /// The signal of the alert.

@@ -1,7 +1,7 @@
 //! What is sent: structure, not text. It is stored as it is and rendered in the reader's own way when it leaves.
 
 use super::{
-    AlertId, ButtonSubject, ButtonsId, Crossing, Delivery, Kind, Mover, Scorecard, Since, Stance, Timestamp, TokenId, Way, WeekReview,
+    AlertId, AlertSubject, ButtonsId, Crossing, Delivery, Kind, Mover, Scorecard, Since, Stance, Timestamp, TokenId, Way, WeekReview,
     wording::{Button, CallPhrase, Card, Phrase, ReplyPhrase, ScorecardPhrase, Tone},
 };
 use serde::{Deserialize, Serialize};
@@ -195,11 +195,11 @@ impl MessageBody {
 
 impl MessageBody {
     /// The buttons beneath it, and what they are about, where it tells these alerts.
-    pub fn buttons(&self, alerts: &[AlertId]) -> Option<(&ButtonsId, ButtonSubject)> {
+    pub fn buttons(&self, alerts: &[AlertId]) -> Option<(&ButtonsId, AlertSubject)> {
         match self {
             Self::Alert { call, buttons: Some(id), .. } => {
                 let alert = alerts.iter().copied().max();
-                Some((id, ButtonSubject { token: call.token, kind: call.kind, alert }))
+                Some((id, AlertSubject { token: call.token, kind: call.kind, alert }))
             }
             _ => None,
         }

@@ -31,7 +31,7 @@ pub mod wording;
 
 pub use address::{Address, Place, Platform, UserId};
 pub use alert::{AlertState, Decision, Lane, Reason};
-pub use button::{ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId};
+pub use button::{AlertSubject, ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId, SubscriptionSubject};
 pub use change::{Change, Nature, Since, Timing};
 pub use graded::{Component, Graded, Mover, Scores};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};

@@ -183,7 +183,10 @@ pub(super) fn settings_json(settings: &Settings) -> String {
 /// Makes the destination if it is new and locks its row, so that what follows in the transaction is alone with it.
 macro_rules! ensure {
     ($tx:ident, $new:expr, $now:expr) => {
-        sqlx::query_scalar::<_, i64>($crate::store::destinations::ENSURE)
+        $crate::store::destinations::ensure!($crate::store::destinations::ENSURE, $tx, $new, $now)
+    };
+    ($sql:expr, $tx:ident, $new:expr, $now:expr) => {
+        sqlx::query_scalar::<_, i64>($sql)
             .bind($new.address.platform.as_str())
             .bind(&$new.address.chat)
             .bind($crate::store::destinations::topic_of(&$new.address))

@@ -2,11 +2,11 @@
 
 use super::{
     NewDestination, Store, StoreResult,
-    destinations::{ENSURE_FOR_ANSWER, settings_json, topic_of},
+    destinations::{ENSURE_FOR_ANSWER, ensure},
     dialect::{in_transaction, on_db, write_db},
     outbox::ENQUEUE,
 };
-use crate::domain::{Lane, MessageBody, Settings, Timestamp};
+use crate::domain::{Lane, MessageBody, Timestamp};
 
 const KEEP: &str =
     "INSERT INTO updates_seen (update_id, received_at, body, state) VALUES ($1, $2, $3, $4) ON CONFLICT (update_id) DO NOTHING";
@@ -56,17 +56,7 @@ impl Store {
         in_transaction!(self.db, tx => {
             let open = sqlx::query(FINISH).bind(update_id).execute(&mut *tx).await?.rows_affected() > 0;
             if let (true, Some((to, body))) = (open, answer) {
-                let destination: i64 = sqlx::query_scalar(ENSURE_FOR_ANSWER)
-                    .bind(to.address.platform.as_str())
-                    .bind(&to.address.chat)
-                    .bind(topic_of(&to.address))
-                    .bind(to.place.as_str())
-                    .bind(&to.tenant)
-                    .bind(&to.label)
-                    .bind(settings_json(&Settings::default()))
-                    .bind(&to.creator)
-                    .bind(now.as_millis())
-                    .fetch_one(&mut *tx).await?;
+                let destination = ensure!(ENSURE_FOR_ANSWER, tx, to, now);
                 let body = serde_json::to_string(body).unwrap_or_default();
                 let _message: i64 = sqlx::query_scalar(ENQUEUE)
                     .bind(destination).bind(Lane::Reply.as_i64()).bind(body).bind(now.as_millis()).fetch_one(&mut *tx).await?;

@@ -25,8 +25,8 @@ pub struct PastNumber {
     pub token: TokenId,
     /// When it was so.
     pub at: Timestamp,
-    /// The number beside the label.
-    pub number: f64,
+    /// The number beside the label; none where the row has none.
+    pub number: Option<f64>,
     /// The token's symbol; its id where the directory does not know it.
     pub symbol: String,
     /// The token's rank by market cap, where it has one.
@@ -46,18 +46,17 @@ struct NumberRow {
 }
 
 impl NumberRow {
-    /// Nothing where the row has no number.
-    fn read(self) -> StoreResult<Option<PastNumber>> {
+    fn read(self) -> StoreResult<PastNumber> {
         let values: Values =
             serde_json::from_str(&self.row_values).map_err(|error| StoreError::corrupt("a row's numbers", &error.to_string()))?;
-        Ok(values.graded.and_then(|graded| graded.grade).map(|number| PastNumber {
+        Ok(PastNumber {
             token: TokenId(self.token_id),
             at: Timestamp::from_millis(self.data_time),
-            number,
+            number: values.graded.and_then(|graded| graded.grade),
             symbol: self.symbol.unwrap_or_else(|| format!("#{}", self.token_id)),
             rank: self.market_rank.and_then(|rank| u32::try_from(rank).ok()),
             link: self.link,
-        }))
+        })
     }
 }
 
@@ -89,7 +88,7 @@ impl Store {
         rows.into_iter().map(watched).collect()
     }
 
-    /// The newest numbers of these tokens, the oldest of them first.
+    /// The numbers of the newest rows of these tokens, the oldest of them first.
     ///
     /// # Errors
     /// Where the database fails.
@@ -110,6 +109,6 @@ impl Store {
             .bind(since.as_millis())
             .bind(i64::from(most))
             .fetch_all(pool).await)?;
-        rows.into_iter().rev().filter_map(|row| row.read().transpose()).collect()
+        rows.into_iter().rev().map(NumberRow::read).collect()
     }
 }

@@ -63,7 +63,7 @@ impl Updates {
             Err(reply) => return Ok((popup(&reply.card), None)),
         };
         match spot {
-            Spot::Chat { chat, venue } => Ok(self.pressed_in_chat(id, chat, venue_of(venue, &command), user, command.invocation).await),
+            Spot::Chat { chat, venue } => Ok(self.pressed_in_chat(id, chat, venue_of(venue, &command), user, command.invocation, me).await),
             Spot::Channel { chat } if is_for_reading(command.invocation.command) => {
                 Ok((Shown::Link(self.link_to_private(press, chat, &presser, me).await?), None))
             }
@@ -72,14 +72,28 @@ impl Updates {
     }
 
     /// The answer is a message, as if the command had been typed; a refusal in a group is for the presser's eyes alone.
-    async fn pressed_in_chat(&self, id: i64, chat: i64, venue: Venue, user: i64, invocation: Invocation) -> (Shown, Option<Answer>) {
+    async fn pressed_in_chat(
+        &self,
+        id: i64,
+        chat: i64,
+        venue: Venue,
+        user: i64,
+        invocation: Invocation,
+        me: &Me,
+    ) -> (Shown, Option<Answer>) {
         let is_group = matches!(venue, Venue::Group { .. });
-        let standing = match invocation.command {
-            Command::Mute | Command::Unsubscribe if is_group => self.admins.standing(&self.telegram, chat, user, false).await,
-            _ => Standing::Member,
+        let (standing, channel) = match (invocation.options.get("channel"), invocation.command) {
+            (Some(channel), _) => {
+                let (standing, facts) = channel::facts(&self.telegram, me, channel, user).await;
+                (standing, Some(facts))
+            }
+            (None, Command::Mute | Command::Unsubscribe | Command::Subscribe) if is_group => {
+                (self.admins.standing(&self.telegram, chat, user, false).await, None)
+            }
+            _ => (Standing::Member, None),
         };
         let actor = Actor { user: UserId(user.to_string()), standing };
-        let request = Request { key: Some(key(id)), actor, venue, invocation, channel: None, role: None };
+        let request = Request { key: Some(key(id)), actor, venue, invocation, channel, role: None };
         let card = self.desk.answer(&request).await.card;
         if is_group && card.tone == Tone::Problem {
             return (popup(&card), None);

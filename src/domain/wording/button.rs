@@ -14,6 +14,8 @@ pub enum ButtonPhrase {
     History,
     Unsubscribe,
     Why,
+    Preview,
+    Subscribe,
     /// It was too old, or never stood there.
     Expired,
     /// What to do instead.
@@ -27,6 +29,8 @@ impl ButtonPhrase {
             Self::History => out.text("History"),
             Self::Unsubscribe => out.text("Unsubscribe"),
             Self::Why => out.text("Why"),
+            Self::Preview => out.text("What would this have sent?"),
+            Self::Subscribe => out.text("Subscribe"),
             Self::Expired => out.text("This button does nothing any more"),
             Self::TypeInstead => out
                 .text("Buttons work for a week, where they stand. Nothing was changed. Please type the command instead, for example ")
@@ -51,15 +55,21 @@ pub struct Button {
 }
 
 impl Button {
-    /// The buttons under an alert.
-    pub fn of_alert(id: &ButtonsId) -> Vec<Self> {
-        let label = |verb| match verb {
+    /// One of the buttons behind which that row stands.
+    pub fn new(verb: ButtonVerb, id: &ButtonsId) -> Self {
+        let label = match verb {
             ButtonVerb::Mute => ButtonPhrase::Mute,
             ButtonVerb::History => ButtonPhrase::History,
             ButtonVerb::Unsubscribe => ButtonPhrase::Unsubscribe,
             ButtonVerb::Why => ButtonPhrase::Why,
+            ButtonVerb::Preview => ButtonPhrase::Preview,
+            ButtonVerb::Subscribe => ButtonPhrase::Subscribe,
         };
-        let button = |verb: &ButtonVerb| Self { label: label(*verb).into(), press: ButtonPress { verb: *verb, id: id.clone() } };
-        ButtonVerb::ALL.iter().map(button).collect()
+        Self { label: label.into(), press: ButtonPress { verb, id: id.clone() } }
+    }
+
+    /// The buttons under an alert.
+    pub fn of_alert(id: &ButtonsId) -> Vec<Self> {
+        ButtonVerb::OF_ALERT.iter().map(|verb| Self::new(*verb, id)).collect()
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum PreviewPhrase {
     Title,
+    /// It is there already.
+    OfSaved,
     WouldHaveSent {
         days: u32,
         messages: usize,
@@ -38,6 +40,7 @@ pub enum PreviewPhrase {
 impl PreviewPhrase {
     pub(super) fn english(&self, out: &mut Spans) {
         match self {
+            Self::OfSaved => out.text("What this would have sent"),
             Self::Title => out.text("Preview: nothing is saved yet"),
             Self::WouldHaveSent { days, messages, changes, busiest } => {
                 let (messages, changes) = (*messages as u64, *changes as u64);
