@@ -45,13 +45,13 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
                 Some(number) => change.max_per_hour = Some(number),
                 None => return refused(bad_number(&name, value, MAX_PER_HOUR), "5"),
             },
-            "cooldown" => match number(value, MAX_COOLDOWN_MINUTES) {
-                Some(number) => change.cooldown_minutes = Some(number),
-                None => return refused(bad_number(&name, value, MAX_COOLDOWN_MINUTES), "30"),
+            "cooldown" => match minutes(value, MAX_COOLDOWN_MINUTES) {
+                Some(minutes) => change.cooldown_minutes = Some(minutes),
+                None => return refused(bad_minutes(&name, value, MAX_COOLDOWN_MINUTES), "30"),
             },
-            "confirmation" => match number(value, MAX_CONFIRMATION_MINUTES) {
-                Some(number) => change.confirmation_minutes = Some(number),
-                None => return refused(bad_number(&name, value, MAX_CONFIRMATION_MINUTES), "30"),
+            "confirmation" => match minutes(value, MAX_CONFIRMATION_MINUTES) {
+                Some(minutes) => change.confirmation_minutes = Some(minutes),
+                None => return refused(bad_minutes(&name, value, MAX_CONFIRMATION_MINUTES), "30"),
             },
             "timezone" => match Zone::parse(value) {
                 Some(zone) => change.timezone = Some(zone),
@@ -101,6 +101,25 @@ fn pairs(request: &Request) -> Vec<(String, String)> {
 
 fn number(value: &str, most: u32) -> Option<u32> {
     value.parse().ok().filter(|number| *number <= most)
+}
+
+/// A number of minutes, or with a letter behind it of `m`, `h` or `d`; `off` is none.
+fn minutes(value: &str, most: u32) -> Option<u32> {
+    if is_none(value) {
+        return Some(0);
+    }
+    let (count, unit) = value.split_at(value.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(value.len()));
+    let each = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "m" | "min" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        _ => return None,
+    };
+    number(count, most)?.checked_mul(each).filter(|minutes| *minutes <= most)
+}
+
+fn bad_minutes(name: &str, value: &str, most: u32) -> RefusalPhrase {
+    RefusalPhrase::BadMinutes { option: name.to_owned(), word: short(value), most }
 }
 
 fn bad_number(name: &str, value: &str, most: u32) -> RefusalPhrase {
@@ -155,6 +174,17 @@ mod tests {
         assert_eq!(names("new y"), ["America/New_York"]);
         assert_eq!(names("asia/ko"), ["Asia/Kolkata"]);
         assert_eq!(names(""), [""; 0]);
+    }
+
+    #[test]
+    fn minutes_may_have_a_unit() {
+        let read = |value| minutes(value, 1440);
+        for (value, expected) in [("0", 0), ("45", 45), ("45m", 45), ("45 min", 45), ("2H", 120), ("1d", 1440), ("off", 0), ("None", 0)] {
+            assert_eq!(read(value), Some(expected), "{value}");
+        }
+        for bad in ["", "m", "-5", "1.5h", "2d", "25h", "1441", "4294967297", "999999999h", "5s", "5 m m"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 
 const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state IN ('skipped', 'superseded')
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state = 'pending')
     AND NOT EXISTS (SELECT 1 FROM message_alerts m WHERE m.alert_id = alerts.id)";
+/// Where $1 waits to say what an unstable call has settled to, and $2 told of the same turn, $2 says it: its readers are now those of both.
+const AWAIT_SETTLING: &str = "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'flapping', release_at = (SELECT o.release_at FROM alerts o
+        WHERE o.destination_id = $1 AND o.change_id = alerts.change_id)
+    WHERE destination_id = $2 AND state = 'told' AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id
+        AND o.state = 'pending' AND o.told_at IS NOT NULL)";
 /// A change that both would tell is told once.
 const SKIP_DOUBLE_ALERTS: &str = "UPDATE alerts SET state = 'skipped' WHERE destination_id = $1 AND state = 'pending'
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
@@ -59,6 +64,10 @@ const DROP_OLDER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EX
 const DROP_OTHER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
     AND o.source = told.source AND o.kind = told.kind AND o.token_id = told.token_id)";
 const MOVE_TOLD: &str = "UPDATE told SET destination_id = $2 WHERE destination_id = $1";
+/// What waits to say that a call has settled was told to be unstable, whatever the other place was told of it.
+const STAY_UNSTABLE: &str = "UPDATE told SET unstable = TRUE WHERE destination_id = $2 AND CAST($1 AS BIGINT) <> destination_id
+    AND EXISTS (SELECT 1 FROM alerts a JOIN changes c ON c.id = a.change_id WHERE a.destination_id = told.destination_id AND a.state = 'pending'
+        AND a.told_at IS NOT NULL AND c.source = told.source AND c.kind = told.kind AND c.token_id = told.token_id)";
 /// Where both had muted a token, the later end.
 const MOVE_TOKEN_MUTES: &str = "INSERT INTO token_mutes (destination_id, source, token_id, muted_until)
     SELECT CAST($2 AS BIGINT), source, token_id, muted_until FROM token_mutes WHERE destination_id = $1
@@ -83,6 +92,7 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_EXCLUSIONS, false),
     (DROP_EXCLUSIONS, false),
     (MAKE_ROOM, false),
+    (AWAIT_SETTLING, false),
     (SKIP_DOUBLE_ALERTS, false),
     (MOVE_ALERTS, false),
     (FORGET_NUMBERS, false),
@@ -90,6 +100,7 @@ const MERGE: &[(&str, bool)] = &[
     (DROP_OLDER_TOLD, true),
     (DROP_OTHER_TOLD, false),
     (MOVE_TOLD, false),
+    (STAY_UNSTABLE, false),
     (MOVE_TOKEN_MUTES, false),
     (DROP_TOKEN_MUTES, false),
     (MOVE_BUTTONS, false),
@@ -104,6 +115,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     MOVE_EXCLUSIONS,
     DROP_EXCLUSIONS,
     MAKE_ROOM,
+    AWAIT_SETTLING,
     SKIP_DOUBLE_ALERTS,
     FAN_OUT_AGAIN,
     END_QUARANTINE,
@@ -113,6 +125,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     DROP_OLDER_TOLD,
     DROP_OTHER_TOLD,
     MOVE_TOLD,
+    STAY_UNSTABLE,
     MOVE_TOKEN_MUTES,
     DROP_TOKEN_MUTES,
     MOVE_BUTTONS,

@@ -114,3 +114,36 @@ on_both!(f1_what_a_new_subscription_has_not_seen_does_not_count, |db| async move
     assert_eq!(app.on_discord(), ["SOL turned bearish and has settled"]);
     assert_eq!(app.on_telegram(), ["SOL turned bearish and has settled"]);
 });
+
+on_both!(f3_a_group_that_moves_onto_another_hears_there_that_it_has_settled, |db| async move {
+    const OLD: i64 = -4321;
+    const GROUP: i64 = -1_001_234;
+    const ADMIN: i64 = 77;
+    let mut app = TestApp::start(db).await;
+    app.telegram.with(|world| {
+        world.group(OLD, "Small", ADMIN).kind = "group";
+        world.group(GROUP, "Large", ADMIN);
+    });
+    app.say(OLD, ADMIN, "/subscribe sol").await;
+    app.baseline(&FOUR).await;
+    flip(&mut app, &[SOL], 1).await;
+    flip(&mut app, &[SOL], -1).await;
+    app.telegram_messages();
+    app.say(GROUP, ADMIN, "/subscribe sol").await;
+    flip(&mut app, &[SOL], 1).await;
+    let mut told = app.on_telegram();
+    told.sort();
+    assert_eq!(told, ["SOL turned bullish", "SOL turned bullish and is unstable"], "who subscribed later has seen one turn");
+    app.telegram.with(|world| {
+        let chat = world.chats[&GROUP].clone();
+        world.migrate(OLD, GROUP);
+        world.chats.insert(GROUP, chat);
+    });
+    app.step().await;
+    app.pass(6 * DAY).await;
+    assert_eq!(app.heard(), (vec![], vec![]));
+    app.pass(DAY).await;
+    let told: Vec<_> =
+        app.telegram.unread().into_iter().map(|sent| (sent.chat, sent.text.lines().next().unwrap_or_default().to_owned())).collect();
+    assert_eq!(told, [(GROUP, "🟢 SOL has settled, still bullish".to_owned())]);
+});

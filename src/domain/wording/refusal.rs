@@ -61,6 +61,11 @@ pub enum RefusalPhrase {
         least: u32,
         most: u32,
     },
+    BadMinutes {
+        option: String,
+        word: String,
+        most: u32,
+    },
     BadTimezone {
         word: String,
         near: Vec<String>,
@@ -213,6 +218,9 @@ impl RefusalPhrase {
                 .text("."),
             Self::BadNumber { option, word, least, most } => {
                 out.code(word).text(format!(" does not fit {option}: give a whole number from {least} to {most}."))
+            }
+            Self::BadMinutes { option, word, most } => {
+                out.code(word).text(format!(" does not fit {option}: give minutes from 0 to {most}, such as 45, 45m or 2h."))
             }
             Self::BadTimezone { word, near } => {
                 out.code(word).text(" is not a time zone. Give one by its IANA name, such as Europe/Berlin, America/New_York or Asia/Kolkata.");
