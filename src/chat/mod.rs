@@ -12,7 +12,7 @@ use picture::png_part;
 
 use crate::domain::{
     Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone,
-    wording::{Card, CardFile, Picture},
+    wording::{Card, CardFile, Phrase, Picture},
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -68,6 +68,8 @@ pub struct Outgoing {
     pub is_reply: bool,
     /// What goes with the words of an alert.
     pub illustration: Option<Illustration>,
+    /// When it came which way, in small print, for whoever wants that.
+    pub provenance: Option<Phrase>,
     /// Whether nothing was tried before: a picture goes with the first attempt alone, because it may be what made it fail.
     pub is_first: bool,
     /// The clock that those there go by.
@@ -86,7 +88,8 @@ pub struct Illustration {
 impl Outgoing {
     /// What is shown, by that clock: with its picture at the first attempt.
     pub fn card(&self) -> Card {
-        let card = Card { clock: self.clock, ..self.body.to_card() };
+        let mut card = Card { clock: self.clock, ..self.body.to_card() };
+        card.footer = self.provenance.clone().or(card.footer);
         match &self.illustration {
             _ if !self.is_first => card.without_picture(),
             Some(illustration) => Card { file: Some(CardFile::Picture(Box::new(illustration.picture.clone()))), ..card },

@@ -115,6 +115,11 @@ const CONFIRMATION: OptionSpec = option(
 );
 const CHARTS: OptionSpec =
     option("charts", "Whether an alert of one token brings a chart: off (unless you choose on) or on", OptionKind::Choice(ON_OFF));
+const PROVENANCE: OptionSpec = option(
+    "provenance",
+    "Whether an alert of one token says when it was polled and sent: off (unless you choose on) or on",
+    OptionKind::Choice(ON_OFF),
+);
 
 const TIMEZONE: OptionSpec = OptionSpec {
     autocomplete: true,
@@ -155,7 +160,7 @@ pub const CATALOG: &[CommandSpec] = &[
     everywhere(
         "settings",
         "Show or change how often and at which hours you are told",
-        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS, PROVENANCE],
         Command::Settings,
     ),
     everywhere("mute", "Hold alerts for a while; at the end you are told what changed", &[MUTE_FOR, MUTE_TOKEN], Command::Mute),
@@ -189,7 +194,7 @@ const CHANNEL_COMMANDS: &[CommandSpec] = &[
     of_channel(
         "settings",
         "Show or change how often and at which hours a channel is told",
-        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS, CHANNEL],
+        &[PER_HOUR, COOLDOWN, CONFIRMATION, TIMEZONE, QUIET_HOURS, QUIET_BYPASS, DIGEST_TIME, CHARTS, PROVENANCE, CHANNEL],
         Command::ChannelSettings,
     ),
     of_channel("mute", "Hold a channel's alerts for a while", &[MUTE_FOR, MUTE_TOKEN, CHANNEL], Command::ChannelMute),

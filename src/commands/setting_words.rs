@@ -76,6 +76,10 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
                 Some(place) => change.charts = Some(place == 0),
                 None => return refused(bad_word("choice for charts", value, ON_OFF, |word| word), "on"),
             },
+            "provenance" => match switch(value) {
+                Some(is_on) => change.provenance = Some(is_on),
+                None => return refused(bad_word("choice for provenance", value, ON_OFF, |word| word), "on"),
+            },
             later if LATER.contains(&later) => return Err(not_available(later)),
             _ => return refused_name(&name, &example("quiet_hours", "22:00-07:00")),
         }
@@ -124,6 +128,11 @@ fn bad_minutes(name: &str, value: &str, most: u32) -> RefusalPhrase {
 
 fn bad_number(name: &str, value: &str, most: u32) -> RefusalPhrase {
     RefusalPhrase::BadNumber { option: name.to_owned(), word: short(value), least: 0, most }
+}
+
+/// On or off.
+fn switch(value: &str) -> Option<bool> {
+    ON_OFF.iter().position(|word| word.eq_ignore_ascii_case(value)).map(|place| place == 0)
 }
 
 fn is_none(value: &str) -> bool {

@@ -37,6 +37,7 @@ impl Desk {
         card.lines.push(SettingPhrase::Confirmation { minutes: settings.confirmation_minutes }.into());
         card.lines.extend(clock_lines(&settings, self.now(), &setting_words::example(request, "timezone", "Europe/Berlin")));
         card.lines.push(SettingPhrase::Charts { on: settings.charts }.into());
+        card.lines.push(SettingPhrase::Provenance { on: settings.provenance }.into());
         card.lines.extend(self.mute_lines(id).await?);
         Ok(card)
     }

@@ -38,6 +38,9 @@ pub struct Settings {
     /// An alert of one token brings a picture of its past.
     #[serde(skip_serializing_if = "is_usual")]
     pub charts: bool,
+    /// An alert of one token says when its data is from, and when it was polled and sent (V1).
+    #[serde(skip_serializing_if = "is_usual")]
+    pub provenance: bool,
 }
 
 /// What nobody has chosen is not written: most destinations have the usual hours, and each is read for every change.
@@ -75,6 +78,7 @@ pub struct SettingsChange {
     pub quiet_bypass: Option<BTreeSet<Kind>>,
     pub digest_time: Option<DigestTime>,
     pub charts: Option<bool>,
+    pub provenance: Option<bool>,
 }
 
 /// A text that is no such setting.
@@ -99,14 +103,24 @@ impl Default for Settings {
             quiet_bypass: BTreeSet::new(),
             digest_time: DigestTime::default(),
             charts: false,
+            provenance: false,
         }
     }
 }
 
 impl Settings {
     /// Under which names they are written.
-    pub const NAMES: &'static [&'static str] =
-        &["max_per_hour", "cooldown_minutes", "confirmation_minutes", "timezone", "quiet_hours", "quiet_bypass", "digest_time", "charts"];
+    pub const NAMES: &'static [&'static str] = &[
+        "max_per_hour",
+        "cooldown_minutes",
+        "confirmation_minutes",
+        "timezone",
+        "quiet_hours",
+        "quiet_bypass",
+        "digest_time",
+        "charts",
+        "provenance",
+    ];
 
     /// The cooldown as a length of time.
     pub fn cooldown(&self) -> Duration {
@@ -130,6 +144,7 @@ impl Settings {
             quiet_bypass: change.quiet_bypass.clone().unwrap_or(self.quiet_bypass),
             digest_time: change.digest_time.unwrap_or(self.digest_time),
             charts: change.charts.unwrap_or(self.charts),
+            provenance: change.provenance.unwrap_or(self.provenance),
         }
     }
 
@@ -141,9 +156,9 @@ impl Settings {
         let max = unlimited_last(self.max_per_hour).min(unlimited_last(other.max_per_hour));
         let limits = (if max == u32::MAX { 0 } else { max }, self.cooldown_minutes.max(other.cooldown_minutes));
         let confirmation_minutes = self.confirmation_minutes.max(other.confirmation_minutes);
-        let charts = self.charts && other.charts;
+        let (charts, provenance) = (self.charts && other.charts, self.provenance && other.provenance);
         let by_the_clock = if self.chosen_clock() < other.chosen_clock() { other } else { self };
-        Self { max_per_hour: limits.0, cooldown_minutes: limits.1, confirmation_minutes, charts, ..by_the_clock }
+        Self { max_per_hour: limits.0, cooldown_minutes: limits.1, confirmation_minutes, charts, provenance, ..by_the_clock }
     }
 
     fn chosen_clock(&self) -> (bool, bool) {
@@ -246,7 +261,7 @@ mod tests {
 
     #[test]
     fn whatever_is_chosen_is_written_under_its_name() {
-        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":true}"#;
+        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":true,"provenance":true}"#;
         let chosen: Settings = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&chosen).unwrap(), text);
         let written = serde_json::to_value(chosen).unwrap();

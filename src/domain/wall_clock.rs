@@ -78,10 +78,14 @@ impl Zone {
 
     /// `21 Nov 2026 23:00 CET`: a point in time by the clock there; `UTC+05:45` where the zone's hours have no name.
     pub fn words(self, at: Timestamp) -> String {
+        format!("{} {}", self.shown(at).format("%-d %b %Y %H:%M"), self.hours(at))
+    }
+
+    /// What its hours are called at that time: `CET`, or `UTC+05:45` where they have no name.
+    pub fn hours(self, at: Timestamp) -> String {
         let local = at.to_utc().with_timezone(&self.0);
-        let hours = local.format("%Z").to_string();
-        let hours = if hours.starts_with(['+', '-']) { local.format("UTC%:z").to_string() } else { hours };
-        format!("{} {hours}", local.format("%-d %b %Y %H:%M"))
+        let name = local.format("%Z").to_string();
+        if name.starts_with(['+', '-']) { local.format("UTC%:z").to_string() } else { name }
     }
 
     /// The same for the calendar library.

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod illustrate;
+mod provenance;
 
 use crate::{
     cache::Charts,

@@ -18,7 +18,8 @@ pub(super) const INSERT: (&str, &str) = over_rows!(
      SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), CAST($2 AS TEXT), r.value ->> 2, CAST($3 AS BIGINT) FROM",
     "WHERE TRUE"
 );
-const FIND: &str = "SELECT d.platform, d.chat, d.topic, d.place, b.verb, b.arguments FROM buttons b JOIN destinations d ON d.id = b.destination_id
+const FIND: &str =
+    "SELECT d.platform, d.chat, d.topic, d.place, b.verb, b.arguments FROM buttons b JOIN destinations d ON d.id = b.destination_id
     WHERE b.id = $1 AND b.expires_at > $2";
 
 pub(super) const STATEMENTS: &[&str] = &[FIND];

@@ -7,8 +7,8 @@ use super::{
     dialect::{on_db, over_rows},
 };
 use crate::domain::{
-    Address, AlertId, AlertState, AlertTrace, DestinationId, Fate, Kind, Reason, SourceId, Target, Timestamp, TokenId, Trace, TracedAlert,
-    TracedMessage,
+    Address, AlertId, AlertState, AlertTrace, DestinationId, Fate, Kind, MessageId, Reason, SourceId, Target, Timestamp, TokenId, Trace,
+    TracedAlert, TracedMessage,
 };
 
 macro_rules! alert_columns {
@@ -54,7 +54,12 @@ const SUBSCRIPTIONS: &str = "SELECT target, created_at FROM subscriptions
     WHERE destination_id = $1 AND source = $2 AND kind = $3 AND target IN ('all', $4) ORDER BY target";
 const EXCLUDED: &str = "SELECT COUNT(*) FROM exclusions WHERE destination_id = $1 AND source = $2 AND kind = $3 AND token_id = $4";
 
-pub(super) const STATEMENTS: &[&str] = &[CHANGE, ALERT, TOLD_BY, SUBSCRIPTIONS, EXCLUDED];
+/// Of a call that turned several times before it was told, the last poll.
+const POLLED_AT: &str =
+    "SELECT MAX(p.started_at) FROM message_alerts l JOIN alerts a ON a.id = l.alert_id JOIN changes c ON c.id = a.change_id
+    JOIN polls p ON p.id = c.poll_id WHERE l.message_id = $1";
+
+pub(super) const STATEMENTS: &[&str] = &[CHANGE, ALERT, TOLD_BY, SUBSCRIPTIONS, EXCLUDED, POLLED_AT];
 pub(super) const PAIRS: &[(&str, &str)] = &[OF_ALERTS];
 
 #[derive(sqlx::FromRow)]
@@ -179,6 +184,15 @@ impl Store {
         let alerts: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(TOLD_BY)
             .bind(chat.platform.as_str()).bind(&chat.chat).bind(platform_id).bind(i64::from(most)).fetch_all(pool).await)?;
         self.traces_of(&alerts).await
+    }
+
+    /// When the poll began that saw what a message tells; none where it tells no change.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn polled_at(&self, message: MessageId) -> StoreResult<Option<Timestamp>> {
+        let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(POLLED_AT).bind(message.0).fetch_one(pool).await)?;
+        Ok(at.map(Timestamp::from_millis))
     }
 
     async fn traces_of(&self, alerts: &[i64]) -> StoreResult<Vec<AlertTrace>> {

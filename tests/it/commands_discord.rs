@@ -311,6 +311,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `quiet_hours` off: alerts come at any hour.
     `digest_time` mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
     `charts` off: alerts are words alone.
+    `provenance` off: no line about polling and sending under alerts.
 
     Settings of #alerts
     `max_per_hour` 10: at most 10 alert messages in any 60 minutes; what is beyond waits and comes as one summary.
@@ -321,6 +322,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `quiet_hours` off: alerts come at any hour.
     `digest_time` mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
     `charts` off: alerts are words alone.
+    `provenance` off: no line about polling and sending under alerts.
 
     A test message is on its way to #alerts
 

@@ -122,7 +122,9 @@ on_both!(on_telegram_a_button_saves_what_was_previewed_and_another_previews_what
     lived_in(&mut app).await;
     let preview = answer(&mut app, OTHER, OTHER, "/subscribe sol btc bearish preview").await;
     assert_eq!(labels(&preview), [SAVE]);
-    let targets = format!("SELECT s.target, s.kind, s.direction FROM subscriptions s JOIN destinations d ON d.id = s.destination_id WHERE d.chat = '{OTHER}' ORDER BY s.id");
+    let targets = format!(
+        "SELECT s.target, s.kind, s.direction FROM subscriptions s JOIN destinations d ON d.id = s.destination_id WHERE d.chat = '{OTHER}' ORDER BY s.id"
+    );
     assert_eq!(rows(&app.db.url, &targets).await, [""; 0]);
     let (saved, shown) = press(&mut app, OTHER, &preview, SAVE).await;
     let saved = saved.unwrap();
@@ -142,9 +144,12 @@ on_both!(on_telegram_a_button_saves_what_was_previewed_and_another_previews_what
     // Elsewhere, as another button, made up or too old it does nothing.
     let data = preview.buttons[0].1.clone();
     let before = asked_for(&app.db.url).await;
-    for (user, data) in
-        [(PERSON, data.clone()), (OTHER, data.replace("subscribe", "unsubscribe")), (OTHER, data.replace("subscribe", "why")), (OTHER, "v1:subscribe:AAAAAAAAAAAAAAAA".to_owned())]
-    {
+    for (user, data) in [
+        (PERSON, data.clone()),
+        (OTHER, data.replace("subscribe", "unsubscribe")),
+        (OTHER, data.replace("subscribe", "why")),
+        (OTHER, "v1:subscribe:AAAAAAAAAAAAAAAA".to_owned()),
+    ] {
         app.telegram.with(|world| world.press_with(user, user, None, &json!(data)));
         app.step().await;
         assert!(app.telegram.told_presser().is_some_and(|shown| shown.contains("does nothing any more")), "{data}");

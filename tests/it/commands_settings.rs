@@ -33,6 +33,7 @@ on_both!(settings_are_said_in_words_by_the_clock_that_was_chosen, |db| async mov
     quiet_bypass hourly: these alerts come in quiet hours too.
     digest_time sun 18:30: a daily digest comes at 18:30, next Sat 21 Nov 2026 18:30; a weekly one on Sunday, next Sun 22 Nov 2026 18:30.
     charts off: alerts are words alone.
+    provenance off: no line about polling and sending under alerts.
     ");
     assert_eq!(
         app.say(PERSON, PERSON, "/settings").await.replacen("Settings", "✅ Settings saved", 1),
@@ -50,6 +51,7 @@ on_both!(settings_are_said_in_words_by_the_clock_that_was_chosen, |db| async mov
     **It is quiet now**, until Sat 21 Nov 2026 17:00.
     `digest_time` fri 08:00: a daily digest comes at 08:00, next Sun 22 Nov 2026 08:00; a weekly one on Friday, next Fri 27 Nov 2026 08:00.
     `charts` off: alerts are words alone.
+    `provenance` off: no line about polling and sending under alerts.
     ");
     let said = app.in_direct_messages(slash("settings", &[("quiet_hours", "off"), ("quiet_bypass", "none")])).await;
     assert!(said.contains("`quiet_hours` off: alerts come at any hour."), "{said}");

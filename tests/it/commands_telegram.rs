@@ -185,6 +185,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     quiet_hours off: alerts come at any hour.
     digest_time mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
     charts off: alerts are words alone.
+    provenance off: no line about polling and sending under alerts.
 
     > /settings colour=red
     ⚠️ That did not work; nothing was changed

@@ -61,6 +61,7 @@ fn outgoing(id: i64, to: &str, body: MessageBody) -> Outgoing {
         replies_to: None,
         is_reply: false,
         illustration: None,
+        provenance: None,
         is_first: true,
         clock: Zone::UTC,
     }

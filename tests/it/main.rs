@@ -58,6 +58,7 @@ mod invite;
 mod journey;
 mod levels;
 mod migrations;
+mod provenance;
 mod quiet_hours;
 mod replay;
 mod scorecard;

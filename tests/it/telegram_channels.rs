@@ -95,6 +95,7 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
     quiet_hours off: alerts come at any hour.
     digest_time mon 09:00: a daily digest comes at 09:00, next Sat 21 Nov 2026 09:00; a weekly one on Monday, next Mon 23 Nov 2026 09:00.
     charts off: alerts are words alone.
+    provenance off: no line about polling and sending under alerts.
 
     > /channel @news settings colour=red
     ⚠️ That did not work; nothing was changed

@@ -49,6 +49,7 @@ fn to(address: &str) -> Outgoing {
         replies_to: None,
         is_reply: false,
         illustration: None,
+        provenance: None,
         is_first: true,
         clock: Zone::UTC,
     }

@@ -135,6 +135,7 @@ mod tests {
             replies_to: None,
             is_reply: false,
             illustration: None,
+            provenance: None,
             is_first: true,
             clock: Zone::UTC,
         }

@@ -190,7 +190,7 @@ fn message(outgoing: &Outgoing, card: &Card, channel: ChannelId) -> Value {
 
 /// What stands in the place of an earlier message: its mentions stay as they were. Its picture goes: it shows what was wrong.
 fn edited(outgoing: &Outgoing) -> Value {
-    let card = outgoing.body.to_card();
+    let card = outgoing.card().without_picture();
     let (_, allowed) = render::mentions(&Mention::default());
     json!({ "embeds": render::embeds(&card), "components": render::components(&card), "allowed_mentions": allowed, "attachments": [] })
 }

@@ -119,7 +119,8 @@ impl Updates {
 
     /// Does in private what was pressed in a channel. That the presser reads the channel was seen when they pressed.
     pub(super) async fn pressed_before(&self, id: i64, words: &str, presser: UserId, venue: Venue) -> Card {
-        let kept = words.split_once(' ').and_then(|(chat, press)| Some((Address::new(Platform::Telegram, chat), ButtonPress::parse(press)?)));
+        let kept =
+            words.split_once(' ').and_then(|(chat, press)| Some((Address::new(Platform::Telegram, chat), ButtonPress::parse(press)?)));
         let Some((channel, press)) = kept else { return Card::new(Tone::Problem, ButtonPhrase::Expired.into()) };
         let invocation = match self.desk.pressed(&press, &channel).await {
             Ok(command) => command.invocation,

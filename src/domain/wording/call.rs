@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Phrase, Spans, TimeStyle, reply::counted, subscribing::duration_words};
-use crate::domain::{Delivery, Kind, Level, Line, Mover, Near, Outcome, Since, Stance, SummaryCause, Timestamp, Way};
+use crate::domain::{Delivery, Kind, Level, Line, Mover, Near, Outcome, Since, Stance, SummaryCause, Timestamp, Way, Zone};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub enum CallPhrase {
     AsOf { kind: Kind, data_time: Timestamp, age: Duration },
     /// What it was before, and since when.
     Before { from: Option<Stance>, since: Option<Since>, kind: Kind },
+    /// The times on its way, by one clock.
+    Provenance { kind: Kind, data_time: Timestamp, polled_at: Timestamp, sent_at: Timestamp, clock: Zone },
     /// It turned in between.
     FlipsBetween { count: u32 },
     /// Rows are missing.
@@ -111,6 +113,9 @@ impl CallPhrase {
                 out.text("As of ");
                 data_time_words(out, *kind, *data_time);
                 out.text(format!(": the data was {} old when I saw it.", age_words(*age)));
+            }
+            Self::Provenance { kind, data_time, polled_at, sent_at, clock } => {
+                out.text(provenance_words(*kind, *data_time, (*polled_at, *sent_at), *clock));
             }
             Self::Before { from: None, .. } => {
                 out.text("No call before");
@@ -314,6 +319,17 @@ pub(super) fn data_time_words(out: &mut Spans, kind: Kind, at: Timestamp) {
         Kind::Daily => out.text(at.day().in_words()),
         Kind::Hourly | Kind::Grade | Kind::Fundamental | Kind::Levels => out.time(at, TimeStyle::DateTime),
     };
+}
+
+/// `Data 21 Nov 2026 · polled 22 Nov 01:16 · sent 01:16 UTC`: a day is said again where it is another one.
+fn provenance_words(kind: Kind, data_time: Timestamp, (polled_at, sent_at): (Timestamp, Timestamp), clock: Zone) -> String {
+    let data = match kind {
+        Kind::Daily => data_time.day().in_words(),
+        Kind::Hourly | Kind::Grade | Kind::Fundamental | Kind::Levels => clock.shown(data_time).format("%-d %b %Y %H:%M").to_string(),
+    };
+    let (polled, sent) = (clock.shown(polled_at), clock.shown(sent_at));
+    let sent = sent.format(if sent.date() == polled.date() { "%H:%M" } else { "%-d %b %H:%M" });
+    format!("Data {data} · polled {} · sent {sent} {}", polled.format("%-d %b %H:%M"), clock.hours(sent_at))
 }
 
 /// A number of at most two decimals without needless zeros.

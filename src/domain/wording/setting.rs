@@ -27,6 +27,10 @@ pub enum SettingPhrase {
     Charts {
         on: bool,
     },
+    /// Whether alerts say when what happened on their way.
+    Provenance {
+        on: bool,
+    },
     /// The clock, and what it shows now.
     Timezone {
         zone: Zone,
@@ -96,6 +100,10 @@ impl SettingPhrase {
             )),
             Self::Charts { on: true } => out.code("charts").text(" on: a daily or hourly alert of one token brings a chart of its past."),
             Self::Charts { on: false } => out.code("charts").text(" off: alerts are words alone."),
+            Self::Provenance { on: true } => {
+                out.code("provenance").text(" on: an alert of one token says when its data is from, and when it was polled and sent.")
+            }
+            Self::Provenance { on: false } => out.code("provenance").text(" off: no line about polling and sending under alerts."),
             Self::Timezone { zone, now } => out.code("timezone").text(format!(" {zone}: there it is {} now.", zone.in_words(*now))),
             Self::ChooseTimezone { example } => {
                 out.text("The hours below go by UTC until you choose your zone, for example ").code(example).text(".")

@@ -71,10 +71,12 @@ impl Shared {
             replies_to: claimed.follows.as_ref().map(|follows| follows.platform_id.clone()),
             is_reply: claimed.lane == Lane::Reply,
             illustration: None,
+            provenance: None,
             is_first: claimed.attempts <= 1,
             clock: claimed.destination.settings.timezone,
         };
         let began = Instant::now();
+        outgoing.provenance = self.provenance(&claimed, now).await;
         let illustrated = self.illustrate_soon(&claimed).await;
         outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
         let attempt = async {
