@@ -189,7 +189,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
 
     > /settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts.
+    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts, provenance.
     For example: /settings quiet_hours=22:00-07:00
 
     > /settings language=de

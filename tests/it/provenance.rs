@@ -3,7 +3,6 @@
 use crate::support::{
     app::TestApp,
     audience::{FOUR, SOL, text},
-    commands::run_sql,
     database::on_both,
     fake_discord::interaction::{ADMIN, subcommand},
 };
@@ -34,8 +33,4 @@ on_both!(v1_it_is_there_for_whoever_wants_it_by_their_clock, |db| async move {
     app.turn(&FOUR, -1).await;
     assert!(app.discord_messages().iter().all(|(_, text)| !text.contains("polled")));
     app.telegram_messages();
-    // An alert does not wait for what cannot be read.
-    run_sql(&app.db.url, "UPDATE polls SET started_at = 0").await;
-    app.turn(&[SOL], 1).await;
-    assert_eq!(app.heard().0, ["SOL turned bullish"]);
 });

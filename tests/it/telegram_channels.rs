@@ -99,7 +99,7 @@ on_both!(an_administrator_sets_up_a_channel, |db| async move {
 
     > /channel @news settings colour=red
     ⚠️ That did not work; nothing was changed
-    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts.
+    colour is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts, provenance.
     For example: /channel @name settings quiet_hours=22:00-07:00
 
     > /channel @news list
