@@ -57,6 +57,7 @@ impl Person {
             quiet_bypass: passes.then_some(kind).into_iter().collect(),
             digest_time: DigestTime::parse(rng.choice(DIGEST_TIMES).unwrap()).unwrap(),
             charts: false,
+            provenance: false,
         };
         let chance = rng.u32(0..100);
         let delivery = match chance {

@@ -257,6 +257,7 @@ async fn subscribe(db: &TestDb, number: usize, person: &Person, start: Timestamp
         quiet_bypass: Some(settings.quiet_bypass),
         digest_time: Some(settings.digest_time),
         charts: None,
+        provenance: None,
     };
     db.store.change_settings(&destination, &SettingsOrder { change, ..SettingsOrder::default() }, start).await.unwrap();
 }
