@@ -19,8 +19,9 @@ use crate::{
 };
 
 const EXAMPLE: &str = "/why SOL";
-/// The most alerts of one message whose way is told.
-const MOST_SHOWN: u32 = 10;
+/// The most alerts of one message that are looked at, and whose way is told.
+const MOST_READ: u32 = 500;
+const MOST_SHOWN: usize = 10;
 /// The option that a button fills in; nobody types it.
 pub(super) const ALERT: &str = "alert";
 /// The option that names a message.
@@ -70,7 +71,7 @@ impl Desk {
             }
             Asked::Message(message) => {
                 for chat in readable.iter().filter(|chat| message.is_of(chat)) {
-                    let traces = self.store.traces_of_message(chat, &message.id, MOST_SHOWN).await?;
+                    let traces = self.store.traces_of_message(chat, &message.id, MOST_READ).await?;
                     if !traces.is_empty() {
                         return Ok(traces);
                     }
@@ -150,13 +151,12 @@ fn alert_card(trace: &AlertTrace) -> Card {
 
 /// The ways of several alerts until they were one message, and what became of that.
 fn message_card(traces: &[AlertTrace]) -> Card {
+    let mut lines: Vec<_> = traces.iter().take(MOST_SHOWN).map(part).collect();
+    let more = traces.len().saturating_sub(MOST_SHOWN);
+    lines.extend((more > 0).then_some(WhyPhrase::More { changes: more }));
     let message = traces.last().and_then(|trace| trace.alert.message.as_ref());
-    let shown = u32::try_from(traces.len()).unwrap_or(u32::MAX);
-    let changes = message.map_or(shown, |message| message.alerts.max(shown));
-    let mut lines: Vec<_> = traces.iter().map(part).collect();
-    lines.extend((changes > shown).then_some(WhyPhrase::More { changes: changes - shown }));
     lines.extend(message.iter().flat_map(|message| of_message(&TracedMessage { alerts: 1, ..(*message).clone() })));
-    card(WhyPhrase::Message { changes }, lines, None)
+    card(WhyPhrase::Message { changes: traces.len() }, lines, None)
 }
 
 fn part(trace: &AlertTrace) -> WhyPhrase {

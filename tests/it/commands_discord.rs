@@ -260,7 +260,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/subscriptions`: List what you are subscribed to
     `/signal`: Show the latest call of a token
     `/history`: Show how the call of a token changed
-    `/why`: Show why the last change of a token was told to you, or was not
+    `/why`: Show why an alert came, or why the last change of a token was not told to you
     `/settings`: Show or change how often and at which hours you are told
     `/mute`: Hold alerts for a while; at the end you are told what changed
     `/status`: Show what is polled, how often, and how delivery goes
@@ -271,7 +271,7 @@ on_both!(an_admin_sets_up_two_channels_and_reads_about_them, |db| async move {
     `/channel list`: List what channels are subscribed to
     `/channel settings`: Show or change how often and at which hours a channel is told
     `/channel mute`: Hold a channel's alerts for a while
-    `/channel why`: Show why the last change of a token was told in a channel, or was not
+    `/channel why`: Show why an alert came to a channel, or why the last change of a token did not
     `/channel test`: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: `SOL,ETH,#3375`, or `all`.
     Automated data, not investment advice.

@@ -135,7 +135,12 @@ on_both!(on_telegram_a_button_saves_what_was_previewed_and_another_previews_what
     let before = asked_for(&app.db.url).await;
     let (told, _) = press(&mut app, OTHER, &saved, PREVIEW).await;
     let told = told.unwrap();
-    assert_snapshot!(told.text, @"");
+    assert_snapshot!(told.text, @"
+    What this would have sent
+    In the last 4 days this would have sent 2 messages, at most 1 in a day. The newest:
+    21 Nov: SOL turned bearish and is unstable
+    20 Nov: SOL turned bearish
+    ");
     assert_eq!((labels(&told), asked_for(&app.db.url).await), (vec![], before.clone()));
     // Once more is the same again.
     let (again, _) = press(&mut app, OTHER, &preview, SAVE).await;

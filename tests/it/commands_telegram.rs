@@ -208,7 +208,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /history SOL: Show how the call of a token changed
-    /why SOL: Show why the last change of a token was told to you, or was not
+    /why SOL: Show why an alert came, or why the last change of a token was not told to you
     /settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
@@ -219,7 +219,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
     /channel @name list: List what channels are subscribed to
     /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
     /channel @name mute 8h SOL: Hold a channel's alerts for a while
-    /channel @name why SOL: Show why the last change of a token was told in a channel, or was not
+    /channel @name why SOL: Show why an alert came to a channel, or why the last change of a token did not
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
     More words may follow in any order: /subscribe SOL,ETH hourly bullish.
@@ -242,7 +242,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /subscriptions: List what you are subscribed to
     /signal SOL: Show the latest call of a token
     /history SOL: Show how the call of a token changed
-    /why SOL: Show why the last change of a token was told to you, or was not
+    /why SOL: Show why an alert came, or why the last change of a token was not told to you
     /settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours you are told
     /mute 8h SOL: Hold alerts for a while; at the end you are told what changed
     /status: Show what is polled, how often, and how delivery goes
@@ -253,7 +253,7 @@ on_both!(help_names_what_works_here, |db| async move {
     /channel @name list: List what channels are subscribed to
     /channel @name settings timezone=Europe/Berlin quiet_hours=22:00-07:00: Show or change how often and at which hours a channel is told
     /channel @name mute 8h SOL: Hold a channel's alerts for a while
-    /channel @name why SOL: Show why the last change of a token was told in a channel, or was not
+    /channel @name why SOL: Show why an alert came to a channel, or why the last change of a token did not
     /channel @name test: Post a test message in a channel
     Tokens are symbols or ids, separated by commas: SOL,ETH,#3375, or all.
     More words may follow in any order: /subscribe SOL,ETH hourly bullish.

@@ -29,7 +29,7 @@ pub enum WhyPhrase {
     },
     /// The title of a message that told several.
     Message {
-        changes: u32,
+        changes: usize,
     },
     /// One of them.
     Part {
@@ -44,7 +44,7 @@ pub enum WhyPhrase {
     },
     /// Those that are not shown.
     More {
-        changes: u32,
+        changes: usize,
     },
     /// The row that said so.
     Row {
@@ -130,7 +130,7 @@ impl WhyPhrase {
                 out.text(format!("Why: {} was corrected to {to} ({kind}){}", token.short(), told_where(label.as_deref())));
             }
             Self::Message { changes } => {
-                out.text(format!("Why: this message tells {}", counted(u64::from(*changes), "change")));
+                out.text(format!("Why: this message tells {}", counted(*changes as u64, "change")));
             }
             Self::Part { symbol, kind, from, to, is_correction, polled_at, held_until, reason } => {
                 out.strong(symbol.clone());
@@ -142,7 +142,7 @@ impl WhyPhrase {
                 out.text(format!(": {}.", because(*reason)));
             }
             Self::More { changes } => {
-                out.text(format!("And {}. To see one of them, name its token as well.", counted(u64::from(*changes), "other")));
+                out.text(format!("And {}. To see those of one token, name it as well.", counted(*changes as u64, "other")));
             }
             Self::Row { kind, data_time, from, to } => {
                 out.text(format!("The {} of ", noun(*kind)));
