@@ -168,7 +168,8 @@ fn part(trace: &AlertTrace) -> WhyPhrase {
         to: change.to,
         is_correction: matches!(change.nature, Nature::Correction { .. }),
         polled_at: trace.polled_at,
-        held_until: alert.held_until,
+        // What was told to be unstable waits for its last word: that is another message's.
+        held_until: alert.held_until.filter(|_| !alert.was_told || alert.state != AlertState::Pending),
         reason: alert.reason,
     }
 }

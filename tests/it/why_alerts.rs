@@ -112,7 +112,7 @@ on_both!(a_summary_lists_how_each_of_its_changes_came, |db| async move {
     Why: this message tells 3 changes
     ETH turned bullish (daily). Asked for 21 Nov 2026 06:32 UTC, held until 21 Nov 2026 14:16 UTC: it was muted here.
     ETH turned bearish (daily). Asked for 21 Nov 2026 07:20 UTC, held until 21 Nov 2026 14:16 UTC: it was muted here.
-    ETH turned bullish (daily). Asked for 21 Nov 2026 07:36 UTC, held until 21 Nov 2026 14:16 UTC: it was muted here.
+    ETH turned bullish (daily). Asked for 21 Nov 2026 07:36 UTC: it turned too often, and is told of once it has settled.
     Made into a message 21 Nov 2026 15:36 UTC.
     Delivered 21 Nov 2026 15:36 UTC.
     ");
