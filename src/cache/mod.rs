@@ -5,7 +5,8 @@ mod charts;
 mod pictures;
 mod recent;
 mod scorecards;
+mod uploads;
 
-pub use charts::{AlertChart, ChartSubject, Charts, Upload, UploadTurn};
-use pictures::Pictures;
+pub use charts::{AlertChart, ChartSubject, Charts};
 pub use scorecards::Scorecards;
+pub use uploads::{Upload, UploadTurn};

@@ -1,38 +1,62 @@
-//! Pictures that answers carry: drawn off the threads that answer, one at a time, and each of them once.
+//! Drawings: made off the threads that answer, few at a time, and each of them once.
 
-use super::recent::Recent;
+use super::{
+    recent::{Recent, Size},
+    uploads::Uploads,
+};
 use crate::chart;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
-use tokio::sync::{OnceCell, Semaphore};
+use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use tokio::sync::Semaphore;
 
-/// How many are kept, the newest asked for: some 3 MB.
-const KEPT: usize = 64;
-/// At most this many are drawn at a time: the processor belongs to what is urgent.
-const AT_ONCE: usize = 1;
+/// In bytes: a hundred drawings or more, for who asks for the same past by another way.
+const ROOM: usize = 4 * 1024 * 1024;
+/// At most so many are drawn at a time, and no more than half the processors beyond two. One takes some 20 ms, so that two keep up with the 80 messages a
+/// second that both platforms take together, were each to bring another picture; the other processors belong to what is urgent.
+const AT_ONCE: (usize, usize) = (2, 8);
 
-/// What names a picture: the digest of its SVG, in which everything stands that it depends on.
-type Key = [u8; 32];
-/// Drawn, being drawn, or impossible to draw.
-type Drawn = Arc<OnceCell<Option<Arc<[u8]>>>>;
+/// A picture as it was drawn.
+pub(super) struct Drawing {
+    /// Names it: the digest of its SVG, in which everything stands that it depends on.
+    pub(super) digest: String,
+    /// It.
+    pub(super) png: Arc<[u8]>,
+    /// Where it was brought already.
+    pub(super) uploads: Uploads,
+}
 
-/// The pictures that were asked for lately.
+/// Drawn, or impossible to draw.
+type Drawn = Option<Arc<Drawing>>;
+
+impl Size for Drawn {
+    fn size(&self) -> usize {
+        self.as_ref().map_or(0, |drawing| drawing.png.len())
+    }
+}
+
+/// The drawings that were asked for lately.
 pub(super) struct Pictures {
-    kept: Recent<Key, Drawn, KEPT>,
+    kept: Recent<String, Drawn>,
     places: Arc<Semaphore>,
 }
 
 impl Default for Pictures {
     fn default() -> Self {
-        Self { kept: Recent::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let half = available_parallelism().map_or(0, NonZeroUsize::get) / 2;
+        Self { kept: Recent::new(ROOM), places: Arc::new(Semaphore::new(half.clamp(AT_ONCE.0, AT_ONCE.1))) }
     }
 }
 
 impl Pictures {
-    /// The picture as PNG. Whoever asks for one that is being drawn waits for it. A failure is logged here and gives nothing.
-    pub(super) async fn png(&self, svg: String) -> Option<Arc<[u8]>> {
-        let drawn = self.kept.place_of(Sha256::digest(&svg).into());
-        drawn.get_or_init(|| self.draw(svg)).await.clone()
+    /// The drawing of an SVG. Whoever asks for one that is being drawn waits for it. A failure is logged here and gives nothing.
+    pub(super) async fn drawing(&self, svg: String) -> Drawn {
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&svg));
+        let place = self.kept.place_of(digest.clone());
+        let draw = || async {
+            let png = self.draw(svg).await?;
+            Some(Arc::new(Drawing { digest, png, uploads: Uploads::default() }))
+        };
+        place.get_or_init(draw).await.clone()
     }
 
     async fn draw(&self, svg: String) -> Option<Arc<[u8]>> {
@@ -66,10 +90,11 @@ mod tests {
     #[tokio::test]
     async fn a_picture_is_drawn_once_also_for_two_who_ask_together() {
         let pictures = Pictures::default();
-        let (one, other) = tokio::join!(pictures.png(svg(1)), pictures.png(svg(1)));
-        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
-        let different = pictures.png(svg(2)).await.unwrap();
-        assert_ne!(different, pictures.png(svg(1)).await.unwrap());
-        assert_eq!(pictures.png("no picture".to_owned()).await, None);
+        let (one, other) = tokio::join!(pictures.drawing(svg(1)), pictures.drawing(svg(1)));
+        let one = one.unwrap();
+        assert!(Arc::ptr_eq(&one, &other.unwrap()));
+        let different = pictures.drawing(svg(2)).await.unwrap();
+        assert!(different.png != one.png && different.digest != one.digest);
+        assert!(pictures.drawing("no picture".to_owned()).await.is_none());
     }
 }

@@ -79,7 +79,7 @@ impl Desk {
     ) -> StoreResult<Option<Picture>> {
         let reader = self.store.destination_at(request.own_address()).await?;
         let zone = reader.map_or(Zone::UTC, |reader| reader.settings.timezone);
-        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since }, zone).await
+        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, until: None }, zone).await
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     store::{Store, StoreResult},
     telemetry::Metrics,
 };
+use illustrate::pictured;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -61,8 +62,6 @@ pub struct DelivererParts {
 pub struct Deliverer {
     shared: Arc<Shared>,
     in_flight: JoinSet<StoreResult<()>>,
-    /// The messenger has no place before: nothing is claimed only to be given back.
-    full_until: Timestamp,
     /// When something was last claimed or looked for.
     last_round: Timestamp,
 }
@@ -79,6 +78,8 @@ struct Shared {
 #[derive(Default)]
 struct Condition {
     paused: Wait,
+    /// The messenger has no place before: nothing is claimed only to be given back.
+    full: Wait,
     stopped: bool,
     failures: MassFailure,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
@@ -124,7 +125,7 @@ impl Deliverer {
         parts.metrics.platform_up(platform, true);
         let condition = Condition { quiet: Some(Wait::default()), ..Condition::default() };
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
-        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), full_until: Timestamp::EPOCH, last_round: Timestamp::EPOCH }
+        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), last_round: Timestamp::EPOCH }
     }
 
     /// Which platform's messages.
@@ -183,8 +184,9 @@ impl Deliverer {
     /// Claims what is due and begins its attempts.
     async fn round(&mut self) -> StoreResult<Round> {
         let now = self.shared.parts.clock.now();
-        let (halted, paused_until) =
-            self.shared.with_condition(|condition| (condition.stopped || condition.unsettled > 0, condition.paused.end(now)));
+        let (halted, not_before) = self.shared.with_condition(|condition| {
+            (condition.stopped || condition.unsettled > 0, condition.paused.end(now).max(condition.full.end(now)))
+        });
         if halted {
             return Ok(Round::default());
         }
@@ -193,10 +195,8 @@ impl Deliverer {
             return Ok(Round::default());
         }
         self.last_round = now;
-        // A time further ahead was set before the clock was stepped back.
-        let full_until = if self.full_until <= now + LONGEST_SLEEP { self.full_until } else { Timestamp::EPOCH };
-        if let Some(not_before) = paused_until.max(Some(full_until)).filter(|until| *until > now) {
-            return Ok(Round { started: 0, not_before: Some(not_before) });
+        if not_before.is_some() {
+            return Ok(Round { started: 0, not_before });
         }
         let room = self.shared.parts.at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {
@@ -206,24 +206,31 @@ impl Deliverer {
         let claims = parts.store.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
-            match round.not_before.map_or_else(|| self.shared.messenger.admit(now), Err) {
-                Ok(()) => {
-                    round.started += 1;
-                    let shared = Arc::clone(&self.shared);
-                    self.in_flight.spawn(async move { shared.attempt(claimed).await });
-                }
-                Err(at) => {
-                    round.not_before = Some(at);
-                    self.full_until = at.min(now + LONGEST_SLEEP);
-                    without_place.push(claimed);
-                }
+            // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over.
+            if without_place.is_empty() && (pictured(&claimed).is_some() || self.shared.admits()) {
+                round.started += 1;
+                let shared = Arc::clone(&self.shared);
+                self.in_flight.spawn(async move { shared.attempt(claimed).await });
+            } else {
+                without_place.push(claimed);
             }
         }
         if !without_place.is_empty() {
             // On its own: until the database takes it nothing else is claimed, and what is in flight goes on.
             let shared = Arc::clone(&self.shared);
             self.in_flight.spawn(async move { shared.release(without_place).await });
+            round.not_before = self.shared.with_condition(|condition| condition.full.end(now));
         }
         Ok(round)
+    }
+}
+
+impl Shared {
+    /// Takes a place of the present second, if the messenger has one; otherwise nothing is claimed before it has.
+    fn admits(&self) -> bool {
+        let now = self.parts.clock.now();
+        let Err(at) = self.messenger.admit(now) else { return true };
+        self.with_condition(|condition| condition.full.lengthen(at.min(now + LONGEST_SLEEP), now));
+        false
     }
 }

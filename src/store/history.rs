@@ -14,7 +14,7 @@ const CHANGES: &str = concat!(
       WHERE c.source = $1 AND c.kind = $2 AND c.token_id = $3 AND (c.nature <> 'crossed' OR c.kind = 'levels') ORDER BY c.data_time DESC, c.id DESC LIMIT $4"
 );
 const ROWS: &str = "SELECT data_time, stance, row_values FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3
-    ORDER BY data_time DESC LIMIT $4";
+    AND data_time <= $4 ORDER BY data_time DESC LIMIT $5";
 const OLDEST: &str = "SELECT MIN(data_time) FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3";
 
 pub(super) const STATEMENTS: &[&str] = &[CHANGES, ROWS, OLDEST];
@@ -30,13 +30,21 @@ impl Store {
         rows.into_iter().map(|row| Ok(StoredChange::try_from(row)?.change)).collect()
     }
 
-    /// The last rows of a token, the newest first.
+    /// The last rows of a token, the newest first; those that are not newer than `until` alone, where that is given.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn last_rows(&self, source: SourceId, kind: Kind, token: TokenId, most: u32) -> StoreResult<Vec<PastRow>> {
+    pub async fn last_rows(
+        &self,
+        source: SourceId,
+        kind: Kind,
+        token: TokenId,
+        until: Option<Timestamp>,
+        most: u32,
+    ) -> StoreResult<Vec<PastRow>> {
+        let until = until.map_or(i64::MAX, Timestamp::as_millis);
         let rows: Vec<(i64, Option<String>, String)> = on_db!(self.db, pool => sqlx::query_as(ROWS)
-            .bind(source.as_str()).bind(kind.as_str()).bind(token.0).bind(i64::from(most)).fetch_all(pool).await)?;
+            .bind(source.as_str()).bind(kind.as_str()).bind(token.0).bind(until).bind(i64::from(most)).fetch_all(pool).await)?;
         let row = |(data_time, word, values): (i64, Option<String>, String)| {
             Ok(PastRow {
                 data_time: Timestamp::from_millis(data_time),

@@ -6,6 +6,7 @@ use crate::support::{
     commands::{rows, run_sql},
     database::{TestDb, on_both},
     fake_discord::{FaultKind, HERE},
+    fake_telegram::Fault,
 };
 use bellwether::{domain::Platform, pipeline::deliver::Deliverer};
 use serde_json::json;
@@ -53,14 +54,9 @@ on_both!(a_stop_waits_for_what_is_in_flight, |db| async move {
     assert_eq!(rows(&app.db.url, "SELECT state FROM messages").await, ["sent"]);
 });
 
-#[tokio::test]
-async fn a_full_second_is_waited_for_and_not_asked_about() {
-    let mut app = TestApp::start(TestDb::sqlite().await).await;
-    app.person_subscribes(PERSON, "sol").await;
-    app.baseline(&FOUR).await;
-    let chats: Vec<_> = (0..45)
-        .map(|n| format!("('telegram', '{}', '', 'person', '{{\"max_per_hour\":10,\"cooldown_minutes\":0}}', 0, 0, 0)", 10_000 + n))
-        .collect();
+/// Forty-five more people follow the token, with these settings.
+async fn many_follow(app: &TestApp, settings: &str) {
+    let chats: Vec<_> = (0..45).map(|n| format!("('telegram', '{}', '', 'person', '{settings}', 0, 0, 0)", 10_000 + n)).collect();
     app.telegram.with(|world| {
         for chat in 10_000..10_045 {
             world.person(chat);
@@ -73,6 +69,44 @@ async fn a_full_second_is_waited_for_and_not_asked_about() {
         chats.join(",")
     );
     run_sql(&app.db.url, &sql).await;
+}
+
+#[tokio::test]
+async fn who_waited_for_a_picture_keeps_to_the_pace_all_the_same() {
+    let mut app = TestApp::start(TestDb::sqlite().await).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.source.set_daily(SOL, "2026-11-20", -1, -1);
+    app.baseline(&FOUR).await;
+    many_follow(&app, "{\"max_per_hour\":10,\"cooldown_minutes\":0,\"charts\":true}").await;
+    let (stop, telegram) = (CancellationToken::new(), take(&mut app, Platform::Telegram));
+    up_to_messages(&mut app, 1).await;
+    // The first picture is long on its way; everybody else waits for it, and meanwhile a second goes by.
+    app.telegram.fault("sendPhoto", None, Fault::Delay(Duration::from_millis(700)));
+    let running = tokio::spawn(telegram.run(stop.clone()));
+    until("the first one is on its way", async || !app.telegram.calls("sendPhoto").is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    app.clock.advance(Duration::from_secs(1));
+    let sent = async || app.telegram.with(|world| world.sent.iter().filter(|sent| sent.chat >= 10_000).count());
+    until("the second is full", async || sent().await >= 29).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        app.clock.advance(Duration::from_secs(1));
+    }
+    until("the others follow", async || sent().await == 45).await;
+    stop.cancel();
+    tokio::time::timeout(SOON, running).await.unwrap().unwrap();
+    assert_eq!(app.telegram.refused_for_speed(), 0);
+    let uploads = app.telegram.calls("sendPhoto").iter().filter(|call| !call["photo"].is_string()).count();
+    let arrived = app.telegram.unread();
+    assert_eq!((uploads, arrived.iter().filter(|sent| sent.file.is_some()).count()), (1, 45));
+}
+
+#[tokio::test]
+async fn a_full_second_is_waited_for_and_not_asked_about() {
+    let mut app = TestApp::start(TestDb::sqlite().await).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    many_follow(&app, "{\"max_per_hour\":10,\"cooldown_minutes\":0}").await;
     let (stop, telegram) = (CancellationToken::new(), take(&mut app, Platform::Telegram));
     up_to_messages(&mut app, 1).await;
     let running = tokio::spawn(telegram.run(stop.clone()));

@@ -1,6 +1,6 @@
 //! One attempt, from the request to the settlement, and what each kind of end leads to.
 
-use super::{LEASE, LONGEST_SLEEP, Shared, Wait};
+use super::{LEASE, LONGEST_SLEEP, Shared, Wait, illustrate::pictured};
 use crate::{
     chat::{EditError, End, Outgoing, Receipt, Scope, SendError},
     domain::{Address, Follows, FollowsHow, Lane, MessageBody, Timestamp, wording::NoticePhrase},
@@ -77,7 +77,16 @@ impl Shared {
         };
         let began = Instant::now();
         outgoing.provenance = self.provenance(&claimed, now).await;
-        let illustrated = self.illustrate_soon(&claimed).await;
+        let illustrated = match pictured(&claimed) {
+            None => None,
+            Some(call) => {
+                let illustrated = self.illustrate(&claimed, call).await;
+                if !self.admits() {
+                    return self.store_end(&claimed, Ending::Released, self.parts.clock.now()).await;
+                }
+                illustrated
+            }
+        };
         outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
         let attempt = async {
             match edited(&claimed) {

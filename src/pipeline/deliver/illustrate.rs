@@ -4,13 +4,15 @@ use super::Shared;
 use crate::{
     cache::{AlertChart, Upload, UploadTurn},
     chat::{Illustration, Receipt},
-    domain::{MessageBody, Timestamp},
+    domain::{Call, Follows, FollowsHow, MessageBody, Outcome, Timestamp},
     store::Claimed,
 };
 use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
-/// So long an alert waits for its picture: the database, the drawing and somebody else's upload together.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// So long an alert waits for its picture, in all: the database, the drawing and somebody else's upload. Drawing takes some 20 ms, and the
+/// words are what matters.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A picture that a platform has taken, under this name.
 pub(super) struct Shown {
@@ -25,28 +27,48 @@ pub(super) struct Illustrated {
     turn: Option<UploadTurn>,
 }
 
+/// The call whose past goes with a message; nothing where no picture is wanted, or one was tried before. A correction brings one in the
+/// place of that which was wrong.
+pub(super) fn pictured(claimed: &Claimed) -> Option<&Call> {
+    let MessageBody::Alert { call, .. } = &claimed.body else { return None };
+    let is_fitting = match &claimed.follows {
+        None => matches!(call.outcome, Outcome::Turned | Outcome::Unstable | Outcome::Settled),
+        Some(Follows { how: FollowsHow::Edits, .. }) => call.outcome == Outcome::Corrected,
+        Some(Follows { how: FollowsHow::Replies, .. }) => false,
+    };
+    let is_wanted = claimed.destination.settings.charts && claimed.attempts <= 1;
+    (is_fitting && is_wanted && !call.kind.is_latest()).then_some(call)
+}
+
 impl Shared {
-    /// The picture of an alert; nothing where none is wanted, or it is a reply, or it was tried before.
-    async fn illustrate(&self, claimed: &Claimed) -> Option<Illustrated> {
-        let MessageBody::Alert { call, .. } = &claimed.body else { return None };
-        let settings = &claimed.destination.settings;
-        if !settings.charts || claimed.follows.is_some() || claimed.attempts > 1 {
-            return None;
-        }
-        let chart = self.parts.charts.of_alert(call, settings.timezone).await?;
-        let (uploaded, turn) = match self.messenger.keeps_pictures() {
-            false => (None, None),
-            true => match self.parts.charts.upload(&chart, self.platform).await {
-                Upload::Known(name) => (Some(name), None),
-                Upload::Needed(turn) => (None, turn),
-            },
+    /// The picture of an alert, and how it comes to the platform; nothing where there is none, or none in time.
+    pub(super) async fn illustrate(&self, claimed: &Claimed, call: &Call) -> Option<Illustrated> {
+        let (until, charts) = (Instant::now() + PATIENCE, &self.parts.charts);
+        let chart = match timeout_at(until, charts.of_alert(call, claimed.destination.settings.timezone)).await {
+            Ok(Ok(chart)) => chart?,
+            Ok(Err(error)) => {
+                tracing::error!(message_id = claimed.id.0, %error, "the past of a token cannot be read; its alert goes without a picture");
+                return None;
+            }
+            Err(_) => {
+                tracing::warn!(
+                    message_id = claimed.id.0,
+                    token = call.token.0,
+                    "a picture was not drawn in time; the alert goes without it"
+                );
+                return None;
+            }
+        };
+        let upload = match self.messenger.keeps_pictures() {
+            false => Upload::Needed(None),
+            // Whoever is at it is slow: brought there twice is no harm.
+            true => timeout_at(until, charts.upload(&chart, self.platform)).await.unwrap_or(Upload::Needed(None)),
+        };
+        let (uploaded, turn) = match upload {
+            Upload::Known(name) => (Some(name), None),
+            Upload::Needed(turn) => (None, turn),
         };
         Some(Illustrated { illustration: Illustration { picture: chart.picture.clone(), uploaded }, chart, turn })
-    }
-
-    /// The same within what an attempt can spare for it.
-    pub(super) async fn illustrate_soon(&self, claimed: &Claimed) -> Option<Illustrated> {
-        tokio::time::timeout(PATIENCE, self.illustrate(claimed)).await.ok().flatten()
     }
 }
 
