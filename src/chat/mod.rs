@@ -6,9 +6,11 @@ pub mod discord;
 mod nonce;
 mod picture;
 pub mod telegram;
+mod without_pictures;
 
 pub use nonce::nonce;
 use picture::png_part;
+use without_pictures::WithoutPictures;
 
 use crate::domain::{
     Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone,

@@ -5,7 +5,10 @@ use crate::support::{
     audience::{BTC, FOUR, SOL, XRP, text},
     commands::{rows, run_sql},
     database::{TestDb, on_both},
-    fake_discord::{HERE, Message},
+    fake_discord::{
+        HERE, Message,
+        interaction::{ADMIN, BOT, in_server, slash, subcommand},
+    },
     fake_telegram::{Fault, Sent},
 };
 use insta::assert_snapshot;
@@ -44,6 +47,14 @@ fn the_only<T: std::fmt::Debug>(mut all: Vec<T>) -> T {
 
 fn both(app: &TestApp) -> (Message, Sent) {
     (the_only(app.discord.unread()), the_only(app.telegram.unread()))
+}
+
+/// Somebody types where the bot may attach files now.
+async fn may_attach_files(app: &mut TestApp) {
+    app.discord.channel(HERE, json!({"name": "alerts"}));
+    let mut typed = in_server(app.next_interaction(), ADMIN, slash("status", &[]));
+    typed["app_permissions"] = json!((BOT | 1 << 15).to_string());
+    app.interact(&typed).await;
 }
 
 /// How the calls of a method named their photo.
@@ -120,8 +131,18 @@ on_both!(p3_the_words_go_alone_where_the_picture_cannot, |db| async move {
     assert_eq!(there.body["embeds"][0]["title"], "SOL turned bullish");
     assert_eq!(there.body["embeds"][0]["image"], json!(null));
     assert_eq!(rows(&app.db.url, "SELECT chat FROM destinations WHERE quarantine_reason IS NOT NULL").await, [""; 0]);
+    // An upload that breaks: the next attempt goes without it.
+    may_attach_files(&mut app).await;
+    app.choose(PERSON, &[("charts", "on")]).await;
+    app.telegram.fault("sendPhoto", None, Fault::Raw(500, "down"));
+    app.discord.refuse("POST /channels/", 1, 500, 0);
+    app.turn(&[BTC], 1).await;
+    let uploads = app.telegram.calls("sendPhoto").len();
+    app.pass(std::time::Duration::from_secs(60)).await;
+    let (there, here) = both(&app);
+    assert!(there.file.is_none() && here.file.is_none() && here.text.contains("BTC turned bullish"), "{here:?}");
+    assert_eq!((uploads, app.telegram.calls("sendPhoto").len()), (2, 2));
     // Nothing is known of the past any more when it is sent.
-    app.discord.channel(HERE, json!({"name": "alerts"}));
     app.call(&[XRP], 1);
     app.clock.advance(std::time::Duration::from_secs(16 * 60));
     app.parts.poller.step().await.unwrap();
@@ -131,25 +152,26 @@ on_both!(p3_the_words_go_alone_where_the_picture_cannot, |db| async move {
     let (there, here) = both(&app);
     assert_eq!((there.file, here.file), (None, None));
     assert!(here.text.contains("XRP turned bullish"), "{}", here.text);
-    // An upload that breaks: the next attempt goes without it.
-    app.telegram.fault("sendPhoto", None, Fault::Raw(500, "down"));
-    app.discord.refuse("POST /channels/", 1, 500, 0);
-    app.turn(&[BTC], 1).await;
-    app.pass(std::time::Duration::from_secs(60)).await;
-    let (there, here) = both(&app);
-    assert!(there.file.is_none() && here.file.is_none() && here.text.contains("BTC turned bullish"), "{here:?}");
 });
 
-on_both!(p4_a_correction_edits_a_message_with_a_picture, |db| async move {
-    let mut app = followers(db, &[PERSON]).await;
-    app.turn(&[SOL], 1).await;
-    let (told_there, told_here) = both(&app);
+/// The source takes the call of 21 Nov back.
+async fn takes_back(app: &mut TestApp) {
     app.at("2026-11-22T01:00:00Z").await;
     app.source.set_daily(SOL, "2026-11-21", -1, -1);
     app.next_poll().await;
-    let (there, here) = both(&app);
-    assert_eq!((there.id, there.edited, here.id, here.edited), (told_there.id, true, told_here.id, true));
-    assert_snapshot!(here.text, @"
+}
+
+on_both!(p4_a_correction_takes_the_place_of_words_and_picture, |db| async move {
+    let mut app = followers(db, &OTHERS[..2]).await;
+    app.turn(&[SOL], 1).await;
+    let told_there = the_only(app.discord.unread());
+    let told_here = app.telegram.unread();
+    takes_back(&mut app).await;
+    let there = the_only(app.discord.unread());
+    let here = app.telegram.unread();
+    let numbers = |sent: &[Sent]| sent.iter().map(|sent| sent.id).collect::<Vec<_>>();
+    assert_eq!((there.id, there.edited, numbers(&here)), (told_there.id, true, numbers(&told_here)));
+    assert_snapshot!(here[0].text, @"
     ~~SOL turned bullish (daily, 21 Nov 2026)~~
     🔴 SOL correction: the call is bearish
     Daily call of 21 Nov 2026, seen 22 Nov 2026 01:16 UTC
@@ -157,10 +179,89 @@ on_both!(p4_a_correction_edits_a_message_with_a_picture, |db| async move {
     Trader grade 26.48
     Read more
     ");
-    assert!(here.file.is_some() && here.buttons.len() == 3, "a photo stays a photo");
+    assert!(here.iter().all(|sent| sent.edited && sent.buttons.len() == 3), "{here:?}");
+    assert!(here[0].file.is_some() && here[0].file == here[1].file && here[0].file != told_here[0].file, "another picture");
     assert_eq!(there.body["embeds"][1]["title"], "SOL correction: the call is bearish");
-    assert_eq!(there.file, None, "what it showed was wrong");
+    assert_eq!(there.file, here[0].file);
+    assert_snapshot!(there.body["attachments"][0]["description"].as_str().unwrap(), @"");
+    let sent: Vec<_> = app.telegram.calls("editMessageMedia").iter().map(|call| call["media"]["media"].clone()).collect();
+    assert!(
+        sent[0] == "attach://picture" && sent[1].as_str().unwrap().starts_with("AgAC") && sent.len() == 2,
+        "brought there once: {sent:?}"
+    );
+});
+
+on_both!(p4_where_there_is_no_other_picture_the_words_are_corrected, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.turn(&[SOL], 1).await;
+    let (_, told_here) = both(&app);
+    app.telegram.fault("editMessageMedia", None, Fault::Refuse(400, "Bad Request: IMAGE_PROCESS_FAILED", json!(null)));
+    app.discord.channel(HERE, json!({"name": "alerts", "without_files": true}));
+    takes_back(&mut app).await;
+    let (there, here) = both(&app);
+    assert!(here.edited && here.text.contains("SOL correction:") && here.file == told_here.file, "a photo stays a photo: {here:?}");
     assert_eq!(app.telegram.calls("editMessageCaption").len(), 1);
+    assert!(there.edited && there.file.is_none(), "what it showed was wrong");
+});
+
+on_both!(p4_words_stay_words, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.choose(PERSON, &[("charts", "off")]).await;
+    app.turn(&[SOL], 1).await;
+    both(&app);
+    app.choose(PERSON, &[("charts", "on")]).await;
+    takes_back(&mut app).await;
+    let (_, here) = both(&app);
+    assert!(here.edited && here.file.is_none() && here.text.contains("SOL correction:"), "{here:?}");
+    assert!(app.telegram.calls("editMessageMedia").is_empty());
+});
+
+on_both!(p3_a_chat_that_refused_is_not_asked_each_time, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.channel_subscribes(json!([text("tokens", "all")])).await;
+    app.telegram.with(|world| world.group(GROUP, "Traders", 777).without_photos = true);
+    app.discord.channel(HERE, json!({"name": "alerts", "without_files": true}));
+    app.say(GROUP, 777, "/subscribe all").await;
+    app.say(GROUP, 777, "/settings charts=on").await;
+    app.on_server(ADMIN, subcommand("channel", "settings", json!([text("charts", "on")]))).await;
+    app.telegram_messages();
+    days_before(&app);
+    app.baseline(&FOUR).await;
+    let uploads = |app: &TestApp| {
+        let posts = app.discord.requests().iter().filter(|asked| asked.starts_with("POST /channels/")).count();
+        (posts, app.telegram.calls("sendPhoto").len())
+    };
+    app.turn(&[SOL], 1).await;
+    both(&app);
+    let first = uploads(&app);
+    app.turn(&[BTC], 1).await;
+    both(&app);
+    let second = uploads(&app);
+    assert_eq!((second.0 - first.0, second.1 - first.1), (1, 0), "with the words alone, at once");
+    // Both may from now on, and whoever saw to that says so.
+    app.telegram.with(|world| {
+        world.group(GROUP, "Traders", 777).without_photos = false;
+        world.place(GROUP, "administrator");
+    });
+    app.step().await;
+    may_attach_files(&mut app).await;
+    app.turn(&[XRP], 1).await;
+    let (there, here) = both(&app);
+    assert!(there.file.is_some() && here.file.is_some(), "{there:?} {here:?}");
+});
+
+on_both!(p3_a_picture_shows_nothing_that_its_words_do_not_know_of, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.choose(PERSON, &[("quiet_hours", "06:00-05:00")]).await;
+    app.turn(&[SOL], 1).await;
+    assert!(app.discord.unread().is_empty(), "it waits");
+    app.at("2026-11-22T01:00:00Z").await;
+    app.source.set_daily(SOL, "2026-11-22", 1, 1);
+    app.next_poll().await;
+    app.at("2026-11-22T05:00:00Z").await;
+    let (there, _) = both(&app);
+    let seen = there.body["attachments"][0]["description"].as_str().unwrap();
+    assert!(seen.contains("from 17 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026"), "{seen}");
 });
 
 on_both!(p1_a_group_has_its_own_choice, |db| async move {

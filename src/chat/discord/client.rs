@@ -5,10 +5,9 @@ use super::{
     key::PublicKey,
     limits::Limiter,
     transport::{Answer, Ask, NoAnswer, Transport},
-    without_files::WithoutFiles,
 };
 use crate::{
-    chat::{Scope, SendError},
+    chat::{Scope, SendError, WithoutPictures},
     clock::SharedClock,
     domain::{QuarantineReason, Timestamp, UserId, wording::Trouble},
     http::quoted,
@@ -52,7 +51,8 @@ pub(super) struct Inner {
     pub(super) clock: SharedClock,
     pub(super) application: ApplicationId,
     pub(super) public_key: Option<PublicKey>,
-    pub(super) without_files: WithoutFiles,
+    /// Channels where the bot may not attach files.
+    pub(super) without_pictures: WithoutPictures,
 }
 
 impl fmt::Debug for Discord {
@@ -137,7 +137,7 @@ impl Discord {
             clock,
             application,
             public_key: settings.public_key,
-            without_files: WithoutFiles::default(),
+            without_pictures: WithoutPictures::default(),
         }))
     }
 

@@ -5,7 +5,7 @@ use super::{
     client::{ApiError, Discord, channel_id, snowflake},
     convert::{Typed, is_for_channel},
     payload::{Interaction, PartialChannel},
-    permissions::{MENTION_EVERYONE, Overwrite, Permissions, Role, VIEW_CHANNEL},
+    permissions::{ATTACH_FILES, MENTION_EVERYONE, Overwrite, Permissions, Role, VIEW_CHANNEL},
 };
 use crate::{
     commands::{ChannelFacts, ChannelProblem, Request, RoleFacts, Venue},
@@ -44,6 +44,7 @@ struct GuildMember {
 
 /// The request with its facts. Asks Discord only for a channel other than the one where it was typed.
 pub(super) async fn request(discord: &Discord, interaction: &Interaction, typed: Typed) -> Request {
+    note_files(discord, interaction);
     let mut facts = None;
     let mut role = None;
     if let Venue::Server { tenant, channel: here, bot_present, .. } = &typed.venue
@@ -61,6 +62,14 @@ pub(super) async fn request(discord: &Discord, interaction: &Interaction, typed:
         invocation: typed.invocation,
         channel: facts,
         role,
+    }
+}
+
+/// An interaction says what the bot may do where it was typed: a channel that refused a picture may take the next one.
+fn note_files(discord: &Discord, interaction: &Interaction) {
+    let own = interaction.app_permissions.as_deref().and_then(Permissions::parse);
+    if let (Some(channel), true) = (&interaction.channel_id, own.is_some_and(|own| own.has(ATTACH_FILES))) {
+        discord.0.without_pictures.forget(channel);
     }
 }
 

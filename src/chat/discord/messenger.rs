@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
-    domain::{
-        Mention, MessageBody, Platform, Timestamp,
-        wording::{Card, CardFile},
-    },
+    domain::{Mention, MessageBody, Platform, Timestamp, wording::Card},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -28,6 +25,9 @@ use serenity::{
 const SENDING: &str = "create message";
 /// The same of editing them.
 const EDITING: &str = "edit message";
+
+/// A complete answer, and until when the channel rests.
+type Answered = (Answer, Option<Timestamp>);
 
 #[async_trait]
 impl Messenger for Discord {
@@ -53,28 +53,7 @@ impl Messenger for Discord {
             self.0.limiter().give_back();
             return Err(wait_until(until, now, "the channel's limit is used up"));
         }
-        let mut card = outgoing.card();
-        if self.0.without_files.holds(channel.get(), now) {
-            card = card.without_picture();
-        }
-        let (mut answer, mut rest_until) = self.0.create(channel, &message(outgoing, &card, channel), card.file.as_ref()).await?;
-        if card.picture().is_some() && errors::may_be_the_picture(&answer) {
-            tracing::warn!(
-                channel = channel.get(),
-                why = errors::explain(&answer),
-                "Discord refuses a message with a picture; it goes without"
-            );
-            self.0.without_files.note(channel.get(), now);
-            card = card.without_picture();
-            self.0.limiter().count(self.0.clock.now());
-            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), None).await?;
-        }
-        if answer.error().is_some_and(|error| error.code == ARCHIVED) && !answer.is_success() {
-            self.0.unarchive(channel).await?;
-            // Whether files are allowed there is not known yet, and nothing would look at that refusal.
-            card = card.without_picture();
-            (answer, rest_until) = self.0.create(channel, &message(outgoing, &card, channel), None).await?;
-        }
+        let (answer, rest_until) = self.0.put(outgoing, channel, None).await?;
         if !answer.is_success() {
             return Err(errors::classify(&answer));
         }
@@ -94,20 +73,7 @@ impl Messenger for Discord {
             self.0.limiter().give_back();
             return Err(wait_until(until, now, "the channel's limit is used up").into());
         }
-        let body = edited(outgoing);
-        let ask = || {
-            self.0.ask(
-                Ask::Bot(Route::ChannelMessage { channel_id: channel, message_id: id }, LightMethod::Patch),
-                Some(&body),
-                EDITING,
-                &route,
-            )
-        };
-        let (mut answer, mut rest_until) = ask().await.map_err(errors::without_answer)?;
-        if !answer.is_success() && answer.error().is_some_and(|error| error.code == ARCHIVED) {
-            self.0.unarchive(channel).await?;
-            (answer, rest_until) = ask().await.map_err(errors::without_answer)?;
-        }
+        let (answer, rest_until) = self.0.put(outgoing, channel, Some(id)).await?;
         match answer.is_success() {
             true => {
                 let route = outgoing.to.direct_user().map(|_| route.clone());
@@ -135,12 +101,53 @@ impl Inner {
         self.open(&user).await.map_err(not_delivered)
     }
 
-    async fn create(&self, channel: ChannelId, body: &Value, file: Option<&CardFile>) -> Result<(Answer, Option<Timestamp>), SendError> {
-        let ask = match file {
-            Some(file) => Ask::MessageWithFile { channel: channel.get(), file },
-            None => Ask::Bot(Route::ChannelMessages { channel_id: channel }, LightMethod::Post),
+    /// Writes the message, or puts it in the place of that one: without its picture where that may be what is refused, and in a thread that is
+    /// opened again where it was archived.
+    async fn put(&self, outgoing: &Outgoing, channel: ChannelId, edits: Option<MessageId>) -> Result<Answered, SendError> {
+        let (now, mut card) = (self.clock.now(), outgoing.card());
+        let key = channel.to_string();
+        if self.without_pictures.holds(&key, now) {
+            card = card.without_picture();
+        }
+        let mut answered = self.put_once(outgoing, channel, edits, &card).await?;
+        if card.picture().is_some() && errors::may_be_the_picture(&answered.0) {
+            let (why, is_forbidden) = (errors::explain(&answered.0), answered.0.status == 403);
+            tracing::warn!(channel = channel.get(), why, "Discord refuses a message with a picture; it goes without");
+            card = card.without_picture();
+            self.limiter().count(self.clock.now());
+            answered = self.put_once(outgoing, channel, edits, &card).await?;
+            // Only where the words go: otherwise it is not about pictures.
+            if is_forbidden && answered.0.is_success() {
+                self.without_pictures.note(&key, now);
+            }
+        }
+        if !answered.0.is_success() && answered.0.error().is_some_and(|error| error.code == ARCHIVED) {
+            self.unarchive(channel).await?;
+            // Whether files are allowed there is not known yet, and nothing would look at that refusal.
+            card = card.without_picture();
+            answered = self.put_once(outgoing, channel, edits, &card).await?;
+        }
+        Ok(answered)
+    }
+
+    async fn put_once(
+        &self,
+        outgoing: &Outgoing,
+        channel: ChannelId,
+        edits: Option<MessageId>,
+        card: &Card,
+    ) -> Result<Answered, SendError> {
+        let body = match edits {
+            None => message(outgoing, card, channel),
+            Some(_) => edited(card),
         };
-        self.ask(ask, Some(body), SENDING, &channel.to_string()).await.map_err(errors::without_answer)
+        let ask = match (&card.file, edits) {
+            (Some(file), edits) => Ask::MessageWithFile { channel: channel.get(), edits: edits.map(MessageId::get), file },
+            (None, None) => Ask::Bot(Route::ChannelMessages { channel_id: channel }, LightMethod::Post),
+            (None, Some(id)) => Ask::Bot(Route::ChannelMessage { channel_id: channel, message_id: id }, LightMethod::Patch),
+        };
+        let limit = if edits.is_some() { EDITING } else { SENDING };
+        self.ask(ask, Some(&body), limit, &channel.to_string()).await.map_err(errors::without_answer)
     }
 
     /// Opens an archived thread again, once, where the bot may (`rules.md` 4.3).
@@ -188,11 +195,14 @@ fn message(outgoing: &Outgoing, card: &Card, channel: ChannelId) -> Value {
     message
 }
 
-/// What stands in the place of an earlier message: its mentions stay as they were. Its picture goes: it shows what was wrong.
-fn edited(outgoing: &Outgoing) -> Value {
-    let card = outgoing.card().without_picture();
+/// What stands in the place of an earlier message: its mentions stay as they were. Its picture goes, because it shows what was wrong; the
+/// card's, if it has one, takes its place.
+fn edited(card: &Card) -> Value {
     let (_, allowed) = render::mentions(&Mention::default());
-    json!({ "embeds": render::embeds(&card), "components": render::components(&card), "allowed_mentions": allowed, "attachments": [] })
+    json!({
+        "embeds": render::embeds(card), "components": render::components(card), "allowed_mentions": allowed,
+        "attachments": render::attachments(card),
+    })
 }
 
 /// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id.

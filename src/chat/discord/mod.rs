@@ -21,7 +21,6 @@ mod permissions;
 mod register;
 mod render;
 mod transport;
-mod without_files;
 
 pub use application::{Application, BotUser};
 pub use client::{ApiError, Discord, DiscordSettings};

@@ -12,6 +12,7 @@ pub(super) const MANAGE_GUILD: u64 = 1 << 5;
 pub(super) const VIEW_CHANNEL: u64 = 1 << 10;
 pub(super) const SEND_MESSAGES: u64 = 1 << 11;
 pub(super) const EMBED_LINKS: u64 = 1 << 14;
+pub(super) const ATTACH_FILES: u64 = 1 << 15;
 pub(super) const MENTION_EVERYONE: u64 = 1 << 17;
 pub(super) const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
 

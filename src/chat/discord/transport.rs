@@ -48,6 +48,8 @@ pub(super) enum Ask<'a> {
     MessageWithFile {
         /// Its id.
         channel: u64,
+        /// The message in whose place it stands.
+        edits: Option<u64>,
         /// What goes with it.
         file: &'a CardFile,
     },
@@ -162,7 +164,12 @@ impl Transport {
                     .map_err(|_| "the request cannot be built: check DISCORD_API_URL and the token's characters".to_owned());
             }
             Ask::Application => (Method::GET, path("/applications/@me"), Some(token)),
-            Ask::MessageWithFile { channel, .. } => (Method::POST, path(&format!("/channels/{channel}/messages")), Some(token)),
+            Ask::MessageWithFile { channel, edits: None, .. } => {
+                (Method::POST, path(&format!("/channels/{channel}/messages")), Some(token))
+            }
+            Ask::MessageWithFile { channel, edits: Some(message), .. } => {
+                (Method::PATCH, path(&format!("/channels/{channel}/messages/{message}")), Some(token))
+            }
             Ask::FirstAnswer { id, token } => {
                 let (id, token) = (percent_encoded(id), percent_encoded(token.expose_secret()));
                 (Method::POST, path(&format!("/interactions/{id}/{token}/callback")), None)

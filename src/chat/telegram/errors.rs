@@ -96,6 +96,13 @@ pub(super) fn may_be_the_picture(error: &ApiError) -> bool {
     }
 }
 
+/// Whether the bot may write there, but send no pictures.
+pub(super) fn forbids_pictures(error: &ApiError) -> bool {
+    const WORDS: [&str; 3] = ["not enough rights to send photos", "chat_send_photos_forbidden", "chat_send_media_forbidden"];
+    let lower = |description: &str| description.to_lowercase();
+    matches!(error, ApiError::Refused { description, .. } if WORDS.iter().any(|words| lower(description).contains(words)))
+}
+
 /// What is behind a webhook to which Telegram cannot deliver, by its words.
 pub fn trouble_of_delivery(words: &str) -> Trouble {
     let words = words.to_lowercase();

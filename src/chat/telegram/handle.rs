@@ -28,6 +28,7 @@ impl Updates {
             Intake::Talk(said) => self.talk(&said).map(|card| answer(said, card)),
             Intake::Press(pressed) => self.press(id, pressed, me).await?,
             Intake::Presence { news, chat, at, promotion } => {
+                self.telegram.try_pictures_again(chat);
                 if self.is_news(chat, at, true) {
                     self.desk.presence(&news).await;
                 }
@@ -93,6 +94,10 @@ impl Updates {
         if self.is_news(said.chat, said.at, false) {
             let chat = Address::new(Platform::Telegram, said.chat.to_string());
             self.desk.presence(&Presence::Back { chat }).await;
+        }
+        // Nobody tells a bot of what a group's members may do; whoever chooses charts has seen to it.
+        if said.word() == Word::Command(Command::Settings) {
+            self.telegram.try_pictures_again(said.chat);
         }
         let card = if is_group { self.in_group(id, said, me).await? } else { self.in_private(id, said, me).await? };
         Ok(Some(card))

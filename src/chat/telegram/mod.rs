@@ -9,6 +9,7 @@ mod arrivals;
 mod channel;
 mod convert;
 mod door;
+mod draft;
 mod errors;
 mod flood;
 mod handle;

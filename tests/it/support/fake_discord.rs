@@ -296,7 +296,7 @@ impl World {
         let body: Value = serde_json::from_slice(json).unwrap_or(Value::Null);
         match (method, parts.as_slice()) {
             ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body, &form),
-            ("PATCH", ["channels", channel, "messages", id]) => self.edit_message(channel, id, &body),
+            ("PATCH", ["channels", channel, "messages", id]) => self.edit_message(channel, id, &body, &form),
             ("GET", ["channels", channel]) => match self.channels.get(*channel) {
                 Some(found) => found.clone().to_string().into_response(),
                 None => error(404, 10003, "Unknown Channel"),
@@ -409,22 +409,30 @@ impl World {
         response
     }
 
-    fn edit_message(&mut self, channel: &str, id: &str, body: &Value) -> Response {
-        if let Some(refusal) = self.checked("patch", "/channels/{channel_id}/messages/{message_id}", body) {
+    fn edit_message(&mut self, channel: &str, id: &str, body: &Value, form: &[Part]) -> Response {
+        let template = "/channels/{channel_id}/messages/{message_id}";
+        if let Some(refusal) = self.checked("patch", template, body) {
             return refusal;
+        }
+        if let Some(problem) = spec::files("patch", template, body, form).filter(|_| !form.is_empty()) {
+            self.complaints.push(problem);
+            return error(400, 50035, "Invalid Form Body");
         }
         let Some(found) = self.channels.get(channel) else { return error(404, 10003, "Unknown Channel") };
         if found["thread_metadata"]["archived"] == json!(true) {
             return error(400, 50083, "Thread is archived");
         }
+        if !form.is_empty() && found["without_files"] == json!(true) {
+            return error(403, 50013, "Missing Permissions");
+        }
         let Some(message) = self.messages.iter_mut().find(|message| message.channel == channel && message.id == id) else {
             return error(404, 10008, "Unknown Message");
         };
         // What is not named among the attachments goes.
-        if body["attachments"].as_array().is_some_and(Vec::is_empty) {
-            message.file = None;
+        if let Some(attachments) = body["attachments"].as_array() {
+            message.file = form.iter().find_map(Part::file).filter(|_| !attachments.is_empty());
         }
-        let shown = body["embeds"][0]["image"]["url"].as_str().and_then(|url| url.strip_prefix("attachment://"));
+        let shown = spec::shown(body);
         if shown.is_some_and(|shown| message.file.as_ref().is_none_or(|file| file.name != shown)) {
             self.complaints.push(format!("an edit shows {shown:?}, which is not there"));
             return error(400, 50035, "Invalid Form Body");

@@ -244,18 +244,28 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Value {
     };
     let value = |part: multipart::Part| match &part.file_name {
         Some(name) => json!({ "file_name": name, "content_type": part.content_type, "content": part.content }),
-        None if part.name == "reply_markup" => serde_json::from_str(part.text()).unwrap_or(json!(part.text())),
+        None if matches!(part.name.as_str(), "reply_markup" | "media") => serde_json::from_str(part.text()).unwrap_or(json!(part.text())),
         None => part.text().parse::<i64>().map_or_else(|_| json!(part.text()), |number| json!(number)),
     };
     Value::Object(parts.into_iter().map(|part| (part.name.clone(), value(part))).collect())
 }
 
 async fn carry_out(shared: &Arc<Shared>, method: &str, parameters: &Value) -> Outcome {
-    if let Err(problem) = spec::check(method, parameters) {
+    if let Err(problem) = spec::check(method, &without_attached(parameters)) {
         shared.world().problems.push(format!("{method}: {problem}"));
         return Err(Refusal::new(400, format!("Bad Request: {problem}")));
     }
     methods::call(shared, method, parameters).await
+}
+
+/// What a medium names with `attach://` is a part of the form, and no parameter.
+fn without_attached(parameters: &Value) -> Value {
+    let mut described = parameters.clone();
+    let attached = parameters["media"]["media"].as_str().and_then(|media| media.strip_prefix("attach://"));
+    if let (Some(name), Some(fields)) = (attached, described.as_object_mut()) {
+        fields.remove(name);
+    }
+    described
 }
 
 fn respond(outcome: Outcome) -> Response {

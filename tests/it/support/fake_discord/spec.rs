@@ -70,7 +70,7 @@ pub(crate) fn files(method: &str, template: &str, body: &Value, form: &[Part]) -
     if files.iter().map(|file| file.content.len()).sum::<usize>() > 10 * 1024 * 1024 {
         return Some("more than 10 MiB".to_owned());
     }
-    let shown = body["embeds"][0]["image"]["url"].as_str().and_then(|url| url.strip_prefix("attachment://"));
+    let shown = shown(body);
     let pictures = || files.iter().filter(|file| file.content_type.as_deref() == Some("image/png"));
     if shown.is_some_and(|shown| !pictures().any(|file| file.file_name.as_deref() == Some(shown))) {
         return Some(format!("an embed shows {shown:?}, which is not there"));
@@ -79,6 +79,12 @@ pub(crate) fn files(method: &str, template: &str, body: &Value, form: &[Part]) -
         return Some("a picture that is not shown or not described".to_owned());
     }
     pictures().filter_map(|file| file.file()?.is_no_png()).next()
+}
+
+/// The file that an embed shows.
+pub(crate) fn shown(body: &Value) -> Option<&str> {
+    let mut embeds = body["embeds"].as_array()?.iter();
+    embeds.find_map(|embed| embed["image"]["url"].as_str()?.strip_prefix("attachment://"))
 }
 
 fn length(value: &Value) -> usize {
