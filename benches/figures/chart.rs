@@ -5,9 +5,9 @@ use crate::{
     table::{Table, millis},
 };
 use bellwether::{
-    chart::{Chart, Theme, png},
+    chart::{Chart, png},
     demo::market::{DailyRow, HourlyRow, Market},
-    domain::{Kind, PastRow, Since, Timestamp, TokenId, Values, wording::TokenLabel},
+    domain::{Kind, PastRow, Since, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
 };
 use chrono::Utc;
 use std::time::Duration;

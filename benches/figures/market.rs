@@ -51,7 +51,7 @@ pub(crate) fn snapshot(tokens: impl Iterator<Item = i64>, stance: f64, poll: Tim
         signal: Some(stance),
         trend: Some(stance),
         position: None,
-        values: Values { trader_grade: Some(26.48), ..Values::default() },
+        values: Values { trader_grade: Some(26.48), holding_returns: Some(0.5 + stance / 10.0), ..Values::default() },
     };
     let observations: Vec<_> = tokens.map(row).collect();
     Snapshot {

@@ -2,7 +2,7 @@
 
 use crate::{
     market::{chat, people, snapshot},
-    support::fake_telegram::FakeTelegram,
+    support::{commands::run_sql, fake_telegram::FakeTelegram},
     table::{Table, millis},
 };
 use bellwether::{
@@ -36,6 +36,7 @@ const WAITING: usize = 60;
 const UNRELATED: i64 = 5;
 const TOKEN: i64 = 1;
 const PATIENCE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The part of the product that sends, as `serve` runs it.
 struct Sending {
@@ -71,11 +72,11 @@ impl Sending {
         Self { store, url, telegram, wake, stop, running, _files: files }
     }
 
-    /// A call turns, and becomes a message to everybody who follows it.
+    /// A call turns from one day to the next, and becomes a message to everybody who follows it.
     async fn turn(&self) {
         let (clock, metrics): (SharedClock, _) = (Arc::new(SystemClock), Metrics::default());
-        for stance in [-1.0, 1.0] {
-            ingest(&self.store, &snapshot([TOKEN].into_iter(), stance, clock.now()), clock.now()).await.unwrap();
+        for (stance, at) in [(-1.0, clock.now() - DAY), (1.0, clock.now())] {
+            ingest(&self.store, &snapshot([TOKEN].into_iter(), stance, at), at).await.unwrap();
         }
         fan_out_all(&self.store, &clock, &metrics).await.unwrap();
         compose_all(&self.store, &clock, &metrics, &Scorecards::new(self.store.clone())).await.unwrap();
@@ -114,23 +115,31 @@ impl Sending {
 }
 
 pub(crate) async fn measure(table: &mut Table) {
-    four_hundred(table).await;
+    four_hundred(table, "400 Telegram chats", "{}").await;
+    four_hundred(table, "400 Telegram chats, each with a picture", r#"{"charts":"dark"}"#).await;
     beside_a_full_group(table).await;
 }
 
-async fn four_hundred(table: &mut Table) {
+async fn four_hundred(table: &mut Table, who: &str, settings: &str) {
     let sending = Sending::start().await;
     people(&sending.url, Platform::Telegram, CHATS, Some(TOKEN)).await;
+    run_sql(&sending.url, &format!("UPDATE destinations SET settings = '{settings}'")).await;
     sending.telegram.with(|world| (0..CHATS).for_each(|n| _ = world.person(chat(Platform::Telegram, n).parse().unwrap())));
     sending.turn().await;
     let times: Vec<_> = sending.arrivals(CHATS).await.into_iter().map(|(_, at)| at).collect();
+    let pictures = sending.telegram.with(|world| world.sent.iter().filter(|sent| sent.file.is_some()).count());
+    let uploads = sending.telegram.calls("sendPhoto").iter().filter(|call| !call["photo"].is_string()).count();
     let refused = sending.stop().await;
     let took = times[times.len() - 1] - times[0];
     let ideal = Duration::from_secs_f64((CHATS - 1) as f64 / 30.0);
     let over = took.as_secs_f64() / ideal.as_secs_f64() - 1.0;
     let measured =
         format!("{:+.1} % ({:.2} s : {:.2} s), {} of {CHATS} arrived", over * 100.0, took.as_secs_f64(), ideal.as_secs_f64(), times.len());
-    table.reach("400 Telegram chats, against (N - 1) / 30 s", "within 10 %", measured, times.len() == CHATS && over.abs() <= 0.1);
+    table.reach(&format!("{who}, against (N - 1) / 30 s"), "within 10 %", measured, times.len() == CHATS && over.abs() <= 0.1);
+    if settings != "{}" {
+        let is_met = pictures == CHATS && uploads == 1;
+        table.reach("the pictures that came; uploads", "all; one", format!("{pictures}; {uploads}"), is_met);
+    }
     let second = Duration::from_secs(1);
     let most = times.iter().enumerate().map(|(from, at)| times[from..].iter().take_while(|later| **later - *at < second).count()).max();
     let most = most.unwrap_or_default();

@@ -5,9 +5,9 @@ use super::{
     recent::{Recent, Size},
 };
 use crate::{
-    chart::{Chart, Theme},
+    chart::Chart,
     domain::{
-        Call, Kind, Outcome, Price, Since, SourceId, Stance, Timestamp, TokenId, Zone,
+        Call, Kind, Outcome, Price, Settings, Since, SourceId, Stance, Theme, Timestamp, TokenId, Zone,
         wording::{Picture, TokenLabel},
     },
     engine::diff,
@@ -39,6 +39,22 @@ pub struct ChartSubject {
     pub until: Option<Timestamp>,
 }
 
+/// How its reader wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Where their clock hangs.
+    pub zone: Zone,
+    /// Its colours.
+    pub theme: Theme,
+}
+
+impl Look {
+    /// As these settings say.
+    pub fn of(settings: &Settings) -> Self {
+        Self { zone: settings.timezone, theme: settings.charts.unwrap_or_default() }
+    }
+}
+
 /// Draws charts. Cheap to clone; all clones share what is kept.
 #[derive(Clone)]
 pub struct Charts {
@@ -47,7 +63,7 @@ pub struct Charts {
     of_alerts: Arc<Recent<Key, Drawn>>,
 }
 
-/// What names the picture of an alert: one for each token and poll, in the reader's zone where it shows one.
+/// What names the picture of an alert: one for each token and poll, by the reader's clock where it shows one, and in their colours.
 #[derive(Clone, Copy, PartialEq)]
 struct Key {
     kind: Kind,
@@ -55,7 +71,7 @@ struct Key {
     to: Stance,
     data_time: Timestamp,
     seen_at: Timestamp,
-    zone: Zone,
+    look: Look,
 }
 
 /// Drawn, or nothing to draw.
@@ -84,21 +100,21 @@ impl Charts {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn of(&self, subject: ChartSubject, zone: Zone) -> StoreResult<Option<Picture>> {
+    pub async fn of(&self, subject: ChartSubject, look: Look) -> StoreResult<Option<Picture>> {
         let chart = self.chart(subject).await?;
-        Ok(self.drawn(&chart, zone).await.map(|drawn| drawn.picture))
+        Ok(self.drawn(&chart, look).await.map(|drawn| drawn.picture))
     }
 
     /// The picture that goes with an alert. Nothing where there is nothing to show beside the words.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn of_alert(&self, call: &Call, zone: Zone) -> StoreResult<Option<Arc<AlertChart>>> {
-        let place = self.of_alerts.place_of(Key::of(call, zone));
+    pub async fn of_alert(&self, call: &Call, look: Look) -> StoreResult<Option<Arc<AlertChart>>> {
+        let place = self.of_alerts.place_of(Key::of(call, look));
         // What could not be read is read again for the next reader; what cannot be drawn is not drawn again.
         let draw = || async {
             let chart = self.chart(subject_of(call)).await?;
-            let drawn = if shows_prices(&chart) { self.drawn(&chart, zone).await } else { None };
+            let drawn = if shows_prices(&chart) { self.drawn(&chart, look).await } else { None };
             StoreResult::Ok(drawn.map(Arc::new))
         };
         Ok(place.get_or_try_init(draw).await?.clone())
@@ -118,9 +134,9 @@ impl Charts {
         Ok(Chart { token: label, id: token, kind, stance, since, rows })
     }
 
-    async fn drawn(&self, chart: &Chart, zone: Zone) -> Option<AlertChart> {
-        let rules = zone.rules();
-        let (svg, alt) = (chart.svg(&rules, Theme::default())?, chart.in_words(&rules)?);
+    async fn drawn(&self, chart: &Chart, look: Look) -> Option<AlertChart> {
+        let rules = look.zone.rules();
+        let (svg, alt) = (chart.svg(&rules, look.theme)?, chart.in_words(&rules)?);
         let drawing = self.pictures.drawing(svg).await?;
         let picture = Picture { name: format!("{}-{}.png", chart.id, chart.kind), alt, png: drawing.png.clone() };
         Some(AlertChart { picture, drawing })
@@ -128,10 +144,17 @@ impl Charts {
 }
 
 impl Key {
-    fn of(call: &Call, zone: Zone) -> Self {
+    fn of(call: &Call, look: Look) -> Self {
         // Days are named in UTC, whoever reads.
-        let zone = if call.kind == Kind::Hourly { zone } else { Zone::UTC };
-        Self { kind: call.kind, token: call.token, to: call.to, data_time: call.data_time, seen_at: call.seen_at, zone }
+        let zone = if call.kind == Kind::Hourly { look.zone } else { Zone::UTC };
+        Self {
+            kind: call.kind,
+            token: call.token,
+            to: call.to,
+            data_time: call.data_time,
+            seen_at: call.seen_at,
+            look: Look { zone, ..look },
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where everything stands in the picture, and how large: it is read on a phone, a third as wide.
 
 use super::{
-    Chart, Theme,
+    Chart,
     canvas::{Anchor, Area, Canvas, Style},
     font::{Weight, legible},
     raster::{HEIGHT, WIDTH},
@@ -10,7 +10,7 @@ use super::{
     time_axis,
 };
 use crate::domain::{
-    Kind, Stance, Timestamp, Way,
+    Kind, Stance, Theme, Timestamp, Way,
     wording::{ChartPhrase, Phrase, ReplyPhrase, Seen},
 };
 use chrono::TimeZone;

@@ -15,7 +15,7 @@ pub use font::legible;
 pub use raster::{HEIGHT, WIDTH, png};
 
 use crate::domain::{
-    Kind, PastRow, Since, Stance, Timestamp, TokenId,
+    Kind, PastRow, Since, Stance, Theme, Timestamp, TokenId,
     wording::{Phrase, TokenLabel},
 };
 use chrono::TimeZone;
@@ -36,16 +36,6 @@ pub struct Chart {
     pub since: Option<Since>,
     /// What is known, the oldest first.
     pub rows: Vec<PastRow>,
-}
-
-/// Bright on dark, or dark on bright.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// As most people use their chat.
-    #[default]
-    Dark,
-    /// For print and bright apps.
-    Light,
 }
 
 /// A picture cannot be made; a fault of ours.

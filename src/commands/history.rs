@@ -7,9 +7,9 @@ use super::{
     signal::{Subject, call_card, follow_it, is_followed},
 };
 use crate::{
-    cache::ChartSubject,
+    cache::{ChartSubject, Look},
     domain::{
-        Change, Kind, Nature, Stance, Timestamp, Token, Zone,
+        Change, Kind, Nature, Stance, Timestamp, Token,
         wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
     },
     store::{CurrentCall, StoreResult},
@@ -68,7 +68,7 @@ impl Desk {
         Ok(head.chain(ScorecardPhrase::records(&all)).chain(alone).collect())
     }
 
-    /// The past as a picture, by the reader's clock; nothing where there is none, or where it cannot be drawn.
+    /// The past as a picture, by the reader's clock and in their colours; nothing where there is none, or where it cannot be drawn.
     async fn chart(
         &self,
         request: &Request,
@@ -78,8 +78,8 @@ impl Desk {
         call: &CurrentCall,
     ) -> StoreResult<Option<Picture>> {
         let reader = self.store.destination_at(request.own_address()).await?;
-        let zone = reader.map_or(Zone::UTC, |reader| reader.settings.timezone);
-        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, until: None }, zone).await
+        let look = reader.map_or_else(Look::default, |reader| Look::of(&reader.settings));
+        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, until: None }, look).await
     }
 }
 

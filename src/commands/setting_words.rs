@@ -2,12 +2,12 @@
 
 use super::{
     Request,
-    catalog::ON_OFF,
+    catalog::{self, CHART_CHOICES, ON_OFF},
     desk::{Stop, not_available},
     options::{self, CHANNEL, FREE_WORDS, bad_word, short},
 };
 use crate::domain::{
-    DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Zone,
+    DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Theme, Zone,
     wording::RefusalPhrase,
 };
 use std::collections::BTreeSet;
@@ -72,9 +72,9 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
                 Some(time) => change.digest_time = Some(time),
                 None => return refused(RefusalPhrase::BadDigestTime { word: short(value) }, "09:00"),
             },
-            "charts" => match ON_OFF.iter().position(|word| word.eq_ignore_ascii_case(value)) {
-                Some(place) => change.charts = Some(place == 0),
-                None => return refused(bad_word("choice for charts", value, ON_OFF, |word| word), "on"),
+            "charts" => match charts(value) {
+                Some(theme) => change.charts = Some(theme),
+                None => return refused(bad_word("choice for charts", value, CHART_CHOICES, |word| word), "dark"),
             },
             "provenance" => match switch(value) {
                 Some(is_on) => change.provenance = Some(is_on),
@@ -88,7 +88,10 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
 }
 
 fn refused_name(name: &str, example: &str) -> Result<SettingsChange, Stop> {
-    Err(Stop::with_example(RefusalPhrase::UnknownOption { word: short(name) }, example))
+    Err(Stop::with_example(
+        RefusalPhrase::UnknownOption { word: short(name), known: catalog::setting_names().map(str::to_owned).collect() },
+        example,
+    ))
 }
 
 /// Every name with its value, in the order in which they were given; of a free word the name alone.
@@ -133,6 +136,15 @@ fn bad_number(name: &str, value: &str, most: u32) -> RefusalPhrase {
 /// On or off.
 fn switch(value: &str) -> Option<bool> {
     ON_OFF.iter().position(|word| word.eq_ignore_ascii_case(value)).map(|place| place == 0)
+}
+
+/// None, or in which colours; `on` is what it was called before there was a choice.
+fn charts(value: &str) -> Option<Option<Theme>> {
+    match value.to_ascii_lowercase().as_str() {
+        "off" => Some(None),
+        "on" => Some(Some(Theme::default())),
+        word => Theme::ALL.into_iter().find(|theme| theme.as_str() == word).map(Some),
+    }
 }
 
 fn is_none(value: &str) -> bool {

@@ -36,7 +36,10 @@ impl Desk {
         card.lines.extend(SettingPhrase::limits(&settings).map(Phrase::from));
         card.lines.push(SettingPhrase::Confirmation { minutes: settings.confirmation_minutes }.into());
         card.lines.extend(clock_lines(&settings, self.now(), &setting_words::example(request, "timezone", "Europe/Berlin")));
-        card.lines.push(SettingPhrase::Charts { on: settings.charts }.into());
+        card.lines.push(SettingPhrase::Charts { theme: settings.charts }.into());
+        if settings.charts.is_some() && place.destination.place != crate::domain::Place::Person {
+            card.lines.push(SettingPhrase::ChartsNeed { platform: request.platform() }.into());
+        }
         card.lines.push(SettingPhrase::Provenance { on: settings.provenance }.into());
         card.lines.extend(self.mute_lines(id).await?);
         Ok(card)

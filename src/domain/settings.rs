@@ -1,8 +1,8 @@
 //! What the owner of a destination may choose for all its alerts.
 
-use super::{Kind, TimeOfDay, Zone, wall_clock::as_text};
+use super::{Kind, Theme, TimeOfDay, Zone, wall_clock::as_text};
 use chrono::Weekday;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// The largest `max_per_hour` (`rules.md` 3.4).
@@ -35,9 +35,9 @@ pub struct Settings {
     /// When digests come.
     #[serde(skip_serializing_if = "is_usual")]
     pub digest_time: DigestTime,
-    /// An alert of one token brings a picture of its past.
-    #[serde(skip_serializing_if = "is_usual")]
-    pub charts: bool,
+    /// An alert of one token brings a picture of its past, in these colours.
+    #[serde(skip_serializing_if = "is_usual", deserialize_with = "theme_or_switch")]
+    pub charts: Option<Theme>,
     /// An alert of one token says when its data is from, and when it was polled and sent (V1).
     #[serde(skip_serializing_if = "is_usual")]
     pub provenance: bool,
@@ -46,6 +46,21 @@ pub struct Settings {
 /// What nobody has chosen is not written: most destinations have the usual hours, and each is read for every change.
 fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Before there was a choice of colours it was a switch.
+fn theme_or_switch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Theme>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Switch(bool),
+        Theme(Theme),
+    }
+    Ok(match Option::deserialize(from)? {
+        None | Some(Written::Switch(false)) => None,
+        Some(Written::Switch(true)) => Some(Theme::default()),
+        Some(Written::Theme(theme)) => Some(theme),
+    })
 }
 
 /// From one time of day until another, which may be on the next day.
@@ -77,7 +92,7 @@ pub struct SettingsChange {
     pub quiet_hours: Option<Option<QuietHours>>,
     pub quiet_bypass: Option<BTreeSet<Kind>>,
     pub digest_time: Option<DigestTime>,
-    pub charts: Option<bool>,
+    pub charts: Option<Option<Theme>>,
     pub provenance: Option<bool>,
 }
 
@@ -102,7 +117,7 @@ impl Default for Settings {
             quiet_hours: None,
             quiet_bypass: BTreeSet::new(),
             digest_time: DigestTime::default(),
-            charts: false,
+            charts: None,
             provenance: false,
         }
     }
@@ -156,7 +171,7 @@ impl Settings {
         let max = unlimited_last(self.max_per_hour).min(unlimited_last(other.max_per_hour));
         let limits = (if max == u32::MAX { 0 } else { max }, self.cooldown_minutes.max(other.cooldown_minutes));
         let confirmation_minutes = self.confirmation_minutes.max(other.confirmation_minutes);
-        let (charts, provenance) = (self.charts && other.charts, self.provenance && other.provenance);
+        let (charts, provenance) = (other.charts.and(self.charts), self.provenance && other.provenance);
         let by_the_clock = if self.chosen_clock() < other.chosen_clock() { other } else { self };
         Self { max_per_hour: limits.0, cooldown_minutes: limits.1, confirmation_minutes, charts, provenance, ..by_the_clock }
     }
@@ -257,11 +272,13 @@ mod tests {
         let old: Settings = serde_json::from_str(r#"{"max_per_hour":3,"cooldown_minutes":5}"#).unwrap();
         assert_eq!(old, Settings { max_per_hour: 3, cooldown_minutes: 5, ..Settings::default() });
         assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"max_per_hour":3,"cooldown_minutes":5}"#);
+        let charts = |text| serde_json::from_str::<Settings>(text).unwrap().charts;
+        assert_eq!([charts(r#"{"charts":true}"#), charts(r#"{"charts":false}"#)], [Some(Theme::Dark), None]);
     }
 
     #[test]
     fn whatever_is_chosen_is_written_under_its_name() {
-        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":true,"provenance":true}"#;
+        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":"light","provenance":true}"#;
         let chosen: Settings = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&chosen).unwrap(), text);
         let written = serde_json::to_value(chosen).unwrap();

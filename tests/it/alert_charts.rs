@@ -274,8 +274,8 @@ on_both!(p1_a_group_has_its_own_choice, |db| async move {
     let said = app.say(GROUP, 777, "/settings charts=maybe").await;
     assert_snapshot!(said, @"
     ⚠️ That did not work; nothing was changed
-    maybe is not a choice for charts. Choose one of: on, off.
-    For example: /settings charts=on
+    maybe is not a choice for charts. Choose one of: off, dark, light.
+    For example: /settings charts=dark
     ");
     app.telegram_messages();
     days_before(&app);

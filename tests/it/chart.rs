@@ -1,8 +1,8 @@
 //! Pictures of a token's past. Every run leaves them in `target/tmp/charts`, to be looked at.
 
 use bellwether::{
-    chart::{Chart, HEIGHT, Theme, WIDTH, png},
-    domain::{Kind, PastRow, Since, Stance, Timestamp, TokenId, Values, wording::TokenLabel},
+    chart::{Chart, HEIGHT, WIDTH, png},
+    domain::{Kind, PastRow, Since, Stance, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
 };
 use chrono::{FixedOffset, Utc};
 use insta::assert_snapshot;

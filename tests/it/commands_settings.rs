@@ -8,7 +8,7 @@ use crate::support::{
     fake_discord::interaction::{ADMIN, slash, subcommand},
 };
 use bellwether::{
-    commands::{Command, Request, Standing},
+    commands::{CATALOG, Command, Request, Standing},
     domain::Settings,
 };
 use insta::assert_snapshot;
@@ -149,6 +149,11 @@ on_both!(every_wrong_setting_is_refused_with_a_right_one, |db| async move {
     many does not fit max_per_hour: give a whole number from 0 to 60.
     For example: /channel settings max_per_hour:5
     ");
+    let registered = CATALOG.iter().find(|spec| spec.command == Some(Command::Settings)).unwrap();
+    for option in registered.options {
+        let said = office.is_refused(&channel().with(option.name, "?")).await;
+        assert!(!said.contains("is not a setting"), "what is offered is read: {said}");
+    }
     let said = office.is_refused(&private(Command::Settings).with("timezone", "Mars").with("cooldown", "5")).await;
     assert!(said.contains("/settings timezone=Europe/Berlin"), "{said}");
 });

@@ -82,6 +82,8 @@ pub enum RefusalPhrase {
     MutesEveryKind,
     UnknownOption {
         word: String,
+        #[serde(default)]
+        known: Vec<String>,
     },
     UnknownToken {
         word: String,
@@ -237,7 +239,7 @@ impl RefusalPhrase {
             ),
             Self::NoMuteLength => out.text("Say for how long: 1h, 8h, 24h, 7d, or off to end it."),
             Self::MutesEveryKind => out.text("A mute is of every alert, or of every alert for one token: name a length and at most one token."),
-            Self::UnknownOption { word } => out.code(word).text(" is not a setting. There are: max_per_hour, cooldown, confirmation, timezone, quiet_hours, quiet_bypass, digest_time, charts, provenance."),
+            Self::UnknownOption { word, known } => out.code(word).text(format!(" is not a setting. There are: {}.", known.join(", "))),
             Self::UnknownToken { word } => out.text("I know no token ").code(word).text("."),
             Self::NearMatches { tokens } => {
                 let words: Vec<_> = tokens.iter().map(TokenLabel::words).collect();

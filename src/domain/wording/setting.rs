@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, reply::counted, subscribing::duration_words};
-use crate::domain::{Delivery, DigestTime, Kind, QuietHours, Settings, Timestamp, Zone};
+use crate::domain::{Delivery, DigestTime, Kind, Platform, QuietHours, Settings, Theme, Timestamp, Zone};
 use chrono::Weekday;
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,13 @@ pub enum SettingPhrase {
     Confirmation {
         minutes: u32,
     },
-    /// Whether alerts bring a picture.
+    /// Whether alerts bring a picture, and in which colours.
     Charts {
-        on: bool,
+        theme: Option<Theme>,
+    },
+    /// What the bot must be allowed to do in a channel or group for that.
+    ChartsNeed {
+        platform: Platform,
     },
     /// Whether alerts say when what happened on their way.
     Provenance {
@@ -98,8 +102,14 @@ impl SettingPhrase {
                 " {minutes}: a turn is told once it has stood for {}; what turns back before is not told.",
                 duration_words(u64::from(*minutes) * 60)
             )),
-            Self::Charts { on: true } => out.code("charts").text(" on: a daily or hourly alert of one token brings a chart of its past."),
-            Self::Charts { on: false } => out.code("charts").text(" off: alerts are words alone."),
+            Self::Charts { theme: Some(theme) } => {
+                out.code("charts").text(format!(" {theme}: a daily or hourly alert of one token brings a chart of its past."))
+            }
+            Self::Charts { theme: None } => out.code("charts").text(" off: alerts are words alone."),
+            Self::ChartsNeed { platform: Platform::Discord } => {
+                out.text("For that I need the permission Attach Files here; without it alerts come as words.")
+            }
+            Self::ChartsNeed { .. } => out.text("For that I must be allowed to send photos here; otherwise alerts come as words."),
             Self::Provenance { on: true } => {
                 out.code("provenance").text(" on: an alert of one token says when its data is from, and when it was polled and sent.")
             }

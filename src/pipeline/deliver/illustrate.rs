@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::{
-    cache::{AlertChart, Upload, UploadTurn},
+    cache::{AlertChart, Look, Upload, UploadTurn},
     chat::{Illustration, Receipt},
     domain::{Call, Follows, FollowsHow, MessageBody, Outcome, Timestamp},
     store::Claimed,
@@ -36,7 +36,7 @@ pub(super) fn pictured(claimed: &Claimed) -> Option<&Call> {
         Some(Follows { how: FollowsHow::Edits, .. }) => call.outcome == Outcome::Corrected,
         Some(Follows { how: FollowsHow::Replies, .. }) => false,
     };
-    let is_wanted = claimed.destination.settings.charts && claimed.attempts <= 1;
+    let is_wanted = claimed.destination.settings.charts.is_some() && claimed.attempts <= 1;
     (is_fitting && is_wanted && !call.kind.is_latest()).then_some(call)
 }
 
@@ -44,7 +44,7 @@ impl Shared {
     /// The picture of an alert, and how it comes to the platform; nothing where there is none, or none in time.
     pub(super) async fn illustrate(&self, claimed: &Claimed, call: &Call) -> Option<Illustrated> {
         let (until, charts) = (Instant::now() + PATIENCE, &self.parts.charts);
-        let chart = match timeout_at(until, charts.of_alert(call, claimed.destination.settings.timezone)).await {
+        let chart = match timeout_at(until, charts.of_alert(call, Look::of(&claimed.destination.settings))).await {
             Ok(Ok(chart)) => chart?,
             Ok(Err(error)) => {
                 tracing::error!(message_id = claimed.id.0, %error, "the past of a token cannot be read; its alert goes without a picture");

@@ -56,7 +56,7 @@ impl Person {
             quiet_hours,
             quiet_bypass: passes.then_some(kind).into_iter().collect(),
             digest_time: DigestTime::parse(rng.choice(DIGEST_TIMES).unwrap()).unwrap(),
-            charts: false,
+            charts: None,
             provenance: false,
         };
         let chance = rng.u32(0..100);

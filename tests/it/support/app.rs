@@ -245,6 +245,7 @@ impl TestApp {
 
     /// Sends an interaction as Discord does, signed or over the Gateway; the answer as it is, once everything that it began is done.
     pub(crate) async fn enter(&mut self, interaction: &Value) -> Value {
+        assert_eq!(interaction::is_offered(interaction), Ok(()));
         let answer = if self.gateway.is_some() {
             self.discord.gateway.asks(interaction);
             self.discord.gateway.answer(interaction).await

@@ -1,6 +1,7 @@
 //! Interactions in the shape in which Discord sends them, and Discord's signature.
 
 use super::{APPLICATION, GUILD, HERE};
+use bellwether::commands::CATALOG;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
@@ -75,6 +76,20 @@ pub(crate) fn pressed(mut interaction: Value, message: &Value, label: &str) -> V
     interaction["message"] =
         json!({"id": "1402330117453516999", "type": 0, "channel_id": interaction["channel_id"], "embeds": message["embeds"]});
     interaction
+}
+
+/// Discord offers what was registered and nothing else: whether somebody could have typed this.
+pub(crate) fn is_offered(interaction: &Value) -> Result<(), String> {
+    let given = |at: &Value| at["options"].as_array().cloned().unwrap_or_default();
+    let data = &interaction["data"];
+    let Some(mut spec) = CATALOG.iter().find(|spec| data["name"] == spec.name) else { return Ok(()) };
+    let mut options = given(data);
+    if let Some(nested) = options.first().filter(|first| first["type"] == 1) {
+        spec = spec.subcommands.iter().find(|spec| nested["name"] == spec.name).ok_or_else(|| format!("no {nested}"))?;
+        options = given(nested);
+    }
+    let is_registered = |option: &Value| spec.options.iter().any(|known| option["name"] == known.name);
+    options.iter().find(|option| !is_registered(option)).map_or(Ok(()), |option| Err(format!("{} has no {}", spec.name, option["name"])))
 }
 
 /// `/name` with text options.
