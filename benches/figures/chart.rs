@@ -5,9 +5,9 @@ use crate::{
     table::{Table, millis},
 };
 use bellwether::{
-    chart::{Chart, png},
+    chart::{Chart, NextLevels, png},
     demo::market::{DailyRow, HourlyRow, Market},
-    domain::{Kind, PastRow, Since, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
+    domain::{Graded, Kind, Near, PastRow, Since, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
 };
 use chrono::Utc;
 use std::time::Duration;
@@ -58,5 +58,17 @@ fn chart(kind: Kind, mut rows: Vec<PastRow>) -> Chart {
     rows.reverse();
     let newest = rows.last().unwrap();
     let (stance, since) = (newest.stance, Some(Since { at: newest.data_time, exact: true }));
-    Chart { token: TokenLabel { symbol: "BTC".into(), name: "Bitcoin".into(), id: None }, id: BTC, kind, stance, since, rows }
+    let (price, grade) = (newest.values.close.unwrap_or(100.0), Some(42.0));
+    let levels = NextLevels { price, near: Near { support: Some(price * 0.98), resistance: Some(price * 1.03) } };
+    let grade = Graded { label: Some("Hold".to_owned()), grade, ..Graded::default() };
+    Chart {
+        token: TokenLabel { symbol: "BTC".into(), name: "Bitcoin".into(), id: None },
+        id: BTC,
+        kind,
+        stance,
+        since,
+        rows,
+        levels: Some(levels),
+        grade: Some(grade),
+    }
 }

@@ -5,20 +5,23 @@ use super::{
     recent::{Recent, Size},
 };
 use crate::{
-    chart::Chart,
+    chart::{Chart, NextLevels},
     domain::{
-        Call, Kind, Outcome, Price, Settings, Since, SourceId, Stance, Theme, Timestamp, TokenId, Zone,
+        Call, Graded, Kind, Levels, Outcome, PastRow, Price, Settings, Since, SourceId, Stance, Theme, Timestamp, TokenId, Zone,
         wording::{Picture, TokenLabel},
     },
     engine::diff,
     store::{Store, StoreResult},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 const SOURCE: SourceId = SourceId::TokenMetrics;
 /// How far a picture reaches back: a season of daily calls, a week of hourly ones.
 const MOST_DAYS: u32 = 90;
 const MOST_HOURS: u32 = 168;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A grade that was not heard of for longer is not told of any more.
+const OLDEST_GRADE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// In bytes, for the pictures of alerts: 50 tokens that turn for readers in 10 zones are 500 pictures of some 37 kB.
 const ROOM: usize = 24 * 1024 * 1024;
 
@@ -35,8 +38,17 @@ pub struct ChartSubject {
     pub stance: Option<Stance>,
     /// Since when.
     pub since: Option<Since>,
-    /// What came later is not shown: the words beside it do not know of it.
-    pub until: Option<Timestamp>,
+    /// What the words beside it know of; everything where there is no such limit.
+    pub known: Option<Known>,
+}
+
+/// What came later is not shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The time of the newest row.
+    pub data_time: Timestamp,
+    /// When that was seen.
+    pub seen_at: Timestamp,
 }
 
 /// How its reader wants it.
@@ -121,17 +133,40 @@ impl Charts {
     }
 
     async fn chart(&self, subject: ChartSubject) -> StoreResult<Chart> {
-        let ChartSubject { token, label, kind, stance, since, until } = subject;
+        let ChartSubject { token, label, kind, stance, since, known } = subject;
         let most = match kind {
             Kind::Hourly => MOST_HOURS,
             _ => MOST_DAYS,
         };
-        let mut rows = self.store.last_rows(SOURCE, kind, token, until, most).await?;
+        let mut rows = self.store.last_rows(SOURCE, kind, token, known.map(|known| known.data_time), most).await?;
         // What was followed before a long pause is another past.
         let pause = rows.windows(2).position(|pair| pair[0].data_time.since(pair[1].data_time) > diff::lapse(kind));
         rows.truncate(pause.map_or(rows.len(), |place| place + 1));
         rows.reverse();
-        Ok(Chart { token: label, id: token, kind, stance, since, rows })
+        let (levels, grade) = match rows.last() {
+            Some(last) => (self.levels(token, last, known).await?, self.grade(token, last, known).await?),
+            None => (None, None),
+        };
+        Ok(Chart { token: label, id: token, kind, stance, since, rows, levels, grade })
+    }
+
+    /// The levels next to the price with which the rows end, where they are of about that time.
+    async fn levels(&self, token: TokenId, last: &PastRow, known: Option<Known>) -> StoreResult<Option<NextLevels>> {
+        let current = self.store.current_calls(SOURCE, Kind::Levels, &[token]).await?.remove(&token).and_then(|call| call.levels);
+        let is_fitting = |levels: &Levels| {
+            let is_close = (last.data_time - DAY..=last.data_time + 2 * DAY).contains(&levels.at);
+            is_close && known.is_none_or(|known| levels.at <= known.seen_at)
+        };
+        Ok(current.filter(|levels| is_fitting(levels)).map(|levels| match last.values.price() {
+            Some(price) => NextLevels { price, near: levels.near_to(price) },
+            None => NextLevels { price: levels.price, near: levels.near() },
+        }))
+    }
+
+    /// How the token was graded then.
+    async fn grade(&self, token: TokenId, last: &PastRow, known: Option<Known>) -> StoreResult<Option<Graded>> {
+        let newest = self.store.last_rows(SOURCE, Kind::Grade, token, known.map(|known| known.seen_at), 1).await?.pop();
+        Ok(newest.filter(|row| row.data_time + OLDEST_GRADE >= last.data_time).and_then(|row| row.values.graded).map(|graded| *graded))
     }
 
     async fn drawn(&self, chart: &Chart, look: Look) -> Option<AlertChart> {
@@ -171,6 +206,6 @@ fn subject_of(call: &Call) -> ChartSubject {
         stance: Some(call.to),
         // A call that was restated may be older than the row that was.
         since: (call.outcome != Outcome::Corrected).then_some(Since { at: call.data_time, exact: true }),
-        until: Some(call.data_time),
+        known: Some(Known { data_time: call.data_time, seen_at: call.seen_at }),
     }
 }

@@ -7,6 +7,6 @@ mod recent;
 mod scorecards;
 mod uploads;
 
-pub use charts::{AlertChart, ChartSubject, Charts, Look};
+pub use charts::{AlertChart, ChartSubject, Charts, Known, Look};
 pub use scorecards::Scorecards;
 pub use uploads::{Upload, UploadTurn};

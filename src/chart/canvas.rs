@@ -81,6 +81,14 @@ impl Canvas {
         ));
     }
 
+    /// A line of dashes.
+    pub(super) fn dashes(&mut self, points: &[(f64, f64)], width: f64, colour: &str) {
+        let points = list(points);
+        self.add(format_args!(
+            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width:.1}\" stroke-dasharray=\"14 10\"/>"
+        ));
+    }
+
     pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, style: Style, words: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",

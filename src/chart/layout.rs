@@ -1,5 +1,7 @@
 //! Where everything stands in the picture, and how large: it is read on a phone, a third as wide.
 
+mod levels;
+
 use super::{
     Chart,
     canvas::{Anchor, Area, Canvas, Style},
@@ -10,7 +12,7 @@ use super::{
     time_axis,
 };
 use crate::domain::{
-    Kind, Stance, Theme, Timestamp, Way,
+    Graded, Kind, Stance, Theme, Timestamp, Way,
     wording::{ChartPhrase, Phrase, ReplyPhrase, Seen},
 };
 use chrono::TimeZone;
@@ -44,6 +46,7 @@ struct Colours {
     text: &'static str,
     muted: &'static str,
     grid: &'static str,
+    level: &'static str,
 }
 
 const DARK: Colours = Colours {
@@ -57,6 +60,7 @@ const DARK: Colours = Colours {
     text: "#f4f7fa",
     muted: "#a3b0bf",
     grid: "#4a5663",
+    level: "#e8b84a",
 };
 const LIGHT: Colours = Colours {
     background: "#ffffff",
@@ -69,6 +73,7 @@ const LIGHT: Colours = Colours {
     text: "#17202b",
     muted: "#566373",
     grid: "#b9c2cc",
+    level: "#8a5a00",
 };
 
 impl Colours {
@@ -113,7 +118,8 @@ where
     let ends = chart.first_and_last()?;
     let colours = Colours::of(theme);
     let series = Series::of(chart);
-    let scale = Scale::of(series.points.iter().map(|(_, value)| *value));
+    let marks = levels::marks(chart, &series);
+    let scale = Scale::of(series.points.iter().map(|(_, value)| *value).chain(levels::near(&marks)));
     let labels = scale.as_ref().map(|scale| labels(scale, series.measure)).unwrap_or_default();
     let widest = labels.iter().map(|(_, label)| Weight::Medium.width(label, AXIS.0)).fold(0.0, f64::max);
     let axis = if labels.is_empty() { 0.0 } else { widest + 16.0 };
@@ -123,8 +129,10 @@ where
     picture.bands(scale.is_none());
     if let Some(scale) = &scale {
         picture.grid(scale, &labels);
+        picture.level_lines(scale, &marks);
         picture.line(scale);
         picture.turns(scale);
+        picture.level_names(scale, &marks);
     }
     picture.times(zone);
     picture.small_print(zone);
@@ -187,6 +195,10 @@ where
     words(ChartPhrase::Call { stance: chart.stance, since })
 }
 
+fn grade(graded: &Graded) -> String {
+    words(ChartPhrase::Graded { label: graded.label.clone().map(|label| legible(&label)), grade: graded.grade })
+}
+
 impl Picture<'_> {
     fn x(&self, at: Timestamp) -> f64 {
         let (first, last) = (self.ends.0.as_millis(), self.ends.1.as_millis());
@@ -231,8 +243,16 @@ impl Picture<'_> {
             self.mark((x + 16.0, SECOND_LINE - 14.0), stance, 16.0);
             x += 46.0;
         }
-        let call = within(HEAD, &call, RIGHT - x - width(HEAD, &value) - GAP);
+        let room = RIGHT - x - width(HEAD, &value) - GAP;
+        let call = within(HEAD, &call, room);
         self.canvas.text((x, SECOND_LINE), Anchor::Start, style(HEAD, colour), &call);
+
+        // Beside the call, where there is room for all of it.
+        let grade = self.chart.grade.as_ref().map(grade).unwrap_or_default();
+        let taken = width(HEAD, &call) + GAP;
+        if !grade.is_empty() && width(CAPTION, &grade) <= room - taken {
+            self.canvas.text((x + taken, SECOND_LINE), Anchor::Start, style(CAPTION, muted), &grade);
+        }
     }
 
     /// What the token is called; its number where its symbol cannot be shown.
@@ -375,6 +395,8 @@ where
         to: when(last),
         call: call(chart, zone),
         turns: series.turns.len(),
+        grade: chart.grade.as_ref().map(grade).filter(|grade| !grade.is_empty()),
+        near: chart.levels.map(|levels| levels.near),
         value: Some(format!("{caption}: {value}")).filter(|_| !value.is_empty()).unwrap_or(caption),
     };
     Some(ChartPhrase::Alt(Box::new(seen)).into())

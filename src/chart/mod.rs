@@ -15,7 +15,7 @@ pub use font::legible;
 pub use raster::{HEIGHT, WIDTH, png};
 
 use crate::domain::{
-    Kind, PastRow, Since, Stance, Theme, Timestamp, TokenId,
+    Graded, Kind, Near, PastRow, Since, Stance, Theme, Timestamp, TokenId,
     wording::{Phrase, TokenLabel},
 };
 use chrono::TimeZone;
@@ -36,6 +36,19 @@ pub struct Chart {
     pub since: Option<Since>,
     /// What is known, the oldest first.
     pub rows: Vec<PastRow>,
+    /// Where the price meets levels next.
+    pub levels: Option<NextLevels>,
+    /// How the token is graded.
+    pub grade: Option<Graded>,
+}
+
+/// The levels next to a price.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NextLevels {
+    /// The price, in US dollars: that at which the rows end.
+    pub price: f64,
+    /// They.
+    pub near: Near,
 }
 
 /// A picture cannot be made; a fault of ours.

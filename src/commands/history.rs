@@ -79,7 +79,7 @@ impl Desk {
     ) -> StoreResult<Option<Picture>> {
         let reader = self.store.destination_at(request.own_address()).await?;
         let look = reader.map_or_else(Look::default, |reader| Look::of(&reader.settings));
-        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, until: None }, look).await
+        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, known: None }, look).await
     }
 }
 

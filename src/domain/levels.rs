@@ -51,6 +51,15 @@ impl Levels {
         self.sides.iter().find(|(known, _)| known == level).map(|(_, side)| *side)
     }
 
+    /// The levels next to another price.
+    pub fn near_to(&self, price: f64) -> Near {
+        let levels = || self.sides.iter().map(|(level, _)| level.at);
+        Near {
+            support: levels().filter(|at| *at <= price).max_by(f64::total_cmp),
+            resistance: levels().filter(|at| *at > price).min_by(f64::total_cmp),
+        }
+    }
+
     /// The levels next to the price, each as the side that it counts as.
     pub fn near(&self) -> Near {
         let on = |side: Way| self.sides.iter().filter(move |(_, of)| *of == side).map(|(level, _)| level.at);

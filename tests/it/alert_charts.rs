@@ -2,7 +2,7 @@
 
 use crate::support::{
     app::TestApp,
-    audience::{BTC, FOUR, SOL, XRP, text},
+    audience::{BTC, FOUR, HOUR, SOL, XRP, text},
     commands::{rows, run_sql},
     database::{TestDb, on_both},
     fake_discord::{
@@ -248,6 +248,22 @@ on_both!(p3_a_chat_that_refused_is_not_asked_each_time, |db| async move {
     app.turn(&[XRP], 1).await;
     let (there, here) = both(&app);
     assert!(there.file.is_some() && here.file.is_some(), "{there:?} {here:?}");
+});
+
+on_both!(p1_levels_and_grade_are_in_the_picture_where_they_are_known, |db| async move {
+    let mut app = followers(db, &[PERSON]).await;
+    app.source.set_grade(SOL, "Strong Buy", 87.25);
+    app.source.set_levels(SOL, &[("2026-01-15", 141.25), ("2026-03-02", 150.0)]);
+    app.source.set_price(SOL, 148.0);
+    for kind in ["grade", "levels"] {
+        app.channel_subscribes(json!([text("tokens", "sol"), text("kind", kind)])).await;
+    }
+    app.pass(HOUR + HOUR / 60).await;
+    let seen = |there: &Message| there.body["attachments"][0]["description"].as_str().unwrap().split_once(" %.").unwrap().1.to_owned();
+    app.turn(&[SOL], 1).await;
+    let (there, _) = both(&app);
+    assert_eq!(seen(&there), " Grade Strong Buy 87.25. Support 141.25, resistance 150.");
+    assert_eq!(app.discord.unread().len(), 0);
 });
 
 on_both!(p3_a_picture_shows_nothing_that_its_words_do_not_know_of, |db| async move {

@@ -1,8 +1,8 @@
 //! Pictures of a token's past. Every run leaves them in `target/tmp/charts`, to be looked at.
 
 use bellwether::{
-    chart::{Chart, HEIGHT, WIDTH, png},
-    domain::{Kind, PastRow, Since, Stance, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
+    chart::{Chart, HEIGHT, NextLevels, WIDTH, png},
+    domain::{Graded, Kind, Near, PastRow, Since, Stance, Theme, Timestamp, TokenId, Values, wording::TokenLabel},
 };
 use chrono::{FixedOffset, Utc};
 use insta::assert_snapshot;
@@ -44,7 +44,22 @@ fn chart(symbol: &str, name: &str, kind: Kind, values: Vec<Values>, calls: &[Opt
     let rows: Vec<PastRow> = values.into_iter().enumerate().map(row).collect();
     let stance = calls.iter().rev().find_map(|call| *call);
     let since = rows.iter().rev().take_while(|row| row.stance == stance).last().map(|row| Since { at: row.data_time, exact: true });
-    Chart { token: TokenLabel { symbol: symbol.into(), name: name.into(), id: None }, id: TokenId(3988), kind, stance, since, rows }
+    Chart {
+        token: TokenLabel { symbol: symbol.into(), name: name.into(), id: None },
+        id: TokenId(3988),
+        kind,
+        stance,
+        since,
+        rows,
+        levels: None,
+        grade: None,
+    }
+}
+
+/// The same among levels, with a grade.
+fn among(chart: Chart, price: f64, support: Option<f64>, resistance: Option<f64>) -> Chart {
+    let grade = Graded { label: Some("Strong Buy".to_owned()), grade: Some(87.25), ..Graded::default() };
+    Chart { levels: Some(NextLevels { price, near: Near { support, resistance } }), grade: Some(grade), ..chart }
 }
 
 fn closes(prices: &[f64]) -> Vec<Values> {
@@ -80,6 +95,18 @@ fn pasts() -> Vec<(&'static str, Chart)> {
         ("without-prices", chart("SOL", "Solana", Kind::Daily, vec![Values::default(); 60], &calls(&season))),
         ("hostile", chart(wild, &"A \"name\" & <i>".repeat(8), Kind::Daily, returns(&season), &calls(&season))),
         ("nameless", chart("币安", "币安人生", Kind::Hourly, closes(&[1.0, 2.0, 3.0, 2.0]), &once)),
+        ("among-levels", among(daily(), 187.4, Some(180.25), Some(201.0))),
+        (
+            "levels-far-off",
+            among(
+                chart("XAUBTC", "Eight Digits", Kind::Hourly, closes(&large), &calls(&large)),
+                11_932_943.0,
+                Some(1_000_000.0),
+                Some(99_999_999.0),
+            ),
+        ),
+        ("one-level", among(chart("PEPE2", "Twelve Zeros", Kind::Hourly, closes(&tiny), &calls(&tiny)), 1.009e-13, None, Some(1.1e-13))),
+        ("flat-among-levels", among(chart("USDT", "Tether", Kind::Hourly, closes(&[1.0; 48]), &bearish), 1.0, Some(0.99), Some(1.001))),
         ("without-a-call", chart("NIL", "Nil", Kind::Daily, returns(&[1.0, 1.1]), &[None, None])),
     ]
 }
@@ -178,6 +205,8 @@ fn labels_do_not_overlap() {
                 // A label of the bottom is at most six letters of 28 pixels, none wider than it is high.
                 assert!(pair[1].0 - pair[0].0 > 80.0, "{name}: {pair:?}");
             }
+            let names = level_names(&svg);
+            assert!(names.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 30.0), "{name}: {names:?}");
             let heights = side_labels(&svg);
             assert!(heights.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 30.0), "{name}: {heights:?}");
         }
@@ -195,6 +224,10 @@ fn texts(svg: &str) -> impl Iterator<Item = (f64, f64, &str, &str)> {
 
 fn bottom_labels(svg: &str) -> Vec<(f64, &str)> {
     texts(svg).filter(|(_, y, anchor, _)| *anchor == "middle" && *y > 560.0).map(|(x, _, _, words)| (x, words)).collect()
+}
+
+fn level_names(svg: &str) -> Vec<f64> {
+    texts(svg).filter(|(_, y, anchor, _)| *anchor == "start" && (160.0..560.0).contains(y)).map(|(_, y, ..)| y).collect()
 }
 
 fn side_labels(svg: &str) -> Vec<f64> {

@@ -3,10 +3,10 @@
 
 use super::{
     Phrase, ReplyPhrase, Spans, Standing, TokenLabel,
-    call::{capital, noun, signals},
+    call::{capital, near_words, noun, short_number, signals},
     reply::counted,
 };
-use crate::domain::{Kind, Since, Stance, Timestamp};
+use crate::domain::{Kind, Near, Since, Stance, Timestamp, Way};
 use serde::{Deserialize, Serialize};
 
 /// Words of a picture. Times are words already: a picture is made for a reader's zone.
@@ -31,6 +31,17 @@ pub enum ChartPhrase {
     },
     /// There is no line.
     NoPrices,
+    /// Where the price meets a level next: above it resistance, below it support. Beyond is what the picture does not reach.
+    Level {
+        side: Way,
+        price: String,
+        is_beyond: bool,
+    },
+    /// How the token is graded; nothing where neither is known.
+    Graded {
+        label: Option<String>,
+        grade: Option<f64>,
+    },
     /// How long a call stood.
     Lasted {
         kind: Kind,
@@ -58,6 +69,12 @@ pub struct Seen {
     pub turns: usize,
     /// What the line shows, and where it ends.
     pub value: String,
+    /// How the token is graded.
+    #[serde(default)]
+    pub grade: Option<String>,
+    /// The levels next to the price.
+    #[serde(default)]
+    pub near: Option<Near>,
 }
 
 impl ChartPhrase {
@@ -73,6 +90,14 @@ impl ChartPhrase {
             Self::Dollars => out.text("price, US$"),
             Self::ChangeSince { when } => out.text(format!("price change since {when}")),
             Self::NoPrices => out.text("no prices known"),
+            Self::Level { side: Way::Up, price, is_beyond } => {
+                out.text(format!("resistance {price}{}", if *is_beyond { " ↑" } else { "" }))
+            }
+            Self::Level { side: Way::Down, price, is_beyond } => out.text(format!("support {price}{}", if *is_beyond { " ↓" } else { "" })),
+            Self::Graded { label, grade } => {
+                let words = [label.clone(), grade.map(short_number)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+                out.text(if words.is_empty() { words } else { format!("grade {words}") })
+            }
             Self::Lasted { kind, from, until } => {
                 let standing = Standing { since: Since { at: *from, exact: true }, until: *until };
                 out.text(standing.words(*kind))
@@ -86,14 +111,16 @@ impl ChartPhrase {
 
 impl Seen {
     fn english(&self) -> String {
-        let Self { token, kind, from, to, call, turns, value } = self;
+        let Self { token, kind, from, to, call, turns, value, grade, near } = self;
         let turns = match turns {
             0 => "did not turn".to_owned(),
             1 => "turned once".to_owned(),
             turns => format!("turned {}", counted(*turns as u64, "time")),
         };
+        let besides = [grade.as_deref().map(capital), near.map(|near| capital(&near_words(near)))];
+        let besides: String = besides.into_iter().flatten().map(|words| format!(" {words}.")).collect();
         format!(
-            "Chart of the {} of {} from {from} to {to}. Now: {call}. The {} {turns} in that time. {}.",
+            "Chart of the {} of {} from {from} to {to}. Now: {call}. The {} {turns} in that time. {}.{besides}",
             signals(*kind),
             token.words(),
             noun(*kind),
