@@ -44,8 +44,8 @@ pub(super) fn marks(chart: &Chart, series: &Series) -> Vec<Mark> {
         Measure::ChangeSince(_) => Some((at / levels.price * (1.0 + last / 100.0) - 1.0) * 100.0),
         Measure::Nothing => None,
     };
-    let flat = if series.measure == Measure::Dollars { last.abs() } else { 100.0 } * REACH_OF_FLAT;
-    let reach = ((high - low) * REACH).max(flat);
+    let size = if series.measure == Measure::Dollars { last.abs() } else { 100.0 };
+    let reach = ((high - low) * REACH).max(size * REACH_OF_FLAT);
     let mark = |(side, at): (Way, Option<f64>)| {
         let (at, value) = (at?, value(at?)?);
         value.is_finite().then_some(Mark { side, at, value, is_near: (low - reach..=high + reach).contains(&value) })
@@ -67,7 +67,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Words on top of everything, each where the line of prices is furthest from it.
+    /// Words on top of everything, each where the line of prices is furthest from it, to the left where that is all the same.
     pub(super) fn level_names(&mut self, scale: &Scale, marks: &[Mark]) {
         for mark in marks {
             let price = format!("${}", scale::price(mark.at, scale::fineness(mark.at)));
@@ -80,7 +80,7 @@ impl Picture<'_> {
             let size = width(LABEL, &name);
             let left = self.plot.x + INSET;
             let right = self.plot.right() - INSET - size;
-            let x = [left, f64::midpoint(left, right), right]
+            let x = [right, f64::midpoint(left, right), left]
                 .into_iter()
                 .max_by(|one, other| self.distance(scale, (*one, foot), size).total_cmp(&self.distance(scale, (*other, foot), size)))
                 .unwrap_or(left);
