@@ -27,6 +27,8 @@ const BOTTOM: f64 = 510.0;
 const STRIP: f64 = 30.0;
 const AXIS_LINE: f64 = 578.0;
 const SMALL_PRINT: f64 = HEIGHT as f64 - 13.0;
+/// In the small print, behind the words that always stand there.
+const GRADE: f64 = LEFT + 500.0;
 const GAP: f64 = 28.0;
 /// Less room than this is no room for words.
 const LEAST_ROOM: f64 = 150.0;
@@ -247,11 +249,15 @@ impl Picture<'_> {
         let call = within(HEAD, &call, room);
         self.canvas.text((x, SECOND_LINE), Anchor::Start, style(HEAD, colour), &call);
 
-        // Beside the call, where there is room for all of it.
-        let grade = self.chart.grade.as_ref().map(grade).unwrap_or_default();
-        let taken = width(HEAD, &call) + GAP;
-        if !grade.is_empty() && width(CAPTION, &grade) <= room - taken {
-            self.canvas.text((x + taken, SECOND_LINE), Anchor::Start, style(CAPTION, muted), &grade);
+        // Beside the call, or where there is always room.
+        if let Some(grade) = self.chart.grade.as_ref().map(grade).filter(|grade| !grade.is_empty()) {
+            let taken = width(HEAD, &call) + GAP;
+            if width(CAPTION, &grade) <= room - taken {
+                self.canvas.text((x + taken, SECOND_LINE), Anchor::Start, style(CAPTION, muted), &grade);
+            } else {
+                let grade = within(SMALL, &grade, RIGHT - GRADE - LEAST_ROOM - GAP);
+                self.canvas.text((GRADE, SMALL_PRINT), Anchor::Start, style(SMALL, muted), &grade);
+            }
         }
     }
 

@@ -84,6 +84,12 @@ pub(super) fn fineness(value: f64) -> f64 {
     if value == 0.0 { 1.0 } else { 10f64.powi(value.abs().log10().floor() as i32 - 3).min(1.0) }
 }
 
+/// A single price by itself: up to six figures, without needless zeros.
+pub(super) fn single(value: f64) -> String {
+    let text = price(value, 10f64.powi(value.abs().log10().floor() as i32 - 5).min(1.0));
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// `0.0₁₂1234`: the small number counts the zeros behind the point.
 fn tiny(value: f64, step: f64) -> String {
     let power = value.abs().log10().floor();
@@ -172,6 +178,8 @@ mod tests {
         assert_eq!(written(1.234e-13), "0.0₁₂1234");
         assert_eq!(written(9.9999e-5), "0.0₃1000");
         assert_eq!(written(12_345_678.0), "12,345,678");
+        let all = [180.25, 201.0, 1_000_000.0, 11_932_943.0, 1.1e-13, 0.000_012_345_6, 0.99].map(single);
+        assert_eq!(all, ["180.25", "201", "1,000,000", "11,932,943", "0.0₁₂11", "0.0₄123456", "0.99"]);
         assert_eq!(percent(12.44, 0.1), "+12.4 %");
         assert_eq!(percent(-0.01, 0.1), "0.0 %");
         assert_eq!(percent(-5.0, 1.0), "−5 %");

@@ -183,7 +183,7 @@ on_both!(p4_a_correction_takes_the_place_of_words_and_picture, |db| async move {
     assert!(here[0].file.is_some() && here[0].file == here[1].file && here[0].file != told_here[0].file, "another picture");
     assert_eq!(there.body["embeds"][1]["title"], "SOL correction: the call is bearish");
     assert_eq!(there.file, here[0].file);
-    assert_snapshot!(there.body["attachments"][0]["description"].as_str().unwrap(), @"");
+    assert_snapshot!(there.body["attachments"][0]["description"].as_str().unwrap(), @"Chart of the daily calls of SOL from 17 Nov 2026 to 21 Nov 2026. Now: bearish. The call did not turn in that time. Price change since 17 Nov 2026: 0.0 %.");
     let sent: Vec<_> = app.telegram.calls("editMessageMedia").iter().map(|call| call["media"]["media"].clone()).collect();
     assert!(
         sent[0] == "attach://picture" && sent[1].as_str().unwrap().starts_with("AgAC") && sent.len() == 2,

@@ -170,6 +170,10 @@ fn what_is_shown_is_what_is_known() {
     without-prices: Chart of the daily calls of SOL (Solana) from 23 Sep 2026 to 21 Nov 2026. Now: bearish since 20 Nov 2026. The call turned 6 times in that time. No prices known.
     hostile: Chart of the daily calls of <b>@everyone</b>&"'币安WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW (A "name" & <i>A "name" & <i>A "name" & <i>A "name" & <i>A "name" & <i>A "name" & <i>A "name" & <i>A "name" & <i>) from 23 Sep 2026 to 21 Nov 2026. Now: bearish since 20 Nov 2026. The call turned 6 times in that time. Price change since 23 Sep 2026: 0.0 %.
     nameless: Chart of the hourly calls of 币安 (币安人生) from 20 Nov 21:00 to 21 Nov 00:00. Now: bullish. The call did not turn in that time. Price, US$: $2.000.
+    among-levels: Chart of the daily calls of SOL (Solana) from 24 Aug 2026 to 21 Nov 2026. Now: bearish since 3 Nov 2026. The call turned 8 times in that time. Price change since 24 Aug 2026: −14.2 %. Grade Strong Buy 87.25. Support 180.25, resistance 201.
+    levels-far-off: Chart of the hourly calls of XAUBTC (Eight Digits) from 18 Nov 13:00 to 21 Nov 00:00. Now: bullish since 20 Nov 16:00. The call turned 3 times in that time. Price, US$: $11,932,943. Grade Strong Buy 87.25. Support 1000000, resistance 99999999.
+    one-level: Chart of the hourly calls of PEPE2 (Twelve Zeros) from 16 Nov 01:00 to 21 Nov 00:00. Now: bearish since 20 Nov 23:00. The call turned 12 times in that time. Price, US$: $0.0₁₂1009. Grade Strong Buy 87.25. No support known, resistance 0.00000000000011.
+    flat-among-levels: Chart of the hourly calls of USDT (Tether) from 19 Nov 01:00 to 21 Nov 00:00. Now: bearish since 19 Nov 01:00. The call did not turn in that time. Price, US$: $1.000. Grade Strong Buy 87.25. Support 0.99, resistance 1.001.
     without-a-call: Chart of the daily calls of NIL from 20 Nov 2026 to 21 Nov 2026. Now: no call yet. The call did not turn in that time. Price change since 20 Nov 2026: +10.0 %.
     "#);
     assert_eq!(Chart { rows: Vec::new(), ..daily() }.svg(&Utc, Theme::Dark), None);

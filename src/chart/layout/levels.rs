@@ -70,7 +70,7 @@ impl Picture<'_> {
     /// Words on top of everything, each where the line of prices is furthest from it, to the left where that is all the same.
     pub(super) fn level_names(&mut self, scale: &Scale, marks: &[Mark]) {
         for mark in marks {
-            let price = format!("${}", scale::price(mark.at, scale::fineness(mark.at)));
+            let price = format!("${}", scale::single(mark.at));
             let name = words(ChartPhrase::Level { side: mark.side, price, is_beyond: !mark.is_near });
             let (top, bottom) = (self.plot.y + BELOW, self.plot.bottom() + ABOVE);
             let line = self.y(scale, mark.value);
