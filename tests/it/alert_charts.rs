@@ -222,8 +222,10 @@ on_both!(p3_a_chat_that_refused_is_not_asked_each_time, |db| async move {
     app.telegram.with(|world| world.group(GROUP, "Traders", 777).without_photos = true);
     app.discord.channel(HERE, json!({"name": "alerts", "without_files": true}));
     app.say(GROUP, 777, "/subscribe all").await;
-    app.say(GROUP, 777, "/settings charts=on").await;
-    app.on_server(ADMIN, subcommand("channel", "settings", json!([text("charts", "on")]))).await;
+    let here = app.say(GROUP, 777, "/settings charts=light").await;
+    assert!(here.contains("charts light:") && here.contains("I must be allowed to send photos here"), "{here}");
+    let there = app.on_server(ADMIN, subcommand("channel", "settings", json!([text("charts", "dark")]))).await;
+    assert!(there.contains("`charts` dark:") && there.contains("I need the permission Attach Files here"), "{there}");
     app.telegram_messages();
     days_before(&app);
     app.baseline(&FOUR).await;
@@ -247,7 +249,7 @@ on_both!(p3_a_chat_that_refused_is_not_asked_each_time, |db| async move {
     may_attach_files(&mut app).await;
     app.turn(&[XRP], 1).await;
     let (there, here) = both(&app);
-    assert!(there.file.is_some() && here.file.is_some(), "{there:?} {here:?}");
+    assert!(there.file.is_some() && here.file.is_some() && there.file != here.file, "each in its colours: {there:?} {here:?}");
 });
 
 on_both!(p1_levels_and_grade_are_in_the_picture_where_they_are_known, |db| async move {
