@@ -78,18 +78,19 @@ pub(crate) fn pressed(mut interaction: Value, message: &Value, label: &str) -> V
     interaction
 }
 
-/// Discord offers what was registered and nothing else: whether somebody could have typed this.
+/// Discord offers what was registered and nothing else: whether somebody could have typed these options. What is no command at all is another matter.
 pub(crate) fn is_offered(interaction: &Value) -> Result<(), String> {
     let given = |at: &Value| at["options"].as_array().cloned().unwrap_or_default();
     let data = &interaction["data"];
     let Some(mut spec) = CATALOG.iter().find(|spec| data["name"] == spec.name) else { return Ok(()) };
     let mut options = given(data);
     if let Some(nested) = options.first().filter(|first| first["type"] == 1) {
-        spec = spec.subcommands.iter().find(|spec| nested["name"] == spec.name).ok_or_else(|| format!("no {nested}"))?;
-        options = given(nested);
+        let Some(subcommand) = spec.subcommands.iter().find(|spec| nested["name"] == spec.name) else { return Ok(()) };
+        (spec, options) = (subcommand, given(nested));
     }
-    let is_registered = |option: &Value| spec.options.iter().any(|known| option["name"] == known.name);
-    options.iter().find(|option| !is_registered(option)).map_or(Ok(()), |option| Err(format!("{} has no {}", spec.name, option["name"])))
+    let names: Vec<_> = options.iter().filter_map(|option| option["name"].as_str()).collect();
+    let foreign = names.iter().find(|name| !spec.options.iter().any(|known| known.name == **name));
+    foreign.map_or(Ok(()), |name| Err(format!("{} has no {name}", spec.name)))
 }
 
 /// `/name` with text options.
