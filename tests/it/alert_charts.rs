@@ -74,10 +74,10 @@ on_both!(p1_an_alert_of_one_token_brings_its_past, |db| async move {
     Read more
     ");
     let picture = here.file.unwrap();
-    assert_eq!((picture.name.as_str(), here.buttons.len()), ("3988-daily.png", 3));
+    assert_eq!((picture.name.as_str(), here.buttons.len()), ("3988-daily.png", 4));
     assert_eq!(there.file.as_ref(), Some(&picture), "the same picture");
     assert_eq!(there.body["embeds"][0]["title"], "SOL turned bullish");
-    assert_eq!(there.body["components"][0]["components"].as_array().unwrap().len(), 4);
+    assert_eq!(there.body["components"][0]["components"].as_array().unwrap().len(), 5);
     assert_snapshot!(there.body["attachments"][0]["description"].as_str().unwrap(), @"Chart of the daily calls of SOL from 17 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026. The call turned once in that time. Price change since 17 Nov 2026: 0.0 %.");
     assert_eq!(rows(&app.db.url, "SELECT body FROM messages WHERE body LIKE '%png%'").await, [""; 0], "it is not kept");
     // Several at once are a summary, and what was not asked for does not come.
@@ -127,7 +127,7 @@ on_both!(p3_the_words_go_alone_where_the_picture_cannot, |db| async move {
     app.turn(&[SOL], 1).await;
     let (there, here) = both(&app);
     assert_eq!((&there.file, &here.file), (&None, &None));
-    assert!(here.text.contains("SOL turned bullish") && here.buttons.len() == 3, "{here:?}");
+    assert!(here.text.contains("SOL turned bullish") && here.buttons.len() == 4, "{here:?}");
     assert_eq!(there.body["embeds"][0]["title"], "SOL turned bullish");
     assert_eq!(there.body["embeds"][0]["image"], json!(null));
     assert_eq!(rows(&app.db.url, "SELECT chat FROM destinations WHERE quarantine_reason IS NOT NULL").await, [""; 0]);
@@ -179,7 +179,7 @@ on_both!(p4_a_correction_takes_the_place_of_words_and_picture, |db| async move {
     Trader grade 26.48
     Read more
     ");
-    assert!(here.iter().all(|sent| sent.edited && sent.buttons.len() == 3), "{here:?}");
+    assert!(here.iter().all(|sent| sent.edited && sent.buttons.len() == 4), "{here:?}");
     assert!(here[0].file.is_some() && here[0].file == here[1].file && here[0].file != told_here[0].file, "another picture");
     assert_eq!(there.body["embeds"][1]["title"], "SOL correction: the call is bearish");
     assert_eq!(there.file, here[0].file);

@@ -60,8 +60,8 @@ on_both!(c1_the_message_that_was_wrong_is_edited, |db| async move {
     let embeds = there.body["embeds"].as_array().unwrap();
     assert_eq!(embeds[0]["description"], "~~**SOL turned bullish** (daily, 21 Nov 2026)~~");
     assert_eq!(embeds[1]["title"], "SOL correction: the call is bearish");
-    assert_eq!(here.buttons.len(), 3, "its buttons are the correction's");
-    assert_eq!(there.body["components"][0]["components"].as_array().unwrap().len(), 4);
+    assert_eq!(here.buttons.len(), 4, "its buttons are the correction's");
+    assert_eq!(there.body["components"][0]["components"].as_array().unwrap().len(), 5);
     // The next turn is a message of its own, and the corrected call is what it turns from.
     app.call(&FOUR, 1);
     app.next_poll().await;
