@@ -186,7 +186,7 @@ impl Replay {
             print_all(diff.set_aside.iter().map(|row| self.ignored_line(kind, row)), out)?;
         }
         let symbols = &self.symbols;
-        let heard = self.subscriber.as_mut().map(|subscriber| subscriber.hear(&diff.changes, |token| symbol_of(symbols, token), now));
+        let heard = self.subscriber.as_mut().map(|subscriber| subscriber.hear(kind, &diff.changes, |token| symbol_of(symbols, token), now));
         print_all(heard.iter().flatten(), out)
     }
 

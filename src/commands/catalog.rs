@@ -3,7 +3,7 @@
 //! Only what works is in it.
 
 use super::Command;
-use crate::domain::{MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
+use crate::domain::{MAX_COOLDOWN_MINUTES, MAX_PER_HOUR};
 
 /// One command, as people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ const COOLDOWN: OptionSpec =
     option("cooldown", "Minutes of quiet per token after an alert; 0 is none", OptionKind::Integer { min: 0, max: MAX_COOLDOWN_MINUTES });
 const CONFIRMATION: OptionSpec = option(
     "confirmation",
-    "Minutes that a turn has to stand before it is told; 0 tells it at once",
-    OptionKind::Integer { min: 0, max: MAX_CONFIRMATION_MINUTES },
+    "Minutes that a turn has to stand (45), or how many polls have to show it (2of3); 0 tells it at once",
+    OptionKind::Text,
 );
 const CHARTS: OptionSpec = option(
     "charts",

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
-        ButtonVerb, Change, Delivery, Direction, Drawn, Nature, Platform, Reason, Settings, Stance, SubscriptionSubject, Target, Timestamp,
-        Timing, Token, TokenId, Wish, Zone, clean_name,
+        ButtonVerb, Change, Confirmation, Delivery, Direction, Drawn, Kind, Nature, Platform, Reason, Settings, Stance,
+        SubscriptionSubject, Target, Timestamp, Timing, Token, TokenId, Wish, Zone, clean_name,
         wording::{Card, Phrase, PreviewPhrase, TokenLabel, Tone},
     },
     engine::{
@@ -17,7 +17,10 @@ use crate::{
     },
     store::{ListedSubscription, PastNumber, StoredChange, SubscribeOrder},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// So far back is looked.
 const DAYS: u32 = 30;
@@ -74,8 +77,9 @@ impl Desk {
         news.extend(crossed(order, numbers));
         news.retain(|news| news.change.data_time >= since);
         let days = u32::try_from(now.since(since.max(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX).clamp(1, DAYS);
+        let polls = self.polls(order.kind, &settings, since).await?;
         let order = order.clone();
-        let (messages, waiting) = self.off_the_threads(move || imagine(&settings, &order, news, now)).await;
+        let (messages, waiting) = self.off_the_threads(move || imagine(&settings, &order, news, &polls, now)).await;
         let mut lines = vec![if messages.is_empty() {
             PreviewPhrase::Nothing { days, waiting: waiting > 0 }
         } else {
@@ -88,6 +92,18 @@ impl Desk {
         }));
         lines.extend((waiting > 0).then_some(PreviewPhrase::Waiting { changes: waiting }));
         Ok(lines.into_iter().map(Phrase::from).collect())
+    }
+
+    /// When it was polled, where that matters. Before there were polls, the end of each row's time is taken for one.
+    async fn polls(&self, kind: Kind, settings: &Settings, since: Timestamp) -> Result<BTreeSet<Timestamp>, Stop> {
+        if !matches!(settings.confirmation, Confirmation::Polls(_)) {
+            return Ok(BTreeSet::new());
+        }
+        let mut polls: BTreeSet<_> = self.store.last_polls(SOURCE, kind, MOST_CHANGES).await?.began.into_iter().collect();
+        let first = polls.first().copied().unwrap_or(self.now());
+        let rows = std::iter::successors(Some(since), |at| Some(*at + kind.period())).take_while(|at| *at < first);
+        polls.extend(rows);
+        Ok(polls)
     }
 
     /// Thousands of changes take their time: they are gone through off the threads that answer, one preview at a time. What breaks there
@@ -196,14 +212,20 @@ fn crossed(order: &SubscribeOrder, numbers: Vec<PastNumber>) -> Vec<News> {
 }
 
 /// The messages of somebody who had subscribed before all of it, and how many changes would be waiting now.
-fn imagine(settings: &Settings, order: &SubscribeOrder, news: Vec<News>, now: Timestamp) -> (Vec<Imagined>, usize) {
+fn imagine(
+    settings: &Settings,
+    order: &SubscribeOrder,
+    news: Vec<News>,
+    polls: &BTreeSet<Timestamp>,
+    now: Timestamp,
+) -> (Vec<Imagined>, usize) {
     let mut follower = Follower::new(settings.clone());
     for target in order.targets.iter().copied() {
         let (direction, delivery) = (order.direction, order.delivery);
         let threshold = order.threshold.map(|threshold| Drawn { threshold, at: Timestamp::EPOCH });
         follower.subscribe(order.kind, Wish { target, direction, delivery, mention: None, created_at: Timestamp::EPOCH, threshold });
     }
-    let mut by_time: BTreeMap<Timestamp, Vec<News>> = BTreeMap::new();
+    let mut by_time: BTreeMap<Timestamp, Vec<News>> = polls.iter().map(|at| (*at, Vec::new())).collect();
     for mut news in news {
         let seen_at = seen_at(&news.change).min(now);
         // What was history when it was read would have been news to somebody who was there.
@@ -214,6 +236,9 @@ fn imagine(settings: &Settings, order: &SubscribeOrder, news: Vec<News>, now: Ti
     let mut steps = Vec::new();
     for (at, news) in by_time {
         steps.extend(follower.release_before(at));
+        if polls.contains(&at) {
+            follower.polled(order.kind, at, at);
+        }
         steps.extend(follower.hear(&news, at));
     }
     steps.extend(follower.release_before(now));

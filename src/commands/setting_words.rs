@@ -7,8 +7,8 @@ use super::{
     options::{self, CHANNEL, FREE_WORDS, bad_word, short},
 };
 use crate::domain::{
-    DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, QuietHours, SettingsChange, Theme, Zone,
-    wording::RefusalPhrase,
+    Confirmation, DigestTime, Kind, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Platform, PollShare, QuietHours,
+    SettingsChange, Theme, Zone, wording::RefusalPhrase,
 };
 use std::collections::BTreeSet;
 
@@ -49,9 +49,9 @@ fn read(request: &Request, example: impl Fn(&str, &str) -> String) -> Result<Set
                 Some(minutes) => change.cooldown_minutes = Some(minutes),
                 None => return refused(bad_minutes(&name, value, MAX_COOLDOWN_MINUTES), "30"),
             },
-            "confirmation" => match minutes(value, MAX_CONFIRMATION_MINUTES) {
-                Some(minutes) => change.confirmation_minutes = Some(minutes),
-                None => return refused(bad_minutes(&name, value, MAX_CONFIRMATION_MINUTES), "30"),
+            "confirmation" => match confirmation(value) {
+                Some(confirmation) => change.confirmation = Some(confirmation),
+                None => return refused(RefusalPhrase::BadConfirmation { word: short(value) }, "30"),
             },
             "timezone" => match Zone::parse(value) {
                 Some(zone) => change.timezone = Some(zone),
@@ -123,6 +123,12 @@ fn minutes(value: &str, most: u32) -> Option<u32> {
         _ => return None,
     };
     number(count, most)?.checked_mul(each).filter(|minutes| *minutes <= most)
+}
+
+/// Minutes, or so many of the last polls.
+fn confirmation(value: &str) -> Option<Confirmation> {
+    let polls = || PollShare::parse(&value.to_ascii_lowercase()).map(Confirmation::Polls);
+    minutes(value, MAX_CONFIRMATION_MINUTES).and_then(Confirmation::minutes).or_else(polls)
 }
 
 fn bad_minutes(name: &str, value: &str, most: u32) -> RefusalPhrase {

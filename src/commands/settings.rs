@@ -34,7 +34,7 @@ impl Desk {
         let tone = if saved { Tone::Success } else { Tone::Neutral };
         let mut card = Card::new(tone, SettingPhrase::Title { label: place.label.clone(), saved }.into());
         card.lines.extend(SettingPhrase::limits(&settings).map(Phrase::from));
-        card.lines.push(SettingPhrase::Confirmation { minutes: settings.confirmation_minutes }.into());
+        card.lines.push(SettingPhrase::Confirmation { confirmation: settings.confirmation }.into());
         card.lines.extend(clock_lines(&settings, self.now(), &setting_words::example(request, "timezone", "Europe/Berlin")));
         card.lines.push(SettingPhrase::Charts { theme: settings.charts }.into());
         if settings.charts.is_some() && place.destination.place != crate::domain::Place::Person {

@@ -88,6 +88,8 @@ worded! {
         Digest = "digest",
         /// It has to stand for a while first (N1).
         Confirmation = "confirmation",
+        /// More polls have to show it first (N3).
+        MorePolls = "more_polls",
         /// It turned back before it had stood for long enough (N2).
         NotConfirmed = "not_confirmed",
         /// The call turned too often: told once it has settled (F2).

@@ -7,6 +7,7 @@ mod address;
 mod alert;
 mod button;
 mod change;
+mod confirmation;
 mod graded;
 mod ids;
 mod kind;
@@ -34,6 +35,7 @@ pub use address::{Address, Place, Platform, UserId};
 pub use alert::{AlertState, Decision, Lane, Reason};
 pub use button::{AlertSubject, ButtonPress, ButtonSubject, ButtonVerb, Buttons, ButtonsId, SubscriptionSubject};
 pub use change::{Change, Nature, Since, Timing};
+pub use confirmation::{Confirmation, MAX_CONFIRMATION_MINUTES, MAX_CONFIRMATION_POLLS, PollShare};
 pub use graded::{Component, Graded, Mover, Scores};
 pub use ids::{AlertId, ChangeId, DestinationId, MessageId, PollId, SourceId, SubscriptionId, TokenId};
 pub use kind::{Delivery, Direction, Kind};
@@ -43,14 +45,12 @@ pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, O
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
 pub use scorecard::{Horizon, Price, Record, Scorecard, WeekMove, WeekReview};
-pub use settings::{
-    DigestTime, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError,
-};
+pub use settings::{DigestTime, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, QuietHours, Settings, SettingsChange, SettingsError};
 pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unconfirmed, Values};
 pub use stance::{Class, Grade, Stance, Way};
 pub use state::TokenState;
 pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
-pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, Situation, Told, ToldIn, Wish};
+pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, LastPolls, Situation, Told, ToldIn, Wish};
 pub use theme::Theme;
 pub use threshold::{Passed, Threshold, Watched};
 pub use time::{Day, Timestamp};

@@ -1,6 +1,6 @@
 //! What the owner of a destination may choose for all its alerts.
 
-use super::{Kind, Theme, TimeOfDay, Zone, wall_clock::as_text};
+use super::{Confirmation, Kind, Theme, TimeOfDay, Zone, wall_clock::as_text};
 use chrono::Weekday;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeSet, fmt, time::Duration};
@@ -9,8 +9,6 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 pub const MAX_PER_HOUR: u32 = 60;
 /// The largest `cooldown`, in minutes: a week.
 pub const MAX_COOLDOWN_MINUTES: u32 = 7 * 24 * 60;
-/// The largest `confirmation`, in minutes: a day.
-pub const MAX_CONFIRMATION_MINUTES: u32 = 24 * 60;
 
 /// How much, how often and at which hours a destination is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +18,9 @@ pub struct Settings {
     pub max_per_hour: u32,
     /// Minutes of quiet per token and kind after an alert; 0 is none (3.5).
     pub cooldown_minutes: u32,
-    /// Minutes that a turn has to stand before it is told; 0 tells it at once (N1).
-    #[serde(skip_serializing_if = "is_usual")]
-    pub confirmation_minutes: u32,
+    /// What a turn has to show before it is told (N1).
+    #[serde(skip_serializing_if = "is_usual", alias = "confirmation_minutes")]
+    pub confirmation: Confirmation,
     /// Where the clock hangs that the following go by.
     #[serde(skip_serializing_if = "is_usual")]
     pub timezone: Zone,
@@ -87,7 +85,7 @@ pub struct DigestTime {
 pub struct SettingsChange {
     pub max_per_hour: Option<u32>,
     pub cooldown_minutes: Option<u32>,
-    pub confirmation_minutes: Option<u32>,
+    pub confirmation: Option<Confirmation>,
     pub timezone: Option<Zone>,
     pub quiet_hours: Option<Option<QuietHours>>,
     pub quiet_bypass: Option<BTreeSet<Kind>>,
@@ -112,7 +110,7 @@ impl Default for Settings {
         Self {
             max_per_hour: 10,
             cooldown_minutes: 0,
-            confirmation_minutes: 0,
+            confirmation: Confirmation::AtOnce,
             timezone: Zone::UTC,
             quiet_hours: None,
             quiet_bypass: BTreeSet::new(),
@@ -124,11 +122,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What `confirmation` was called when it was minutes alone: read for ever, never written.
+    pub const NAME_OF_CONFIRMATION_BEFORE: &'static str = "confirmation_minutes";
     /// Under which names they are written.
     pub const NAMES: &'static [&'static str] = &[
         "max_per_hour",
         "cooldown_minutes",
-        "confirmation_minutes",
+        "confirmation",
         "timezone",
         "quiet_hours",
         "quiet_bypass",
@@ -142,18 +142,13 @@ impl Settings {
         Duration::from_secs(u64::from(self.cooldown_minutes) * 60)
     }
 
-    /// How long a turn has to stand before it is told; nothing where it is told at once.
-    pub fn confirmation(&self) -> Option<Duration> {
-        (self.confirmation_minutes > 0).then(|| Duration::from_secs(u64::from(self.confirmation_minutes) * 60))
-    }
-
     /// The settings after a change.
     #[must_use]
     pub fn changed(self, change: &SettingsChange) -> Self {
         Self {
             max_per_hour: change.max_per_hour.unwrap_or(self.max_per_hour),
             cooldown_minutes: change.cooldown_minutes.unwrap_or(self.cooldown_minutes),
-            confirmation_minutes: change.confirmation_minutes.unwrap_or(self.confirmation_minutes),
+            confirmation: change.confirmation.unwrap_or(self.confirmation),
             timezone: change.timezone.unwrap_or(self.timezone),
             quiet_hours: change.quiet_hours.unwrap_or(self.quiet_hours),
             quiet_bypass: change.quiet_bypass.clone().unwrap_or(self.quiet_bypass),
@@ -170,10 +165,10 @@ impl Settings {
         let unlimited_last = |n: u32| if n == 0 { u32::MAX } else { n };
         let max = unlimited_last(self.max_per_hour).min(unlimited_last(other.max_per_hour));
         let limits = (if max == u32::MAX { 0 } else { max }, self.cooldown_minutes.max(other.cooldown_minutes));
-        let confirmation_minutes = self.confirmation_minutes.max(other.confirmation_minutes);
+        let confirmation = self.confirmation.max(other.confirmation);
         let (charts, provenance) = (other.charts.and(self.charts), self.provenance && other.provenance);
         let by_the_clock = if self.chosen_clock() < other.chosen_clock() { other } else { self };
-        Self { max_per_hour: limits.0, cooldown_minutes: limits.1, confirmation_minutes, charts, provenance, ..by_the_clock }
+        Self { max_per_hour: limits.0, cooldown_minutes: limits.1, confirmation, charts, provenance, ..by_the_clock }
     }
 
     fn chosen_clock(&self) -> (bool, bool) {
@@ -274,11 +269,13 @@ mod tests {
         assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"max_per_hour":3,"cooldown_minutes":5}"#);
         let charts = |text| serde_json::from_str::<Settings>(text).unwrap().charts;
         assert_eq!([charts(r#"{"charts":true}"#), charts(r#"{"charts":false}"#)], [Some(Theme::Dark), None]);
+        let old: Settings = serde_json::from_str(r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":45}"#).unwrap();
+        assert_eq!(old.confirmation, Confirmation::Minutes(45));
     }
 
     #[test]
     fn whatever_is_chosen_is_written_under_its_name() {
-        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation_minutes":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":"light","provenance":true}"#;
+        let text = r#"{"max_per_hour":3,"cooldown_minutes":5,"confirmation":30,"timezone":"Asia/Kolkata","quiet_hours":"22:00-07:00","quiet_bypass":["hourly"],"digest_time":"sun 18:00","charts":"light","provenance":true}"#;
         let chosen: Settings = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&chosen).unwrap(), text);
         let written = serde_json::to_value(chosen).unwrap();

@@ -79,12 +79,23 @@ pub struct Situation {
     pub told: BTreeMap<(Kind, TokenId), Told>,
     /// When the calls concerned turned lately, whoever was told.
     pub turns: BTreeMap<(Kind, TokenId), Vec<Timestamp>>,
+    /// The last polls of the kinds concerned, where polls confirm turns.
+    pub polls: BTreeMap<Kind, LastPolls>,
     /// Its wishes as they stand now.
     pub wishes: Vec<(Kind, Wish)>,
     /// The tokens it left out of `all`.
     pub excluded: BTreeSet<(Kind, TokenId)>,
     /// What is due, and what turned back before it was told.
     pub due: Vec<Due>,
+}
+
+/// The last complete polls of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastPolls {
+    /// When each began whose changes have all reached their subscribers, in any order.
+    pub began: Vec<Timestamp>,
+    /// There are newer ones, whose changes have not.
+    pub under_way: bool,
 }
 
 /// What a destination had of digests.

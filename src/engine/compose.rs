@@ -25,7 +25,7 @@ use std::{
 const SUMMARY_FROM: usize = 4;
 const HOUR: Duration = Duration::from_secs(3600);
 const MENTION_PAUSE: Duration = Duration::from_secs(600);
-/// When it is looked again whether the last digest has arrived.
+/// When it is looked again whether the last digest has arrived, or what a poll changed has.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The net result of one token and kind.
@@ -252,7 +252,8 @@ impl Unit {
 }
 
 fn is_held(reason: Reason) -> bool {
-    was_silent(reason) || matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping | Reason::Confirmation)
+    let is_limit = matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping);
+    was_silent(reason) || is_limit || matches!(reason, Reason::Confirmation | Reason::MorePolls)
 }
 
 /// It waited while nothing was to be heard, or could be.

@@ -3,7 +3,13 @@
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
 use super::{digest::next_digest, quiet::quiet_for};
-use crate::domain::{Candidate, Change, Decision, Drawn, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing, Told, Wish};
+use crate::domain::{
+    Candidate, Change, Confirmation, Decision, Drawn, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing, Told, Wish,
+};
+use std::time::Duration;
+
+/// The longest that a turn waits for polls, should there be none.
+const LONGEST_WAIT_FOR_POLLS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The wish that decides for a token: its own settings win over those of `all` (3.1). A wish younger than `bound` does not count.
 pub fn deciding_wish<'a>(wishes: impl IntoIterator<Item = &'a Wish>, bound: Timestamp) -> Option<&'a Wish> {
@@ -53,9 +59,10 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     if let Nature::Correction { .. } = change.nature {
         return Some(Decision::SendNow(Reason::Correction));
     }
-    let confirmed_at = candidate.settings.confirmation().filter(|_| change.nature == Nature::Turned).map(|long| change.detected_at + long);
-    if let Some(until) = confirmed_at.filter(|until| *until > now && change.timing == Timing::Fresh) {
-        return Some(Decision::Hold { until, reason: Reason::Confirmation });
+    let is_news = change.nature == Nature::Turned && change.timing == Timing::Fresh;
+    let unconfirmed = confirmed_at(candidate.settings.confirmation, change.detected_at).filter(|(until, _)| is_news && *until > now);
+    if let Some((until, reason)) = unconfirmed {
+        return Some(Decision::Hold { until, reason });
     }
     if let Some(until) = cooldown_end(told, &candidate.settings).filter(|until| *until > now) {
         return Some(Decision::Hold { until, reason: Reason::Cooldown });
@@ -65,6 +72,16 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
         return Some(Decision::Hold { until: now, reason: Reason::Quarantined });
     }
     Some(Decision::SendNow(if change.timing == Timing::Late { Reason::Late } else { Reason::Instant }))
+}
+
+/// Until when a turn that was seen then waits for its confirmation, and why. Where polls decide that is the longest: each of them is a reason to
+/// look again.
+pub(super) fn confirmed_at(confirmation: Confirmation, seen_at: Timestamp) -> Option<(Timestamp, Reason)> {
+    match confirmation {
+        Confirmation::AtOnce => None,
+        Confirmation::Minutes(_) => confirmation.time().map(|long| (seen_at + long, Reason::Confirmation)),
+        Confirmation::Polls(_) => Some((seen_at + LONGEST_WAIT_FOR_POLLS, Reason::MorePolls)),
+    }
 }
 
 /// When the token's cooldown ends, if it has one.
@@ -203,7 +220,7 @@ mod tests {
         assert!(told(&crossed(Some(-20)), vec![own(drawn("above:70", -20))]));
         let all = Wish { threshold: drawn("above:70", -50), ..wish(Target::All, -60) };
         assert!(told(&crossed(None), vec![all.clone()]) && !told(&crossed(None), vec![all, own(None)]), "the token's own wish decides");
-        let cooling = Settings { cooldown_minutes: 30, confirmation_minutes: 30, ..Settings::default() };
+        let cooling = Settings { cooldown_minutes: 30, confirmation: Confirmation::Minutes(30), ..Settings::default() };
         let known = Some(Told { stance: Stance::Bullish, known_at: at(0), told_at: Some(at(0)), unstable: false });
         let busy = Candidate { settings: cooling, told: known, ..candidate(vec![own(drawn("above:70", -50))]) };
         assert_eq!(decide(&crossed(None), &busy, at(1)), Some(Decision::SendNow(Reason::Instant)));

@@ -5,8 +5,8 @@
 
 use super::{compose::compose, decide::decide};
 use crate::domain::{
-    AlertId, Call, Candidate, Change, Composition, Decision, Digests, Draft, Due, Kind, Lane, Mutes, Nature, Outcome, Reason, Settings,
-    Situation, Target, Timestamp, Timing, TokenId, Told, Wish,
+    AlertId, Call, Candidate, Change, Composition, Decision, Digests, Draft, Due, Kind, Lane, LastPolls, MAX_CONFIRMATION_POLLS, Mutes,
+    Nature, Outcome, Reason, Settings, Situation, Target, Timestamp, Timing, TokenId, Told, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,6 +77,8 @@ pub struct Follower {
     told: BTreeMap<(Kind, TokenId), Told>,
     /// When calls turned, as long as that is a sign of anything.
     turns: BTreeMap<(Kind, TokenId), Vec<Timestamp>>,
+    /// When the last polls began.
+    polls: BTreeMap<Kind, LastPolls>,
     sent: Vec<Timestamp>,
     mentioned_at: Option<Timestamp>,
     digested_at: Option<Timestamp>,
@@ -94,6 +96,7 @@ impl Follower {
             pending: BTreeMap::new(),
             told: BTreeMap::new(),
             turns: BTreeMap::new(),
+            polls: BTreeMap::new(),
             sent: Vec::new(),
             mentioned_at: None,
             digested_at: None,
@@ -126,6 +129,16 @@ impl Follower {
     /// What it was last told of a token.
     pub fn told(&self, kind: Kind, token: TokenId) -> Option<Told> {
         self.told.get(&(kind, token)).copied()
+    }
+
+    /// A poll that began then was complete. What it changed is heard next.
+    pub fn polled(&mut self, kind: Kind, began: Timestamp, now: Timestamp) {
+        self.now = self.now.max(now);
+        let polls = &mut self.polls.entry(kind).or_default().began;
+        polls.push(began);
+        polls.drain(..polls.len().saturating_sub(MAX_CONFIRMATION_POLLS as usize));
+        let (now, waits) = (self.now, |one: &&mut Pending| one.due.reason == Reason::MorePolls && one.due.change.kind == kind);
+        self.pending.values_mut().filter(waits).for_each(|one| one.release_at = now);
     }
 
     /// Hears of what one poll changed.
@@ -247,6 +260,7 @@ impl Follower {
             sent: self.sent.clone(),
             told: self.told.clone(),
             turns: self.turns.clone(),
+            polls: self.polls.clone(),
             wishes: self.wishes.clone(),
             excluded: BTreeSet::new(),
             due,

@@ -10,8 +10,8 @@ use super::{
     thresholds::drawn,
 };
 use crate::domain::{
-    AlertId, Call, Destination, DestinationId, Digests, Due, MessageBody, Mutes, Nature, Reason, Situation, SourceId, Target, Timestamp,
-    TokenId, Told, ToldIn, Wish,
+    AlertId, Call, Confirmation, Destination, DestinationId, Digests, Due, Kind, MAX_CONFIRMATION_POLLS, MessageBody, Mutes, Nature,
+    Reason, Situation, SourceId, Target, Timestamp, TokenId, Told, ToldIn, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -177,6 +177,7 @@ impl Store {
         self.add_wishes(&mut situations).await?;
         self.add_told(&mut situations).await?;
         self.add_turns(now, &mut situations).await?;
+        self.add_polls(&mut situations).await?;
         self.add_token_mutes(&list, &mut situations).await?;
         self.add_digests(&list, &mut situations).await?;
         let sql = self.words(SENT);
@@ -203,6 +204,7 @@ impl Store {
                 sent: Vec::new(),
                 told: BTreeMap::new(),
                 turns: BTreeMap::new(),
+                polls: BTreeMap::new(),
                 wishes: Vec::new(),
                 excluded: BTreeSet::new(),
                 due: Vec::new(),
@@ -315,6 +317,21 @@ impl Store {
         for situation in situations.values_mut() {
             let concerned: BTreeSet<_> = situation.due.iter().filter_map(key).collect();
             situation.turns = concerned.into_iter().filter_map(|key| Some((key, turns.get(&key)?.clone()))).collect();
+        }
+        Ok(())
+    }
+
+    /// Where polls confirm turns, and something is due.
+    async fn add_polls(&self, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
+        let asks = |situation: &Situation| matches!(situation.settings.confirmation, Confirmation::Polls(_));
+        let asking = situations.values().filter(|situation| asks(situation));
+        let kinds: BTreeSet<Kind> = asking.flat_map(|situation| &situation.due).map(|due| due.change.kind).collect();
+        let mut polls = BTreeMap::new();
+        for kind in kinds {
+            polls.insert(kind, self.last_polls(SourceId::TokenMetrics, kind, MAX_CONFIRMATION_POLLS).await?);
+        }
+        for situation in situations.values_mut().filter(|situation| asks(situation)) {
+            situation.polls.clone_from(&polls);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, per_db, write_db},
 };
-use crate::domain::{Cadence, Feed, FeedStatus, SourceId, Timestamp};
+use crate::domain::{Cadence, Feed, FeedStatus, Kind, LastPolls, SourceId, Timestamp};
 use std::time::Duration;
 
 const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
@@ -27,7 +27,12 @@ const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished
 const LOCK_LEDGER_SQLITE: &str = "SELECT 1";
 const LOCK_LEDGER_POSTGRES: &str = "LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE";
 
-pub(super) const STATEMENTS: &[&str] = &[STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL];
+/// From the newest poll of all feeds on: few others lie in between. What is under way is few as well, and comes first.
+const LAST_POLLS: &str = "SELECT p.started_at,
+        EXISTS (SELECT 1 FROM fanout_jobs f CROSS JOIN changes c WHERE c.id = f.change_id AND c.poll_id = p.id)
+    FROM polls p WHERE p.source = $1 AND p.feed = $2 AND p.complete ORDER BY p.started_at DESC LIMIT $3";
+
+pub(super) const STATEMENTS: &[&str] = &[LAST_POLLS, STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL];
 pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
@@ -175,6 +180,17 @@ impl Store {
     pub async fn settle_call(&self, call: i64, status: Option<u16>) -> StoreResult<()> {
         write_db!(self.db, pool => sqlx::query(SETTLE_CALL).bind(call).bind(status.map(i64::from)).execute(pool).await.map(drop))?;
         Ok(())
+    }
+
+    /// The last complete polls of a kind.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn last_polls(&self, source: SourceId, kind: Kind, most: u32) -> StoreResult<LastPolls> {
+        let rows: Vec<(i64, bool)> = on_db!(self.db, pool => sqlx::query_as(LAST_POLLS)
+            .bind(source.as_str()).bind(Feed::Signals(kind).as_str()).bind(i64::from(most)).fetch_all(pool).await)?;
+        let began = rows.iter().filter(|(_, under_way)| !under_way).map(|(at, _)| Timestamp::from_millis(*at)).collect();
+        Ok(LastPolls { began, under_way: rows.iter().any(|(_, under_way)| *under_way) })
     }
 
     /// Records a poll that brought nothing to ingest.

@@ -23,6 +23,9 @@ const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, to
 const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1, unconfirmed = $4 WHERE source = $1 AND feed = $2 AND version = $3";
 const INSERT_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
+/// What waits for polls is looked at again after each of them. The index holds nothing else.
+const LOOK_AGAIN_AT_TURNS: &str = "UPDATE alerts SET release_at = $3 WHERE state = 'pending' AND reason = 'more_polls'
+    AND EXISTS (SELECT 1 FROM changes c WHERE c.id = alerts.change_id AND c.source = $1 AND c.kind = $2)";
 const FAN_OUT: &str = "INSERT INTO fanout_jobs (change_id, after_destination, created_at)
     SELECT id, 0, $3 FROM changes WHERE poll_id = $1 AND id >= $2 AND timing <> 'history'";
 
@@ -77,7 +80,7 @@ bulk!(MARK_SEEN: "UPDATE token_states SET seen_at = $3, asked_at = $3 WHERE sour
 bulk!(MARK_ASKED: "UPDATE token_states SET asked_at = $3 WHERE source = $1 AND kind = $2 AND token_id IN (SELECT ",
     sqlite: "value FROM json_each($4)", postgres: "CAST(value AS BIGINT) FROM jsonb_array_elements_text(CAST($4 AS JSONB))", ")");
 
-pub(super) const STATEMENTS: &[&str] = &[VERSION, ENSURE_FEED, NEXT_VERSION, INSERT_POLL, FAN_OUT];
+pub(super) const STATEMENTS: &[&str] = &[VERSION, ENSURE_FEED, NEXT_VERSION, INSERT_POLL, LOOK_AGAIN_AT_TURNS, FAN_OUT];
 pub(super) const PAIRS: &[(&str, &str)] = &[STATES, UPSERT_STATES, UPSERT_OBSERVATIONS, INSERT_CHANGES, MARK_SEEN, MARK_ASKED];
 
 /// The states of one feed, and the version they are of.
@@ -221,6 +224,9 @@ impl Store {
             let poll: i64 = sqlx::query_scalar(INSERT_POLL).bind(source).bind(feed).bind(result.started_at.as_millis()).bind(at)
                 .bind(result.outcome).bind(count(result.asked)).bind(count(result.taken)).bind(count(result.set_aside))
                 .bind(result.complete).fetch_one(&mut *tx).await?;
+            if result.complete {
+                sqlx::query(LOOK_AGAIN_AT_TURNS).bind(source).bind(feed).bind(at).execute(&mut *tx).await?;
+            }
             if let Some(states) = &bulk.states {
                 sqlx::query(sql(UPSERT_STATES)).bind(source).bind(feed).bind(states).execute(&mut *tx).await?;
             }

@@ -31,7 +31,7 @@ const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 /// What the old limits or the old delivery held is composed again under the new ones, which hold it on where they must.
 const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = $2
     WHERE destination_id = $1 AND state = 'pending' AND release_at > $2
-       AND reason IN ('cooldown', 'confirmation', 'flapping', 'hourly_cap', 'quiet_hours', 'digest')";
+       AND reason IN ('cooldown', 'confirmation', 'more_polls', 'flapping', 'hourly_cap', 'quiet_hours', 'digest')";
 
 pub(super) const STATEMENTS: &[&str] =
     &[LOOK_AGAIN, PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];

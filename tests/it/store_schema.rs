@@ -17,6 +17,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN a: SELECT json_object('action', a.action, 'at', a.at, 'server_or_group', a.tenant, 'place', d.label, 'chat', d.chat
     SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
     SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT COUNT(*) FROM alerts WHERE state = 'pending'
+    SCAN alerts USING INDEX alerts_unconfirmed: UPDATE alerts SET release_at = $3 WHERE state = 'pending' AND reason = 'more
     SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
     SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
     SCAN changes: INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete) VALU
@@ -31,6 +32,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND sta
     SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET state = 'dropped', finished_at = $2, count
     SCAN destinations: UPDATE destinations SET creator = NULL WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
+    SCAN f USING COVERING INDEX sqlite_autoindex_fanout_jobs_1: SELECT p.started_at, EXISTS (SELECT 1 FROM fanout_jobs f CRO
     SCAN fanout_jobs USING INDEX sqlite_autoindex_fanout_jobs_1: SELECT change_id, after_destination FROM fanout_jobs ORDER
     SCAN fanout_jobs: UPDATE fanout_jobs SET after_destination = CASE WHEN after_destination > 0 THEN 0 ELSE after_destinati
     SCAN l: SELECT json_object('command', l.command, 'words', l.words, 'created_at', l.created_at, 'valid_until', l.expires_
@@ -49,6 +51,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
     SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
+    SCAN p USING INDEX polls_by_time: SELECT p.started_at, EXISTS (SELECT 1 FROM fanout_jobs f CROSS JOIN changes c WHERE c.
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
     SCAN subscriptions: SELECT json_group_array(json_array(s.kind)) FROM (SELECT DISTINCT kind FROM subscriptions WHERE deli
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)

@@ -4,7 +4,8 @@
 use crate::{
     commands::ImaginedSubscriber,
     domain::{
-        Change, Delivery, Direction, Due, MessageBody, Reason, Settings, SummaryCause, Target, Timestamp, TokenId, Wish, wording::Phrase,
+        Change, Delivery, Direction, Due, Kind, MessageBody, Reason, Settings, SummaryCause, Target, Timestamp, TokenId, Wish,
+        wording::Phrase,
     },
     engine::follower::{Follower, News, Step},
 };
@@ -48,8 +49,8 @@ impl Subscriber {
         self.wishes.symbols.iter().filter(|symbol| !known.contains(*symbol)).map(String::as_str).collect()
     }
 
-    /// Hears of what a body changed.
-    pub(super) fn hear(&mut self, changes: &[Change], symbol: impl Fn(TokenId) -> String, now: Timestamp) -> Vec<DecisionLine> {
+    /// Hears of what a body of this kind, which is a poll of its own, changed.
+    pub(super) fn hear(&mut self, kind: Kind, changes: &[Change], symbol: impl Fn(TokenId) -> String, now: Timestamp) -> Vec<DecisionLine> {
         let news = |change: &Change| News { change: change.clone(), symbol: symbol(change.token), rank: None, link: None };
         let news: Vec<News> = changes.iter().map(news).collect();
         for News { change, symbol, .. } in &news {
@@ -58,6 +59,7 @@ impl Subscriber {
                 self.subscribe(Target::Token(change.token));
             }
         }
+        self.follower.polled(kind, now, now);
         self.follower.hear(&news, now).into_iter().map(step_line).collect()
     }
 

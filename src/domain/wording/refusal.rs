@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, TokenLabel, call::signals, reply::counted};
-use crate::domain::{Kind, QuarantineReason};
+use crate::domain::{Kind, MAX_CONFIRMATION_MINUTES, MAX_CONFIRMATION_POLLS, QuarantineReason};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a refusal.
@@ -65,6 +65,9 @@ pub enum RefusalPhrase {
         option: String,
         word: String,
         most: u32,
+    },
+    BadConfirmation {
+        word: String,
     },
     BadTimezone {
         word: String,
@@ -224,6 +227,9 @@ impl RefusalPhrase {
             Self::BadMinutes { option, word, most } => {
                 out.code(word).text(format!(" does not fit {option}: give minutes from 0 to {most}, such as 45, 45m or 2h."))
             }
+            Self::BadConfirmation { word } => out.code(word).text(format!(
+                " does not fit confirmation: give minutes from 0 to {MAX_CONFIRMATION_MINUTES}, such as 45, 45m or 2h, or so many of the last polls, such as 2of3, {MAX_CONFIRMATION_POLLS} at most."
+            )),
             Self::BadTimezone { word, near } => {
                 out.code(word).text(" is not a time zone. Give one by its IANA name, such as Europe/Berlin, America/New_York or Asia/Kolkata.");
                 if !near.is_empty() {

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, reply::counted, subscribing::duration_words};
-use crate::domain::{Delivery, DigestTime, Kind, Platform, QuietHours, Settings, Theme, Timestamp, Zone};
+use crate::domain::{Confirmation, Delivery, DigestTime, Kind, Platform, QuietHours, Settings, Theme, Timestamp, Zone};
 use chrono::Weekday;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum SettingPhrase {
         minutes: u32,
     },
     Confirmation {
-        minutes: u32,
+        confirmation: Confirmation,
     },
     /// Whether alerts bring a picture, and in which colours.
     Charts {
@@ -97,8 +97,15 @@ impl SettingPhrase {
                 " {minutes}: after an alert the same token is quiet for {}, then the net change is told.",
                 duration_words(u64::from(*minutes) * 60)
             )),
-            Self::Confirmation { minutes: 0 } => out.code("confirmation").text(" 0: a turn is told as soon as it is seen."),
-            Self::Confirmation { minutes } => out.code("confirmation").text(format!(
+            Self::Confirmation { confirmation: Confirmation::AtOnce } => {
+                out.code("confirmation").text(" 0: a turn is told as soon as it is seen.")
+            }
+            Self::Confirmation { confirmation: Confirmation::Polls(share) } => out.code("confirmation").text(format!(
+                " {share}: a turn is told once {} of the last {} polls have shown it; what none of them shows any more is not told.",
+                share.shown(),
+                share.of()
+            )),
+            Self::Confirmation { confirmation: Confirmation::Minutes(minutes) } => out.code("confirmation").text(format!(
                 " {minutes}: a turn is told once it has stood for {}; what turns back before is not told.",
                 duration_words(u64::from(*minutes) * 60)
             )),

@@ -2,13 +2,16 @@
 
 use super::{
     super::{
-        decide::cooldown_end,
+        decide::{confirmed_at, cooldown_end},
         diff::levels::furthest_first,
         flap::{Stability, stability},
     },
-    Key, Topic,
+    Key, LOOK_AGAIN, Topic,
 };
-use crate::domain::{Crossing, Delivery, Due, Level, Line, Nature, Outcome, Reason, Situation, Stance, Timestamp, Timing, Told, Way, Wish};
+use crate::domain::{
+    Confirmation, Crossing, Delivery, Due, Level, Line, Nature, Outcome, PollShare, Reason, Situation, Stance, Timestamp, Timing, Told,
+    Way, Wish,
+};
 
 /// The due alerts of one call, in order of time, and what the chat knows of it.
 pub(super) struct Net<'a> {
@@ -114,19 +117,44 @@ impl<'a> Net<'a> {
         })
     }
 
-    /// A turn that has not stood for long enough (N1), or has turned back meanwhile (N2).
+    /// A turn that has not stood for long enough or was not shown by enough polls (N1, N3), or has turned back meanwhile (N2).
     fn unconfirmed(&self, situation: &Situation, now: Timestamp) -> Option<Kept> {
-        let long = situation.settings.confirmation()?;
-        let change = &self.last.change;
+        let (confirmation, change) = (situation.settings.confirmation, &self.last.change);
         let is_news = change.nature == Nature::Turned && change.timing == Timing::Fresh;
-        if !self.at_once() || !is_news || self.stability == Stability::Settled {
+        if confirmation == Confirmation::AtOnce || !self.at_once() || !is_news || self.stability == Stability::Settled {
             return None;
         }
-        if self.base == Some(change.to) && self.group.iter().any(|(due, _)| due.reason == Reason::Confirmation) {
+        let was_asked = self.group.iter().any(|(due, _)| matches!(due.reason, Reason::Confirmation | Reason::MorePolls));
+        let is_back = was_asked && self.base == Some(change.to);
+        let polls = situation.polls.get(&self.key.0);
+        let (shown, is_shown) = match (confirmation, polls) {
+            (Confirmation::Polls(share), Some(polls)) => {
+                let shown = self.shown_by(&polls.began, share);
+                let count = shown.iter().filter(|stance| **stance == change.to).count();
+                (shown, count >= share.shown())
+            }
+            _ => (Vec::new(), false),
+        };
+        // What the last polls showed of a turn that is back may still be shown often enough.
+        if is_back && shown.iter().all(|stance| Some(*stance) == self.base) {
             return Some(Kept::Dropped { reason: Reason::NotConfirmed });
         }
-        let until = change.detected_at + long;
-        (until > now).then_some(Kept::Held { until, reason: Reason::Confirmation })
+        let (until, reason) = confirmed_at(confirmation, change.detected_at)?;
+        // A poll that is not counted yet is no reason to look again any more.
+        let until = if polls.is_some_and(|polls| polls.under_way) { until.min(now + LOOK_AGAIN) } else { until };
+        (until > now && (is_back || !is_shown)).then_some(Kept::Held { until, reason })
+    }
+
+    /// What the last polls showed, of those that began after the first of these turns or saw it.
+    fn shown_by(&self, polls: &[Timestamp], share: PollShare) -> Vec<Stance> {
+        let mut polls = polls.to_vec();
+        polls.sort();
+        let ends = polls.iter().copied().skip(1).chain([Timestamp::NEVER]);
+        let shown = |end: Timestamp| {
+            let seen = self.group.iter().map(|(due, _)| &due.change).filter(|change| change.detected_at < end);
+            seen.max_by_key(|change| change.detected_at).map(|change| change.to)
+        };
+        ends.skip(polls.len().saturating_sub(share.of())).filter_map(shown).collect()
     }
 }
 

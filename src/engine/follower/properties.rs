@@ -1,7 +1,7 @@
 //! Fired and cleared belong together: whatever holds, joins or quiets what a reader hears, in the end the reader knows every call as it is.
 
 use super::*;
-use crate::domain::{Delivery, Direction, Outcome, QuietHours, SourceId, Stance};
+use crate::domain::{Confirmation, Delivery, Direction, Outcome, PollShare, QuietHours, SourceId, Stance};
 use proptest::prelude::*;
 
 fn at(minutes: i64) -> Timestamp {
@@ -37,10 +37,15 @@ fn reader(settings: Settings, delivery: Delivery, direction: Direction) -> Follo
     follower
 }
 
+fn any_confirmation() -> impl Strategy<Value = Confirmation> {
+    let polls = PollShare::new(2, 3).map(Confirmation::Polls).unwrap();
+    prop_oneof![Just(Confirmation::AtOnce), (1_u32..300).prop_map(Confirmation::Minutes), Just(polls)]
+}
+
 prop_compose! {
-    fn any_settings()(max_per_hour in 0_u32..6, cooldown_minutes in 0_u32..600, confirmation_minutes in 0_u32..300, quiet in proptest::option::of(0_u32..24)) -> Settings {
+    fn any_settings()(max_per_hour in 0_u32..6, cooldown_minutes in 0_u32..600, confirmation in any_confirmation(), quiet in proptest::option::of(0_u32..24)) -> Settings {
         let hours = |from: u32| QuietHours::parse(&format!("{from:02}:00-{:02}:00", (from + 8) % 24));
-        Settings { max_per_hour, cooldown_minutes, confirmation_minutes, quiet_hours: quiet.and_then(hours), ..Settings::default() }
+        Settings { max_per_hour, cooldown_minutes, confirmation, quiet_hours: quiet.and_then(hours), ..Settings::default() }
     }
 }
 
@@ -75,6 +80,7 @@ fn play(follower: &mut Follower, events: Vec<(i64, Event)>) -> (BTreeMap<(Kind, 
             Event::Turn(kind, token) => {
                 let call = calls.entry((kind, TokenId(token))).or_insert(Stance::Bearish);
                 *call = call.opposite();
+                follower.polled(kind, at(minute), at(minute));
                 listen(follower.hear(&[news(kind, token, *call, at(minute))], at(minute)));
             }
         }

@@ -3,9 +3,9 @@
 //! A value that is refused says what to write instead; where it stands is added by whoever reads the document.
 
 use crate::domain::{
-    Address, AlertState, Cadence, Crossing, Delivery, Direction, Feed, Kind, Levels, MAX_CONFIRMATION_MINUTES, MAX_COOLDOWN_MINUTES,
-    MAX_PER_HOUR, Mention, MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance,
-    Target, Threshold, Timestamp, Unconfirmed, Values, clean_name,
+    Address, AlertState, Cadence, Crossing, Delivery, Direction, Feed, Kind, Levels, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention,
+    MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Threshold,
+    Timestamp, Unconfirmed, Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -379,10 +379,9 @@ fn says_no_more(value: &Value, known: &Value) -> bool {
 
 fn within_limits(value: &Value) -> Option<Value> {
     let settings: Settings = serde_json::from_value(value.clone()).ok()?;
-    let known = value.as_object()?.keys().all(|name| Settings::NAMES.contains(&name.as_str()));
-    let within = settings.max_per_hour <= MAX_PER_HOUR
-        && settings.cooldown_minutes <= MAX_COOLDOWN_MINUTES
-        && settings.confirmation_minutes <= MAX_CONFIRMATION_MINUTES;
+    let known =
+        value.as_object()?.keys().all(|name| Settings::NAMES.contains(&name.as_str()) || name == Settings::NAME_OF_CONFIRMATION_BEFORE);
+    let within = settings.max_per_hour <= MAX_PER_HOUR && settings.cooldown_minutes <= MAX_COOLDOWN_MINUTES;
     if known && within { serde_json::to_value(settings).ok() } else { None }
 }
 
@@ -390,7 +389,7 @@ json!(
     /// What a place's owner chose.
     SettingsJson,
     |value| within_limits(&value),
-    "max_per_hour from 0 to 60, cooldown_minutes from 0 to 10080, confirmation_minutes from 0 to 1440, the rest as export writes it"
+    "max_per_hour from 0 to 60, cooldown_minutes from 0 to 10080, confirmation from 0 to 1440 minutes or polls such as 2of3, the rest as export writes it"
 );
 json!(
     /// What a message says. A dead letter may be one that nobody can read.

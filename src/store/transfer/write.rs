@@ -40,7 +40,7 @@ const COMMUNITIES: &str = places_where!("d.place <> 'person'");
 /// What the old limits held is composed again under the new ones, which hold it on where they must.
 const LOOK_AGAIN: (&str, &str) = over_rows!(
     "UPDATE alerts SET release_at = $2 WHERE state = 'pending' AND release_at > $2
-       AND reason IN ('cooldown', 'confirmation', 'flapping', 'hourly_cap', 'quiet_hours', 'digest', 'muted')
+       AND reason IN ('cooldown', 'confirmation', 'more_polls', 'flapping', 'hourly_cap', 'quiet_hours', 'digest', 'muted')
        AND destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     ")"
 );

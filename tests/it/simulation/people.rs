@@ -1,6 +1,6 @@
 //! Those who follow the market, from one seed: every way to be told, in zones whose clocks jump.
 
-use bellwether::domain::{Delivery, DigestTime, Direction, Kind, QuietHours, Settings, Target, TokenId, Zone};
+use bellwether::domain::{Confirmation, Delivery, DigestTime, Direction, Kind, PollShare, QuietHours, Settings, Target, TokenId, Zone};
 use fastrand::Rng;
 use std::collections::BTreeSet;
 
@@ -47,11 +47,13 @@ impl Person {
         let kind = if rng.u32(0..3) == 0 { Kind::Hourly } else { Kind::Daily };
         let passes = rng.u32(0..5) == 0;
         let (max_per_hour, cooldown) = (*rng.choice(&[0, 1, 2, 10, 10, 10]).unwrap(), *rng.choice(&[0, 0, 0, 30, 240, 3000]).unwrap());
-        let confirmation = *rng.choice(&[0, 0, 0, 45, 300]).unwrap();
+        let polls = PollShare::new(2, 3).map(Confirmation::Polls).unwrap();
+        let ways = [Confirmation::AtOnce, Confirmation::AtOnce, Confirmation::Minutes(45), Confirmation::Minutes(300), polls];
+        let confirmation = *rng.choice(&ways).unwrap();
         let settings = Settings {
             max_per_hour: if mix.usual_limits { usual.max_per_hour } else { max_per_hour },
             cooldown_minutes: if mix.usual_limits { usual.cooldown_minutes } else { cooldown },
-            confirmation_minutes: if mix.usual_limits { usual.confirmation_minutes } else { confirmation },
+            confirmation: if mix.usual_limits { usual.confirmation } else { confirmation },
             timezone: Zone::parse(rng.choice(ZONES).unwrap()).unwrap(),
             quiet_hours,
             quiet_bypass: passes.then_some(kind).into_iter().collect(),

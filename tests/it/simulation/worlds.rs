@@ -94,7 +94,13 @@ impl Memory {
             .collect();
         let told = news.iter().filter(|news| news.change.timing != bellwether::domain::Timing::History);
         self.raw.extend(told.map(|news| (news.change.kind, news.change.token)));
-        self.followers.iter_mut().enumerate().flat_map(|(person, follower)| messages(person, follower.hear(&news, now))).collect()
+        let hear = |(person, follower): (usize, &mut Follower)| {
+            if snapshot.complete {
+                follower.polled(snapshot.kind, snapshot.started_at, now);
+            }
+            messages(person, follower.hear(&news, now))
+        };
+        self.followers.iter_mut().enumerate().flat_map(hear).collect()
     }
 }
 
@@ -251,7 +257,7 @@ async fn subscribe(db: &TestDb, number: usize, person: &Person, start: Timestamp
     let change = SettingsChange {
         max_per_hour: Some(settings.max_per_hour),
         cooldown_minutes: Some(settings.cooldown_minutes),
-        confirmation_minutes: Some(settings.confirmation_minutes),
+        confirmation: Some(settings.confirmation),
         timezone: Some(settings.timezone),
         quiet_hours: Some(settings.quiet_hours),
         quiet_bypass: Some(settings.quiet_bypass),
