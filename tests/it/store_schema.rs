@@ -17,7 +17,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN a: SELECT json_object('action', a.action, 'at', a.at, 'server_or_group', a.tenant, 'place', d.label, 'chat', d.chat
     SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
     SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT COUNT(*) FROM alerts WHERE state = 'pending'
-    SCAN alerts USING INDEX alerts_unconfirmed: UPDATE alerts SET release_at = $3 WHERE state = 'pending' AND reason = 'more
+    SCAN alerts USING COVERING INDEX alerts_unconfirmed: UPDATE alerts SET release_at = $3 WHERE state = 'pending' AND reaso
     SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
     SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
     SCAN changes: INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete) VALU

@@ -65,12 +65,11 @@ on_both!(a_threshold_is_told_once_until_the_number_was_away_from_it, |db| async 
     let past = app.say(PERSON, PERSON, "/history SOL grade").await;
     assert!(past.contains("One change so far") && !past.contains("above"), "{past}");
     assert_snapshot!(app.say(PERSON, PERSON, "/subscribe SOL grade above:70 preview").await, @"
-    Preview: nothing is saved yet
+    What this would have sent
     In the last day this would have sent 3 messages, at most 3 in a day. The newest:
     21 Nov: SOL upgraded to Buy
     21 Nov: SOL crossed above 70
     21 Nov: SOL crossed above 70
-    To have it: /subscribe SOL grade above:70
     ");
     app.telegram.with(|world| world.say(PERSON, PERSON, "/privacy export"));
     app.step().await;
