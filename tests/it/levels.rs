@@ -161,11 +161,10 @@ on_both!(answers_speak_of_levels, |db| async move {
     Read more
     ");
     assert_snapshot!(app.say(PERSON, PERSON, "/subscribe SOL levels preview").await, @"
-    Preview: nothing is saved yet
+    What this would have sent
     In the last day this would have sent 2 messages, at most 2 in a day. The newest:
     21 Nov: SOL crossed above 180
     21 Nov: SOL crossed above 150
-    To have it: /subscribe SOL levels
     ");
     // Nobody follows BTC's levels: they are looked up. Of ETH nothing is known.
     assert_snapshot!(app.in_direct_messages(slash("signal", &[("token", "BTC"), ("kind", "levels")])).await, @"
