@@ -2,8 +2,7 @@
 
 use super::{parts::TEXT_BUDGET, *};
 use crate::domain::{
-    Change, Confirmation, Crossing, Digests, Direction, LastPolls, Level, Line, MessageBody, Mutes, Nature, Near, PollShare, QuietHours,
-    Settings, SourceId, Stance, Told, Way,
+    Change, Crossing, Digests, Direction, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId, Stance, Told, Way,
 };
 
 fn at(minutes: i64) -> Timestamp {
@@ -362,6 +361,9 @@ fn q2_kinds_that_pass_through_are_told_in_quiet_hours() {
     assert_eq!(compose(&quiet, at(1)).holds, [1, 2].map(|n| (AlertId(n), at(60), Reason::Muted)));
 }
 
+#[path = "compose/poll_tests.rs"]
+mod poll_tests;
+
 #[path = "compose/digest_tests.rs"]
 mod digests;
 #[path = "compose/properties.rs"]
@@ -405,51 +407,4 @@ fn l4_held_crossings_are_told_as_what_is_still_crossed() {
     assert_eq!(told(&[(up, &[100.0]), (down, &[90.0, 100.0])]), (title("below 90"), 1, 0));
     assert_eq!(told(&[(up, &[100.0]), (down, &[100.0])]), (vec![], 0, 2), "a line of the next summary");
     assert_eq!(told(&[(up, &[100.0]), (down, &[100.0]), (up, &[100.0])]), (title("above 100"), 1, 0));
-}
-
-#[test]
-fn n3_the_last_polls_decide() {
-    let polls =
-        |minutes: &[i64]| BTreeMap::from([(Kind::Daily, LastPolls { began: minutes.iter().copied().map(at).collect(), under_way: false })]);
-    let waits = |changes: &[(i64, Stance)], minutes: &[i64], now: i64| {
-        let turns = (1..).zip(changes).map(|(n, (seen, to))| {
-            let (detected_at, from) = (at(*seen), Some(to.opposite()));
-            due(n, Reason::MorePolls, Change { from, detected_at, ..change(1, *to) })
-        });
-        let confirmation = PollShare::new(2, 3).map(Confirmation::Polls).unwrap();
-        let settings = Settings { confirmation, ..Settings::default() };
-        let composition = compose(&Situation { settings, polls: polls(minutes), ..situation(turns.collect()) }, at(now));
-        match (composition.messages.len(), composition.holds.first(), composition.skips.first()) {
-            (1, None, None) => "told",
-            (0, Some((_, _, Reason::MorePolls)), None) => "waits",
-            (0, None, Some((_, Reason::NotConfirmed))) => "dropped",
-            _ => "something else",
-        }
-    };
-    let up = (1, Stance::Bullish);
-    let (down, up_again) = ((16, Stance::Bearish), (31, Stance::Bullish));
-    let week = 7 * 24 * 60;
-    let table: [(&[(i64, Stance)], &[i64], i64, &str); 9] = [
-        (&[up], &[-30, -15, 0], 2, "waits"),
-        (&[up], &[15, -15, 0], 15, "told"),
-        (&[up], &[], 2, "waits"),
-        (&[up], &[0], week, "waits"),
-        (&[up], &[0], week + 1, "told"),
-        (&[up, down], &[-15, 0, 15], 17, "waits"),
-        (&[up, down, up_again], &[0, 15, 30], 31, "told"),
-        (&[up, down], &[0, 15, 30], 31, "waits"),
-        (&[up, down], &[15, 30, 45], 46, "dropped"),
-    ];
-    for (changes, minutes, now, expected) in table {
-        assert_eq!(waits(changes, minutes, now), expected, "{changes:?} {minutes:?} {now}");
-    }
-    let now = at(20);
-    let settings = Settings { confirmation: PollShare::new(2, 2).map(Confirmation::Polls).unwrap(), ..Settings::default() };
-    let polls = BTreeMap::from([(Kind::Daily, LastPolls { began: vec![at(0)], under_way: true })]);
-    let situation = Situation { settings, polls, ..situation(vec![due(1, Reason::MorePolls, change(1, Stance::Bullish))]) };
-    assert_eq!(
-        compose(&situation, now).holds,
-        [(AlertId(1), now + LOOK_AGAIN, Reason::MorePolls)],
-        "what another poll changed is on its way"
-    );
 }
