@@ -38,6 +38,14 @@ impl Line {
         self.at
     }
 
+    /// Whether the number is at the line or beyond it.
+    pub fn is_reached(self, number: f64) -> bool {
+        match self.way {
+            Way::Up => number >= self.at,
+            Way::Down => number <= self.at,
+        }
+    }
+
     /// The side beyond it in words.
     pub const fn side(self) -> &'static str {
         side_of(self.way)

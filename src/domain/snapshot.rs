@@ -1,7 +1,7 @@
 //! What one poll of one feed brought, already in our own words but not yet judged.
 
 use super::{Graded, Kind, Level, SourceId, Stance, Timestamp, TokenId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All pages of one poll (`rules.md` 1.3): ingested once, as a whole.
@@ -96,8 +96,25 @@ pub struct PastRow {
 pub struct Unconfirmed {
     /// When they were first shown.
     pub since: Timestamp,
-    /// What each token's call would be.
-    pub turns: BTreeMap<TokenId, Stance>,
+    /// What would be told of each token: what its call would be, and the lines that it would have crossed.
+    #[serde(deserialize_with = "turns")]
+    pub turns: BTreeMap<TokenId, BTreeSet<Stance>>,
+}
+
+/// Older versions knew one stance of each token.
+fn turns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<TokenId, BTreeSet<Stance>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shown {
+        One(Stance),
+        All(BTreeSet<Stance>),
+    }
+    let turns = BTreeMap::<TokenId, Shown>::deserialize(deserializer)?;
+    let shown = |shown| match shown {
+        Shown::One(stance) => [stance].into(),
+        Shown::All(stances) => stances,
+    };
+    Ok(turns.into_iter().map(|(token, turn)| (token, shown(turn))).collect())
 }
 
 /// A row that was not taken, and why.

@@ -39,10 +39,7 @@ impl Threshold {
 
     /// Whether the number is at the line or beyond it.
     pub fn is_reached(self, number: f64) -> bool {
-        match self.0.way() {
-            Way::Up => number >= self.0.at(),
-            Way::Down => number <= self.0.at(),
-        }
+        self.0.is_reached(number)
     }
 
     /// Whether the number is so far back that crossing the line is news again: by 3 % in whole points, at least 1, at the most at the end of

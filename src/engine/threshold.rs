@@ -5,34 +5,38 @@
 //! the line while the number was within the band, and for that a crossing says since when.
 
 use super::diff::{Diff, has_lapsed};
-use crate::domain::{Change, Nature, Passed, Snapshot, Stance, Target, Threshold, Timestamp, Timing, TokenId, TokenState, Watched};
+use crate::domain::{Change, Line, Nature, Passed, Snapshot, Stance, Target, Threshold, Timestamp, Timing, TokenId, TokenState, Watched};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Adds the crossings of a poll to what it means beside the stored states, and keeps in its states what has been passed. `in_all` are the
-/// tokens that `all` means.
-pub fn cross(
-    known: &BTreeMap<TokenId, TokenState>,
-    watched: &[Watched],
-    in_all: &BTreeSet<TokenId>,
-    snapshot: &Snapshot,
-    now: Timestamp,
-    diff: &mut Diff,
-) {
+/// What subscribers of one kind drew.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// The lines.
+    pub watched: Vec<Watched>,
+    /// The tokens that `all` means.
+    pub in_all: BTreeSet<TokenId>,
+}
+
+/// Adds the crossings of a poll to what it means beside the stored states, and keeps in its states what has been passed.
+pub fn cross(known: &BTreeMap<TokenId, TokenState>, lines: &Lines, snapshot: &Snapshot, now: Timestamp, diff: &mut Diff) {
+    if lines.watched.is_empty() {
+        return;
+    }
     let mut by_target: BTreeMap<Target, Vec<&Watched>> = BTreeMap::new();
-    watched.iter().for_each(|line| by_target.entry(line.target).or_default().push(line));
+    lines.watched.iter().for_each(|line| by_target.entry(line.target).or_default().push(line));
     // Where a number has not moved there is no new state, and nothing was crossed.
     for state in &mut diff.states {
         let Some(number) = state.trader_grade else { continue };
         let before = known.get(&state.token).filter(|before| !has_lapsed(before, snapshot.kind, now));
-        let targets = [Some(Target::Token(state.token)), in_all.contains(&state.token).then_some(Target::All)];
-        let mut lines: BTreeMap<Threshold, Timestamp> = BTreeMap::new();
+        let targets = [Some(Target::Token(state.token)), lines.in_all.contains(&state.token).then_some(Target::All)];
+        let mut drawn: BTreeMap<Threshold, Timestamp> = BTreeMap::new();
         for line in targets.into_iter().flatten().filter_map(|target| by_target.get(&target)).flatten() {
-            let newest = lines.entry(line.threshold).or_default();
+            let newest = drawn.entry(line.threshold).or_default();
             *newest = line.newest.max(*newest);
         }
         let (was_passed, number_before) = before.map_or_else(Default::default, |before| (before.passed.clone(), before.trader_grade));
         state.passed = Passed::new();
-        for (threshold, newest) in lines {
+        for (threshold, newest) in drawn {
             let step = step(threshold, was_passed.get(&threshold).copied(), number_before, number, now);
             state.passed.extend(step.passed.map(|back_since| (threshold, back_since)));
             let Some(drawn_since) = step.crossed.filter(|drawn_since| drawn_since.is_none_or(|since| newest >= since)) else { continue };
@@ -55,6 +59,26 @@ pub fn cross(
         }
     }
     diff.changes.sort_by_key(|change| (change.data_time, change.token));
+}
+
+/// By how many tokens each line that a poll crossed would have been crossed, had it been drawn for all of them.
+pub fn crossed_by(known: &BTreeMap<TokenId, TokenState>, diff: &Diff) -> BTreeMap<Line, usize> {
+    let crossed: BTreeSet<Line> = diff.changes.iter().filter_map(threshold_crossed).collect();
+    let moved: Vec<(f64, f64)> = diff
+        .states
+        .iter()
+        .filter_map(|state| Some((known.get(&state.token)?.trader_grade?, state.trader_grade?)))
+        .collect();
+    let crosses = |line: Line, (before, number): (f64, f64)| !line.is_reached(before) && line.is_reached(number);
+    crossed.into_iter().map(|line| (line, moved.iter().filter(|numbers| crosses(line, **numbers)).count())).collect()
+}
+
+/// The line of a subscriber that a change is about, if it is about one.
+pub fn threshold_crossed(change: &Change) -> Option<Line> {
+    match change.to {
+        Stance::Beyond(line) if change.kind.is_graded() => Some(line),
+        _ => None,
+    }
 }
 
 /// When somebody who had drawn the line before all of these numbers of a token is told, with the number; they come in order of time.
@@ -139,7 +163,7 @@ mod tests {
             let newest = drawn_before.iter().filter(|drawn| **drawn <= poll).map(|drawn| drawn_at(*drawn)).max();
             let watched: Vec<_> = newest.map(|newest| Watched { target: Target::Token(SOL), threshold, newest }).into_iter().collect();
             let mut diff = diff(&states, &snapshot, now);
-            cross(&states, &watched, &BTreeSet::new(), &snapshot, now, &mut diff);
+            cross(&states, &Lines { watched, ..Lines::default() }, &snapshot, now, &mut diff);
             for (told, drawn) in told.iter_mut().zip(drawn_before) {
                 let wish = Wish {
                     target: Target::Token(SOL),
@@ -195,14 +219,15 @@ mod tests {
 
     #[test]
     fn all_means_its_tokens() {
-        let watched = [Watched { target: Target::All, threshold: line("above:70"), newest: at(0) }];
         let crossed = |in_all: &[TokenId]| {
+            let watched = vec![Watched { target: Target::All, threshold: line("above:70"), newest: at(0) }];
+            let lines = Lines { watched, in_all: in_all.iter().copied().collect() };
             let mut states = BTreeMap::new();
             let mut changes = 0;
             for (poll, number) in [60.0, 80.0].into_iter().enumerate() {
                 let snapshot = snapshot(poll, number);
                 let mut diff = diff(&states, &snapshot, at(poll));
-                cross(&states, &watched, &in_all.iter().copied().collect(), &snapshot, at(poll), &mut diff);
+                cross(&states, &lines, &snapshot, at(poll), &mut diff);
                 changes += diff.changes.len();
                 states.extend(diff.states.into_iter().map(|state| (state.token, state)));
             }
@@ -214,7 +239,8 @@ mod tests {
     #[test]
     fn a_row_without_a_number_loses_no_crossing() {
         let mut states = BTreeMap::new();
-        let watched = [Watched { target: Target::Token(SOL), threshold: line("above:70"), newest: at(0) }];
+        let watched = vec![Watched { target: Target::Token(SOL), threshold: line("above:70"), newest: at(0) }];
+        let lines = Lines { watched, ..Lines::default() };
         let mut changes = Vec::new();
         for (poll, number) in [Some(60.0), None, Some(80.0)].into_iter().enumerate() {
             let mut snapshot = snapshot(poll, 0.0);
@@ -222,7 +248,7 @@ mod tests {
                 graded.grade = number;
             }
             let mut diff = diff(&states, &snapshot, at(poll));
-            cross(&states, &watched, &BTreeSet::new(), &snapshot, at(poll), &mut diff);
+            cross(&states, &lines, &snapshot, at(poll), &mut diff);
             changes.extend(diff.changes);
             states.extend(diff.states.into_iter().map(|state| (state.token, state)));
         }

@@ -1,16 +1,16 @@
 //! Stage 1: a snapshot meets the stored state; what differs becomes changes.
 
 use crate::{
-    domain::{Change, ChangeId, SetAside, SetAsideReason, Snapshot, Timestamp, TokenId, TokenState},
+    domain::{Change, ChangeId, SetAside, SetAsideReason, Snapshot, Timestamp},
     engine::{
         confirm::{Verdict, believe},
         diff::Diff,
-        threshold::cross,
+        threshold::Lines,
     },
     store::{Applied, PollResult, Store, StoreError, StoreResult},
     telemetry::PollOutcome,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How often a race with another writer of the same feed is lost before it is given up: with two replicas, once is rare.
 const ATTEMPTS: u32 = 8;
@@ -33,8 +33,8 @@ pub struct Ingested {
 pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> StoreResult<Ingested> {
     for _ in 0..ATTEMPTS {
         let known = store.token_states(snapshot.source, snapshot.kind).await?;
-        let (mut diff, verdict) = believe(&known.states, known.unconfirmed.as_ref(), snapshot, now);
-        cross_thresholds(store, &known.states, snapshot, now, &mut diff).await?;
+        let lines = lines(store, snapshot).await?;
+        let (diff, verdict) = believe(&known.states, known.unconfirmed.as_ref(), &lines, snapshot, now);
         let set_aside = diff.set_aside.iter().filter(|row| was_not_taken(row)).count();
         match store.store_poll(&poll_result(snapshot, &diff, &verdict, set_aside), known.version, now).await? {
             Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside, verdict }),
@@ -44,20 +44,14 @@ pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> Store
     Err(StoreError::Contended)
 }
 
-/// What the numbers of graded kinds mean to those who drew lines.
-async fn cross_thresholds(
-    store: &Store,
-    states: &BTreeMap<TokenId, TokenState>,
-    snapshot: &Snapshot,
-    now: Timestamp,
-    diff: &mut Diff,
-) -> StoreResult<()> {
-    if snapshot.kind.is_graded() {
-        let watched = store.watched_thresholds(snapshot.source, snapshot.kind).await?;
-        let in_all = if watched.is_empty() { BTreeSet::new() } else { store.tokens_in_all(snapshot.source).await? };
-        cross(states, &watched, &in_all, snapshot, now, diff);
+/// The lines that were drawn for the numbers of graded kinds.
+async fn lines(store: &Store, snapshot: &Snapshot) -> StoreResult<Lines> {
+    if !snapshot.kind.is_graded() {
+        return Ok(Lines::default());
     }
-    Ok(())
+    let watched = store.watched_thresholds(snapshot.source, snapshot.kind).await?;
+    let in_all = if watched.is_empty() { BTreeSet::new() } else { store.tokens_in_all(snapshot.source).await? };
+    Ok(Lines { watched, in_all })
 }
 
 fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, verdict: &'a Verdict, set_aside: usize) -> PollResult<'a> {

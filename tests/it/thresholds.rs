@@ -6,7 +6,7 @@ use crate::{
         app::TestApp,
         audience::{BTC, HOUR, MINUTE, SOL, text},
         commands::rows,
-        community::{PERSON, both, heard, texts},
+        community::{OPERATOR, PERSON, both, heard, texts},
         database::on_both,
         fake_discord::interaction::{ADMIN, subcommand},
     },
@@ -180,4 +180,39 @@ on_both!(thresholds_that_make_no_sense_are_refused, |db| async move {
     For example: `/channel subscribe SOL,ETH`
     ");
     assert_eq!(rows(&app.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM subscriptions WHERE target = '3988'").await, ["0"]);
+});
+
+on_both!(m1_numbers_that_most_would_cross_a_line_with_wait_for_a_second_answer, |db| async move {
+    const TOKENS: i64 = 24;
+    let names: Vec<String> = (1..=TOKENS).map(|id| format!("TOK{id}")).collect();
+    let operators = format!("telegram:{OPERATOR}");
+    let mut app = TestApp::with_market(db, &[("BELLWETHER_OPERATORS", operators.as_str())], |source| {
+        source.set_tokens((1..=TOKENS).zip(&names).map(|(id, name)| (id, name.as_str(), name.as_str())));
+    })
+    .await;
+    app.telegram.with(|world| {
+        world.person(OPERATOR);
+        world.person(PERSON);
+    });
+    let numbers = |app: &TestApp, tokens: std::ops::RangeInclusive<i64>, number: f64| {
+        tokens.for_each(|id| app.source.set_grade(id, "Neutral", number));
+    };
+    app.person_subscribes(PERSON, "all grade").await;
+    app.person_subscribes(PERSON, "TOK1,TOK2,TOK3 grade above:70").await;
+    numbers(&app, 1..=TOKENS, 50.0);
+    poll(&mut app).await;
+    assert_eq!(heard(&app), [""; 0]);
+    // Three lines are drawn, and the numbers of all tokens are wrong.
+    numbers(&app, 1..=TOKENS, 100.0);
+    poll(&mut app).await;
+    assert_snapshot!(heard(&app).join("\n"), @"");
+    let mut app = app.restart().await;
+    numbers(&app, 2..=TOKENS, 50.0);
+    app.pass(11 * MINUTE).await;
+    assert_snapshot!(heard(&app).join("\n"), @"");
+    let counted = r#"bellwether_unconfirmed_turns_total{feed="grade"} 2"#;
+    assert!(app.parts.metrics.render().contains(counted), "{}", app.parts.metrics.render());
+    poll(&mut app).await;
+    assert_eq!(heard(&app), [""; 0]);
+    assert_eq!(rows(&app.db.url, "SELECT to_stance FROM changes WHERE kind = 'grade'").await, ["above 70"]);
 });

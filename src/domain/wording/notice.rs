@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, TimeStyle, call::capital};
-use crate::domain::{Feed, Platform, Timestamp, wording::Trouble};
+use crate::domain::{Feed, Kind, Platform, Timestamp, wording::Trouble};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a notice.
@@ -53,12 +53,18 @@ impl NoticePhrase {
             )),
             Self::FeedBack { feed, changes: 0 } => out.text(format!("The {feed} feed is back. Nothing changed meanwhile.")),
             Self::FeedBack { feed, changes } => out.text(format!("The {feed} feed is back. Changes meanwhile: {changes}.")),
-            Self::MarketTurned { feed, turned, asked, until } => out
-                .text(format!(
-                    "{turned} of {asked} tokens of the {feed} feed would turn at once. That is more often a mistake of the source than the market, so nobody is told until a second answer shows it too; it is asked for again by "
+            Self::MarketTurned { feed, turned, asked, until } => {
+                let does = match feed {
+                    Feed::Signals(Kind::Grade | Kind::Fundamental) => "change or cross a threshold",
+                    Feed::Signals(Kind::Levels) => "cross a level",
+                    _ => "turn",
+                };
+                out.text(format!(
+                    "{turned} of {asked} tokens of the {feed} feed would {does} at once. That is more often a mistake of the source than the market, so nobody is told until a second answer shows it too; it is asked for again by "
                 ))
                 .time(*until, TimeStyle::DateTime)
-                .text(", where the call budget allows it, else with the next poll."),
+                .text(", where the call budget allows it, else with the next poll.")
+            }
             Self::MarketLookedAtAgain { feed, confirmed, refuted: 0 } => {
                 out.text(format!("The {feed} feed shows the same again: {confirmed} turns are told now."))
             }

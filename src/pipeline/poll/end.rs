@@ -132,10 +132,9 @@ impl Poller {
         if confirmed + refuted > 0 {
             self.operators.tell(NoticePhrase::MarketLookedAtAgain { feed, confirmed, refuted }).await;
         }
-        let turned = verdict.kept_back.len();
-        if turned > 0 {
+        if !verdict.kept_back.is_empty() {
             let until = now + ASK_AGAIN_AFTER;
-            self.operators.tell(NoticePhrase::MarketTurned { feed, turned, asked: snapshot.asked.len(), until }).await;
+            self.operators.tell(NoticePhrase::MarketTurned { feed, turned: verdict.market, asked: snapshot.asked.len(), until }).await;
         }
     }
 

@@ -13,6 +13,7 @@ use bellwether::{
     },
     engine::{
         confirm::believe,
+        threshold::Lines,
         follower::{Follower, News, Step},
     },
     pipeline::{
@@ -75,7 +76,7 @@ impl Memory {
 
     pub(crate) fn poll(&mut self, snapshot: &Snapshot, now: Timestamp) -> Vec<Message> {
         let states = self.states.entry(snapshot.kind).or_default();
-        let (diff, verdict) = believe(states, self.unconfirmed.get(&snapshot.kind), snapshot, now);
+        let (diff, verdict) = believe(states, self.unconfirmed.get(&snapshot.kind), &Lines::default(), snapshot, now);
         match verdict.unconfirmed {
             Some(unconfirmed) => self.unconfirmed.insert(snapshot.kind, unconfirmed),
             None => self.unconfirmed.remove(&snapshot.kind),
