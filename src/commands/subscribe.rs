@@ -107,6 +107,7 @@ impl Desk {
         if before.reads_full_list() {
             before.list_pages = Demand::list_pages_of(self.store.count_tokens(SOURCE).await?);
         }
+        before.refused = self.store.feed_statuses(SOURCE).await?.iter().filter_map(FeedStatus::refused_kind).collect();
         let wanted = self.store.wanted_targets(SOURCE).await?;
         for kind in Kind::ALL.iter().copied() {
             before = before.with_tokens(kind, wanted.tokens(kind));

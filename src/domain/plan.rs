@@ -96,3 +96,13 @@ pub struct FeedStatus {
     /// Every asked token answers "Data not found" since then (`rules.md` 1.9).
     pub empty_since: Option<Timestamp>,
 }
+
+impl FeedStatus {
+    /// The kind whose calls are refused, if this is its feed.
+    pub fn refused_kind(&self) -> Option<Kind> {
+        match self.feed {
+            Feed::Signals(kind) if self.stopped => Some(kind),
+            _ => None,
+        }
+    }
+}

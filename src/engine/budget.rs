@@ -7,7 +7,10 @@
 //! budget, the pace skips a poll now and then, and `check` says so.
 
 use crate::domain::{Cadence, Kind, Timestamp};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -68,6 +71,8 @@ pub struct Demand {
     pub list_pages: u32,
     /// How many tokens have a subscription to each kind; where none has, it is not named.
     pub tokens: BTreeMap<Kind, u32>,
+    /// The kinds that the source refuses: not polled, so that they take nothing from the others.
+    pub refused: BTreeSet<Kind>,
     /// The schedules that were given, or switched off.
     pub wishes: BTreeMap<Kind, Wish>,
 }
@@ -94,6 +99,11 @@ impl Demand {
     /// How many tokens have a subscription to this kind.
     pub fn tokens_of(&self, kind: Kind) -> u32 {
         self.tokens.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// How many tokens of this kind a poll asks for: none where the source refuses it.
+    fn polled_tokens_of(&self, kind: Kind) -> u32 {
+        if self.refused.contains(&kind) { 0 } else { self.tokens_of(kind) }
     }
 
     /// What the operator says of this kind.
@@ -205,7 +215,7 @@ pub fn plan(demand: &Demand) -> Plan {
     let mut chosen: BTreeMap<Kind, (Cadence, u32)> = BTreeMap::new();
     // Given schedules are kept: what they cost is gone before anything is chosen.
     for kind in Kind::ALL.iter().copied() {
-        let tokens = demand.tokens_of(kind);
+        let tokens = demand.polled_tokens_of(kind);
         if let Some((cadence, cost)) = given(demand.wish(kind), tokens, |runs| month_given(kind, tokens, runs)) {
             left = left.saturating_sub(cost);
             chosen.insert(kind, (cadence, cost));
@@ -215,7 +225,7 @@ pub fn plan(demand: &Demand) -> Plan {
         if chosen.contains_key(&kind) {
             continue;
         }
-        let tokens = demand.tokens_of(kind);
+        let tokens = demand.polled_tokens_of(kind);
         let most = u32::try_from(u64::from(left) * u64::from(share) / 100).unwrap_or(left);
         let (cadence, cost) = choose(cadences, most, |cadence| month_every(kind, tokens, cadence));
         left = left.saturating_sub(cost);

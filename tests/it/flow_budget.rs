@@ -98,6 +98,20 @@ on_both!(subscribers_learn_how_often_and_what_is_left, |db| async move {
     "#);
 });
 
+on_both!(what_the_source_refuses_takes_no_calls_from_the_others, |db| async move {
+    let mut app = with_operator(db, BUDGET).await;
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.source.set_down_at("tm-grade", Some(Fault::Status(401, r#"{"success": false, "message": "your current plan"}"#.to_owned())));
+    let said = app.say(PERSON, PERSON, "/subscribe SOL grade").await;
+    assert!(said.contains("every 12 hours"), "{said}");
+    app.pass(Duration::from_secs(5 * 60)).await;
+    assert_eq!(heard(&app).len(), 1, "operators are told");
+    let said = app.say(PERSON, PERSON, "/subscribe SOL").await;
+    assert!(said.contains("every 2 hours"), "3 hours, if grades took their share: {said}");
+    let said = app.say(PERSON, PERSON, "/subscribe BTC grade").await;
+    assert!(said.contains("Grade: stopped, because the source refuses the API key or its plan"), "{said}");
+});
+
 on_both!(what_no_cadence_can_carry_is_refused_with_the_number, |db| async move {
     let small = [("TOKEN_METRICS_CALLS_PER_MONTH", "60"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "0")];
     let mut app = with_operator(db, &small).await;

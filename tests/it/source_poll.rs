@@ -164,6 +164,31 @@ on_both!(a_refusal_stops_the_feed_until_a_restart_and_is_told_once, |db| async m
     assert!(!bench.status(DAILY).await.stopped);
 });
 
+on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_a_restart, |db| async move {
+    const GRADE: Feed = Feed::Signals(Kind::Grade);
+    let every = |hours: u64| Cadence::Every(Duration::from_secs(hours * 3600));
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    bench.fake.set_grade(3375, "Buy", 64.0);
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.subscribe(Kind::Grade, "3375").await;
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T11:00:00Z").await;
+    assert_eq!((bench.status(DAILY).await.cadence, bench.status(GRADE).await.cadence), (every(3), every(12)));
+    bench.fake.set_down_at("tm-grade", Some(Fault::Status(401, r#"{"success": false, "message": "your current plan"}"#.to_owned())));
+    bench.run_until(&mut poller, "2026-11-22T13:00:00Z").await;
+    let (daily, grade) = (bench.status(DAILY).await, bench.status(GRADE).await);
+    assert_eq!((daily.cadence, grade.stopped, grade.tokens), (every(2), true, 1));
+    // `check` and `/subscribe` reckon with the same.
+    let planned = budget::plan(&demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap());
+    assert_eq!((planned.of(Kind::Daily), planned.planned), (&every(2), 372 + 31 + 50));
+    bench.fake.set_down_at("tm-grade", None);
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T13:01:00Z").await;
+    let (daily, grade) = (bench.status(DAILY).await, bench.status(GRADE).await);
+    assert_eq!((daily.cadence, grade.cadence, grade.stopped), (every(3), every(12), false));
+});
+
 #[tokio::test]
 async fn after_a_429_everything_rests_as_long_as_it_says() {
     let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;

@@ -7,7 +7,7 @@ use super::{
     refused_notice,
 };
 use crate::{
-    domain::{Cadence, Feed, Kind, Timestamp},
+    domain::{Cadence, Feed, FeedStatus, Kind, Timestamp},
     engine::budget::{self, Demand, Plan},
     store::StoreResult,
 };
@@ -58,13 +58,14 @@ pub async fn demand(
     settings: &super::PollSettings,
     now: Timestamp,
 ) -> StoreResult<Demand> {
-    let wanted = store.wanted_targets(source).await?;
+    let (wanted, statuses) = (store.wanted_targets(source).await?, store.feed_statuses(source).await?);
     let wish = |kind: Kind| settings.schedules.get(&kind).unwrap_or(&Schedule::Auto).wish(now);
     Ok(Demand {
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
         list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
         tokens: Kind::ALL.iter().map(|kind| (*kind, wanted.tokens(*kind))).collect(),
+        refused: statuses.iter().filter_map(FeedStatus::refused_kind).collect(),
         wishes: Kind::ALL.iter().map(|kind| (*kind, wish(*kind))).collect(),
     })
 }
@@ -102,15 +103,17 @@ impl Poller {
         Ok(std::mem::replace(&mut self.planner.newest_subscription, newest) != newest)
     }
 
-    /// Takes up what the last run left. A refusal ends with a restart: perhaps the key was changed.
+    /// Takes up what the last run left. A refusal ends with a restart: perhaps the key was changed. That is written down at once, for whoever
+    /// reckons with what is refused.
     async fn start(&mut self) -> StoreResult<()> {
-        for mut status in self.store.feed_statuses(self.caller.source_id()).await? {
-            let Some(state) = self.feeds.get_mut(&status.feed) else { continue };
-            if status.stopped {
-                self.operators.clear(&refused_notice(status.feed), None).await;
+        for status in self.store.feed_statuses(self.caller.source_id()).await? {
+            let (feed, was_stopped) = (status.feed, status.stopped);
+            let Some(state) = self.feeds.get_mut(&feed) else { continue };
+            state.status = FeedStatus { stopped: false, ..status };
+            if was_stopped {
+                self.operators.clear(&refused_notice(feed), None).await;
+                self.save(feed).await?;
             }
-            status.stopped = false;
-            state.status = status;
         }
         self.planner.started = true;
         Ok(())
@@ -124,11 +127,13 @@ impl Poller {
                 Feed::Directory => (&plan.directory, self.feeds.get(feed).map_or(0, |state| state.status.tokens)),
             };
             let Some(state) = self.feeds.get_mut(feed) else { continue };
-            let same_cadence = state.status.cadence == *cadence;
+            // What is refused is planned without, and keeps the cadence that it will have again.
+            let cadence = if state.status.stopped { state.status.cadence.clone() } else { cadence.clone() };
+            let same_cadence = state.status.cadence == cadence;
             let same = same_cadence && state.status.tokens == tokens;
             // `BELLWETHER_ALL_TOKENS` is another since ranks were last read: what `all` means is not to wait for days.
             let outdated = *feed == Feed::Ranks && state.status.tokens != tokens && !state.status.stopped;
-            state.status.cadence = cadence.clone();
+            state.status.cadence = cadence;
             state.status.tokens = tokens;
             let moved = if outdated {
                 state.status.next_poll_at = Some(now);
