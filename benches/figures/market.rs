@@ -3,9 +3,9 @@
 use crate::support::{commands::run_sql, fake_token_metrics::FakeTokenMetrics};
 use bellwether::{
     clock::{Clock as _, SystemClock},
-    domain::{Kind, Observation, Platform, Snapshot, SourceId, Timestamp, Token, TokenId, Values},
+    domain::{Kind, Listing, Observation, Platform, Snapshot, SourceId, Timestamp, Token, TokenId, Values},
     pipeline::ingest::ingest,
-    store::Store,
+    store::{AllTokens, Store},
 };
 use std::collections::BTreeSet;
 
@@ -38,8 +38,9 @@ pub(crate) fn list(source: &FakeTokenMetrics) {
 pub(crate) async fn fill(store: &Store) {
     let now = SystemClock.now();
     let tokens: Vec<_> = (1..=TOKENS).map(token).collect();
-    store.write_tokens(SourceId::TokenMetrics, &tokens, now).await.unwrap();
-    store.refresh_ranks(SourceId::TokenMetrics, &tokens[..100], 100, 3, now).await.unwrap();
+    store.write_tokens(SourceId::TokenMetrics, &tokens, |_| Listing::default(), now).await.unwrap();
+    let all = AllTokens { up_to: 100, refreshes_out: 3 };
+    store.refresh_ranks(SourceId::TokenMetrics, &tokens[..100], |_| Listing::default(), all, now).await.unwrap();
     ingest(store, &snapshot(1..=RANKED, 1.0, now), now).await.unwrap();
 }
 

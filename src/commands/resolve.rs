@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         Feed, Token, TokenId,
-        wording::{RefusalPhrase, TokenLabel},
+        wording::{ListingPhrase, Phrase, RefusalPhrase, TokenLabel},
     },
     store::TokenField,
 };
@@ -19,6 +19,8 @@ const RECHECK: Duration = Duration::from_millis(250);
 const CANDIDATES: u32 = 500;
 /// The most tokens that a refusal of an ambiguous symbol shows.
 const MOST_SHOWN: usize = 5;
+/// The most tokens that are named as not listed any more.
+const MOST_NOT_LISTED: usize = 20;
 
 impl Desk {
     /// Waits for the directory's first load, but not for long.
@@ -108,6 +110,11 @@ impl Desk {
             for token in self.store.tokens_by_symbols(SOURCE, &symbols).await? {
                 known.entry(TokenWord::Symbol(token.symbol.to_uppercase())).or_default().push(token);
             }
+            // A symbol that nothing has any more still means what had it; the answer names that by its new one.
+            symbols.retain(|symbol| !known.contains_key(&TokenWord::Symbol(symbol.clone())));
+            for (former, token) in self.store.tokens_by_former_symbols(SOURCE, &symbols).await? {
+                known.entry(TokenWord::Symbol(former)).or_default().push(token);
+            }
         }
         if !ids.is_empty() {
             for token in self.store.tokens_by_ids(SOURCE, &ids).await? {
@@ -137,6 +144,17 @@ impl Desk {
             }
         }
         Ok(Stop::refused(phrases))
+    }
+
+    /// Says which of these tokens are not listed any more, if any are.
+    pub(super) async fn not_listed<'a>(&self, tokens: impl Iterator<Item = &'a Token>) -> Result<Option<Phrase>, Stop> {
+        let tokens: BTreeMap<TokenId, &Token> = tokens.map(|token| (token.id, token)).collect();
+        let ids: Vec<TokenId> = tokens.keys().copied().collect();
+        let gone = self.store.delisted_among(SOURCE, &ids).await?;
+        let shown = gone.iter().take(MOST_NOT_LISTED).filter_map(|id| tokens.get(id));
+        let symbols: Vec<_> = shown.map(|token| token.symbol.chars().take(20).collect()).collect();
+        let more = gone.len() - symbols.len();
+        Ok((!symbols.is_empty()).then(|| ListingPhrase::NotListed { symbols, more }.into()))
     }
 
     /// The tokens as an answer names them, with their id where another token has the same symbol.

@@ -146,6 +146,7 @@ impl Desk {
         } else {
             card.lines.extend(token_groups(kind, pairs));
         }
+        card.lines.extend(self.not_listed(tokens.iter()).await?);
         let words: Vec<_> = replaced.iter().map(|target| target_words(*target, tokens, &labels)).collect();
         if !words.is_empty() {
             card.lines.push(SubscribingPhrase::Replaced { words }.into());

@@ -48,6 +48,7 @@ impl Desk {
             let excluded = self.store.exclusions_of(destination.id, SOURCE).await?;
             let mut room = MOST_OF_AN_ANSWER;
             card.lines.extend(grouped(&list, &excluded, self.settings.all_tokens, &mut room));
+            card.lines.extend(self.not_listed(list.iter().filter_map(|listed| listed.token.as_ref())).await?);
             if !list.is_empty() {
                 card.lines.extend(SettingPhrase::limits(&destination.settings).map(Phrase::from));
                 card.lines.extend(SettingPhrase::hours(&destination.settings).map(Phrase::from));
@@ -78,6 +79,7 @@ impl Desk {
             let excluded = self.store.exclusions_of(place.destination, SOURCE).await?;
             card.lines.push(SubscribingPhrase::Place { label: place.label }.into());
             card.lines.extend(grouped(&own, &excluded, self.settings.all_tokens, &mut room));
+            card.lines.extend(self.not_listed(own.iter().filter_map(|listed| listed.token.as_ref())).await?);
             card.lines.extend(self.mute_lines(Some(place.destination)).await?);
             shown += u64::try_from(own.len()).unwrap_or_default();
             channels += 1;

@@ -1,7 +1,7 @@
 //! What one poll of one feed brought, already in our own words but not yet judged.
 
 use super::{Graded, Kind, Level, SourceId, Stance, Timestamp, TokenId};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All pages of one poll (`rules.md` 1.3): ingested once, as a whole.
@@ -97,24 +97,39 @@ pub struct Unconfirmed {
     /// When they were first shown.
     pub since: Timestamp,
     /// What would be told of each token: what its call would be, and the lines that it would have crossed.
-    #[serde(deserialize_with = "turns")]
+    #[serde(with = "shown")]
     pub turns: BTreeMap<TokenId, BTreeSet<Stance>>,
 }
 
-/// Older versions knew one stance of each token.
-fn turns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<TokenId, BTreeSet<Stance>>, D::Error> {
-    #[derive(Deserialize)]
+/// As it is written: a single stance by itself, which is all that older versions knew of a token.
+mod shown {
+    use super::{BTreeMap, BTreeSet, Deserialize, Deserializer, Serialize, Serializer, Stance, TokenId};
+
+    #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     enum Shown {
         One(Stance),
         All(BTreeSet<Stance>),
     }
-    let turns = BTreeMap::<TokenId, Shown>::deserialize(deserializer)?;
-    let shown = |shown| match shown {
-        Shown::One(stance) => [stance].into(),
-        Shown::All(stances) => stances,
-    };
-    Ok(turns.into_iter().map(|(token, turn)| (token, shown(turn))).collect())
+
+    type Turns = BTreeMap<TokenId, BTreeSet<Stance>>;
+
+    pub(super) fn serialize<S: Serializer>(turns: &Turns, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = |stances: &BTreeSet<Stance>| match stances.first() {
+            Some(stance) if stances.len() == 1 => Shown::One(*stance),
+            _ => Shown::All(stances.clone()),
+        };
+        serializer.collect_map(turns.iter().map(|(token, stances)| (token, shown(stances))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Turns, D::Error> {
+        let shown = |shown| match shown {
+            Shown::One(stance) => [stance].into(),
+            Shown::All(stances) => stances,
+        };
+        let turns = BTreeMap::<TokenId, Shown>::deserialize(deserializer)?;
+        Ok(turns.into_iter().map(|(token, turn)| (token, shown(turn))).collect())
+    }
 }
 
 /// A row that was not taken, and why.
@@ -162,6 +177,11 @@ pub enum SetAsideReason {
 }
 
 impl SetAsideReason {
+    /// Whether the row could not be understood: not what it says, or when, or that it says nothing.
+    pub const fn is_odd(self) -> bool {
+        matches!(self, Self::Unreadable | Self::UnknownSignal | Self::UnknownLabel | Self::Future | Self::Conflict | Self::Empty)
+    }
+
     /// The word in `replay --all` and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

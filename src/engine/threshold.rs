@@ -64,11 +64,8 @@ pub fn cross(known: &BTreeMap<TokenId, TokenState>, lines: &Lines, snapshot: &Sn
 /// By how many tokens each line that a poll crossed would have been crossed, had it been drawn for all of them.
 pub fn crossed_by(known: &BTreeMap<TokenId, TokenState>, diff: &Diff) -> BTreeMap<Line, usize> {
     let crossed: BTreeSet<Line> = diff.changes.iter().filter_map(threshold_crossed).collect();
-    let moved: Vec<(f64, f64)> = diff
-        .states
-        .iter()
-        .filter_map(|state| Some((known.get(&state.token)?.trader_grade?, state.trader_grade?)))
-        .collect();
+    let moved: Vec<(f64, f64)> =
+        diff.states.iter().filter_map(|state| Some((known.get(&state.token)?.trader_grade?, state.trader_grade?))).collect();
     let crosses = |line: Line, (before, number): (f64, f64)| !line.is_reached(before) && line.is_reached(number);
     crossed.into_iter().map(|line| (line, moved.iter().filter(|numbers| crosses(line, **numbers)).count())).collect()
 }

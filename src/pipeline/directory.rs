@@ -1,9 +1,10 @@
 //! The directory: ranks and the full list of tokens, page by page (`rules.md` 1.5 and 1.8).
 
 use crate::{
-    domain::{Feed, Timestamp, Token},
+    domain::{Feed, Listed, Listing, Reading, Timestamp, Token},
+    engine::listing::compare,
     sources::{Call, PAGE_ROWS, Page, Source},
-    store::{Store, StoreResult},
+    store::{AllTokens, Store, StoreResult},
 };
 
 /// A token leaves `all` when it was beyond the limit in so many refreshes running.
@@ -65,15 +66,18 @@ impl Refresh {
         !self.failed && self.pages < self.page && !self.tokens.is_empty()
     }
 
-    /// Writes what came.
+    /// Writes what came. Says what it meant beside what was known.
     ///
     /// # Errors
     /// Where the database fails: the old directory stands.
-    pub(super) async fn write(&self, store: &Store, source: &dyn Source, all_tokens: u32, now: Timestamp) -> StoreResult<()> {
+    pub(super) async fn write(&self, store: &Store, source: &dyn Source, all_tokens: u32, now: Timestamp) -> StoreResult<Listing> {
         if self.feed == Feed::Ranks {
-            store.refresh_ranks(source.id(), &self.tokens, all_tokens, REFRESHES_OUT, now).await
+            let all = AllTokens { up_to: all_tokens, refreshes_out: REFRESHES_OUT };
+            let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Part);
+            store.refresh_ranks(source.id(), &self.tokens, judge, all, now).await
         } else {
-            store.write_tokens(source.id(), &self.tokens, now).await
+            let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Whole);
+            store.write_tokens(source.id(), &self.tokens, judge, now).await
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    pipeline::{compose::compose_all, fanout::fan_out_all},
+    pipeline::{compose::compose_all, fanout::fan_out_all, token_news::tell_token_news},
     store::{Store, StoreResult},
     telemetry::Metrics,
 };
@@ -38,7 +38,8 @@ impl Flow {
     /// Where the database fails: the next step goes on from what was committed.
     pub async fn step(&self) -> StoreResult<usize> {
         fan_out_all(&self.store, &self.clock, &self.metrics).await?;
-        let written = compose_all(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
+        let composed = compose_all(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
+        let written = composed + tell_token_news(&self.store, &self.clock).await?;
         if written > 0 {
             self.messages.iter().for_each(|deliverer| deliverer.notify_one());
         }

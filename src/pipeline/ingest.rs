@@ -10,7 +10,7 @@ use crate::{
     store::{Applied, PollResult, Store, StoreError, StoreResult},
     telemetry::PollOutcome,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a race with another writer of the same feed is lost before it is given up: with two replicas, once is rare.
 const ATTEMPTS: u32 = 8;
@@ -20,8 +20,8 @@ const ATTEMPTS: u32 = 8;
 pub struct Ingested {
     /// The changes that were stored, in order of time, those that nobody is told of ([`crate::domain::Timing::History`]) included.
     pub changes: Vec<(ChangeId, Change)>,
-    /// Rows that were not taken, not counting those that said what was known.
-    pub set_aside: usize,
+    /// Rows that were not taken by their reasons, not counting those that said what was known.
+    pub not_taken: BTreeMap<SetAsideReason, usize>,
     /// What became of turns that would be most of the market's.
     pub verdict: Verdict,
 }
@@ -35,9 +35,12 @@ pub async fn ingest(store: &Store, snapshot: &Snapshot, now: Timestamp) -> Store
         let known = store.token_states(snapshot.source, snapshot.kind).await?;
         let lines = lines(store, snapshot).await?;
         let (diff, verdict) = believe(&known.states, known.unconfirmed.as_ref(), &lines, snapshot, now);
-        let set_aside = diff.set_aside.iter().filter(|row| was_not_taken(row)).count();
-        match store.store_poll(&poll_result(snapshot, &diff, &verdict, set_aside), known.version, now).await? {
-            Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), set_aside, verdict }),
+        let mut not_taken = BTreeMap::new();
+        for row in diff.set_aside.iter().filter(|row| was_not_taken(row)) {
+            *not_taken.entry(row.reason).or_default() += 1;
+        }
+        match store.store_poll(&poll_result(snapshot, &diff, &verdict, not_taken.values().sum()), known.version, now).await? {
+            Applied::Stored(ids) => return Ok(Ingested { changes: ids.into_iter().zip(diff.changes).collect(), not_taken, verdict }),
             Applied::Conflict => {}
         }
     }

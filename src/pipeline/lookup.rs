@@ -8,8 +8,8 @@ use super::calls::{CallEnd, Caller, Purpose};
 use crate::{
     clock::SharedClock,
     commands::{LookupRequest, LookupResult},
-    domain::{Kind, Snapshot, Timestamp, Token, TokenId},
-    engine::diff::diff,
+    domain::{Kind, Reading, Snapshot, Timestamp, Token, TokenId},
+    engine::{diff::diff, listing::compare},
     sources::{Ask, Call, Page, Wanted},
     store::{CurrentCall, Store, StoreResult},
 };
@@ -122,7 +122,7 @@ impl Lookups {
         };
         let tokens: Vec<Token> = page.tokens.into_iter().filter(|token| is_wanted(token, &wanted)).collect();
         if !tokens.is_empty() {
-            self.store.write_tokens(source, &tokens, self.clock.now()).await?;
+            self.store.write_tokens(source, &tokens, |known| compare(known, &tokens, Reading::Part), self.clock.now()).await?;
         }
         self.store.record_lookup(source, person, &key, !tokens.is_empty(), now).await?;
         Ok(LookupResult::Found(if tokens.is_empty() { tokens } else { self.known(&wanted).await? }))

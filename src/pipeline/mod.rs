@@ -13,3 +13,4 @@ pub mod lookup;
 pub mod operators;
 pub mod poll;
 pub mod schedule;
+pub mod token_news;

@@ -9,6 +9,7 @@
 mod end;
 mod feed;
 mod plan;
+mod shape;
 
 pub use plan::demand;
 
@@ -94,6 +95,7 @@ pub struct Poller {
     caller: Caller,
     feeds: BTreeMap<Feed, FeedState>,
     planner: plan::Planner,
+    watch: shape::Watch,
 }
 
 /// What became of one turn of a feed.
@@ -110,7 +112,18 @@ impl Poller {
         let PollerParts { source, store, clock, metrics, operators, settings, wake } = parts;
         let caller = Caller::new(source, store.clone(), clock.clone(), metrics.clone(), settings.limits());
         let feeds = Feed::POLLED.iter().map(|feed| (*feed, FeedState::new(*feed))).collect();
-        Self { store, clock, metrics, operators, settings, wake, caller, feeds, planner: plan::Planner::default() }
+        Self {
+            store,
+            clock,
+            metrics,
+            operators,
+            settings,
+            wake,
+            caller,
+            feeds,
+            planner: plan::Planner::default(),
+            watch: shape::Watch::default(),
+        }
     }
 
     /// What makes its calls: look-ups share it, so that all keep the same limits.

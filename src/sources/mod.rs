@@ -6,7 +6,7 @@
 pub mod token_metrics;
 mod value;
 
-use crate::domain::{Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
+use crate::domain::{FieldCounts, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -88,6 +88,8 @@ pub struct Page {
     pub observations: Vec<Observation>,
     /// Those that should have been calls and could not be read.
     pub set_aside: Vec<SetAside>,
+    /// How the fields that are read came.
+    pub fields: Vec<(&'static str, FieldCounts)>,
     /// Tokens, where the endpoint lists them.
     pub tokens: Vec<Token>,
     /// The answer was "Data not found": empty, not an error (`rules.md` 2.7).

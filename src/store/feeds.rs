@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, per_db, write_db},
 };
-use crate::domain::{Cadence, Feed, FeedStatus, Kind, LastPolls, SourceId, Timestamp};
+use crate::domain::{Cadence, Feed, FeedStatus, Kind, LastPolls, SourceField, SourceId, Timestamp};
 use std::time::Duration;
 
 const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
@@ -23,6 +23,9 @@ const SAVE: &str =
         problem = excluded.problem, stopped = excluded.stopped, empty_since = excluded.empty_since";
 const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
+const LEARN_FIELD: &str =
+    "INSERT INTO source_fields (source, endpoint, field, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (source, endpoint, field) DO NOTHING";
+const KNOWS_FIELD: &str = "SELECT seen_at FROM source_fields WHERE source = $1 AND endpoint = $2 AND field = $3";
 /// Two processes (`serve` and `check`) count and write one after the other; SQLite does so by itself.
 const LOCK_LEDGER_SQLITE: &str = "SELECT 1";
 const LOCK_LEDGER_POSTGRES: &str = "LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE";
@@ -32,7 +35,8 @@ const LAST_POLLS: &str = "SELECT p.started_at,
         EXISTS (SELECT 1 FROM fanout_jobs f CROSS JOIN changes c WHERE c.id = f.change_id AND c.poll_id = p.id)
     FROM polls p WHERE p.source = $1 AND p.feed = $2 AND p.complete ORDER BY p.started_at DESC LIMIT $3";
 
-pub(super) const STATEMENTS: &[&str] = &[LAST_POLLS, STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL];
+pub(super) const STATEMENTS: &[&str] =
+    &[LAST_POLLS, STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, LEARN_FIELD, KNOWS_FIELD];
 pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
@@ -191,6 +195,26 @@ impl Store {
             .bind(source.as_str()).bind(Feed::Signals(kind).as_str()).bind(i64::from(most)).fetch_all(pool).await)?;
         let began = rows.iter().filter(|(_, under_way)| !under_way).map(|(at, _)| Timestamp::from_millis(*at)).collect();
         Ok(LastPolls { began, under_way: rows.iter().any(|(_, under_way)| *under_way) })
+    }
+
+    /// Remembers that a field of the source's answers is there.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn learn_field(&self, source: SourceId, field: SourceField, now: Timestamp) -> StoreResult<()> {
+        write_db!(self.db, pool => sqlx::query(LEARN_FIELD)
+            .bind(source.as_str()).bind(field.endpoint).bind(field.name).bind(now.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Whether a field of the source's answers was ever there.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn knows_field(&self, source: SourceId, field: SourceField) -> StoreResult<bool> {
+        let seen_at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(KNOWS_FIELD)
+            .bind(source.as_str()).bind(field.endpoint).bind(field.name).fetch_optional(pool).await)?;
+        Ok(seen_at.is_some())
     }
 
     /// Records a poll that brought nothing to ingest.

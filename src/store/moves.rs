@@ -74,6 +74,11 @@ const MOVE_TOKEN_MUTES: &str = "INSERT INTO token_mutes (destination_id, source,
     ON CONFLICT (destination_id, source, token_id) DO UPDATE SET muted_until =
         CASE WHEN excluded.muted_until > token_mutes.muted_until THEN excluded.muted_until ELSE token_mutes.muted_until END";
 const DROP_TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
+/// Where both wait for news of a token, it is the same.
+const MOVE_TOKEN_NEWS: &str = "INSERT INTO token_news (destination_id, source, token_id, news, release_at)
+    SELECT CAST($2 AS BIGINT), source, token_id, news, release_at FROM token_news WHERE destination_id = $1
+    ON CONFLICT (destination_id, source, token_id) DO NOTHING";
+const DROP_TOKEN_NEWS: &str = "DELETE FROM token_news WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
 /// Where a chat moves, its messages are numbered anew: an old number may be another message's there.
 const FORGET_NUMBERS: &str = "UPDATE messages SET platform_id = NULL, follows = NULL, edits = FALSE
     WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
@@ -103,6 +108,8 @@ const MERGE: &[(&str, bool)] = &[
     (STAY_UNSTABLE, false),
     (MOVE_TOKEN_MUTES, false),
     (DROP_TOKEN_MUTES, false),
+    (MOVE_TOKEN_NEWS, false),
+    (DROP_TOKEN_NEWS, false),
     (MOVE_BUTTONS, false),
 ];
 
@@ -128,6 +135,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     STAY_UNSTABLE,
     MOVE_TOKEN_MUTES,
     DROP_TOKEN_MUTES,
+    MOVE_TOKEN_NEWS,
+    DROP_TOKEN_NEWS,
     MOVE_BUTTONS,
     JOIN_DESTINATION,
 ];

@@ -65,6 +65,15 @@ const TOKEN_MUTES: (&str, &str) = objects!(
         " ORDER BY e.token_id"
     )
 );
+const TOKEN_NEWS: (&str, &str) = objects!(
+    "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'news', e.news, 'held_until', e.release_at",
+    concat!(
+        "FROM token_news e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id
+         WHERE ",
+        own!(),
+        " ORDER BY e.token_id"
+    )
+);
 const TOLD: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'kind', e.kind, 'call', e.stance, 'data_time', e.data_time,
      'known_at', e.known_at, 'told_at', e.told_at, 'unstable', e.unstable",
@@ -121,6 +130,7 @@ const SECTIONS: &[(&str, (&str, &str))] = &[
     ("subscriptions", SUBSCRIPTIONS),
     ("left_out_of_all", EXCLUSIONS),
     ("muted_tokens", TOKEN_MUTES),
+    ("news_of_tokens_to_come", TOKEN_NEWS),
     ("last_told", TOLD),
     ("alerts", ALERTS),
     ("messages", MESSAGES),
@@ -147,6 +157,7 @@ pub(super) const WIPE: &[&str] = &[
     "DELETE FROM told WHERE destination_id = $1",
     "DELETE FROM buttons WHERE destination_id = $1",
     "DELETE FROM token_mutes WHERE destination_id = $1",
+    "DELETE FROM token_news WHERE destination_id = $1",
     "DELETE FROM exclusions WHERE destination_id = $1",
     "DELETE FROM subscriptions WHERE destination_id = $1",
 ];
@@ -189,6 +200,7 @@ pub(super) const PAIRS: &[(&str, &str)] = &[
     SUBSCRIPTIONS,
     EXCLUSIONS,
     TOKEN_MUTES,
+    TOKEN_NEWS,
     TOLD,
     ALERTS,
     MESSAGES,

@@ -4,7 +4,8 @@ use super::{
     Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_search, trace, transfer, uploads, wanted,
+    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace, transfer,
+    uploads, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -40,6 +41,7 @@ const STATEMENTS: &[&[&str]] = &[
     subscription_lists::STATEMENTS,
     subscriptions::STATEMENTS,
     thresholds::STATEMENTS,
+    token_news::STATEMENTS,
     token_search::STATEMENTS,
     trace::STATEMENTS,
     uploads::STATEMENTS,
@@ -62,6 +64,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     settling::PAIRS,
     signals::PAIRS,
     thresholds::PAIRS,
+    token_news::PAIRS,
     token_search::PAIRS,
     trace::PAIRS,
     wanted::PAIRS,

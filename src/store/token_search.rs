@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreResult,
-    dialect::{on_db, per_db},
+    dialect::{on_db, over_rows, per_db},
 };
 use crate::domain::{SourceId, Token, TokenId};
 
@@ -64,6 +64,11 @@ const BY_SYMBOLS_POSTGRES: &str = concat!(
     token_columns!(),
     " FROM tokens t WHERE t.source = $1 AND t.symbol_key IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))) ORDER BY t.token_id"
 );
+/// Tokens by the symbol that they had before.
+const BY_FORMER: (&str, &str) = over_rows!(
+    concat!("SELECT t.former_key, ", token_columns!(), " FROM"),
+    "CROSS JOIN tokens t WHERE t.source = $2 AND t.former_key = r.value ->> 0 ORDER BY t.token_id"
+);
 const BY_IDS_SQLITE: &str = concat!(
     "SELECT ",
     token_columns!(),
@@ -77,7 +82,7 @@ const BY_IDS_POSTGRES: &str = concat!(
 
 pub(super) const STATEMENTS: &[&str] = &[LOADED, UNRANKED_BY_SYMBOL, UNRANKED_BY_NAME, BEST];
 pub(super) const PAIRS: &[(&str, &str)] =
-    &[RANKED_BY_SYMBOL, RANKED_BY_NAME, (BY_SYMBOLS_SQLITE, BY_SYMBOLS_POSTGRES), (BY_IDS_SQLITE, BY_IDS_POSTGRES)];
+    &[RANKED_BY_SYMBOL, RANKED_BY_NAME, (BY_SYMBOLS_SQLITE, BY_SYMBOLS_POSTGRES), (BY_IDS_SQLITE, BY_IDS_POSTGRES), BY_FORMER];
 
 #[derive(sqlx::FromRow)]
 struct TokenRow {
@@ -86,6 +91,13 @@ struct TokenRow {
     name: String,
     market_rank: Option<i64>,
     link: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct FormerRow {
+    former_key: String,
+    #[sqlx(flatten)]
+    token: TokenRow,
 }
 
 impl From<TokenRow> for Token {
@@ -131,6 +143,17 @@ impl Store {
     pub async fn tokens_by_symbols(&self, source: SourceId, symbols: &[String]) -> StoreResult<Vec<Token>> {
         let sql = per_db!(self.db, sqlite: BY_SYMBOLS_SQLITE, postgres: BY_SYMBOLS_POSTGRES);
         self.listed(sql, source, &serde_json::to_string(symbols).unwrap_or_else(|_| "[]".to_owned())).await
+    }
+
+    /// Every token that had one of these symbols (upper case) before it was renamed, each with that symbol.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tokens_by_former_symbols(&self, source: SourceId, symbols: &[String]) -> StoreResult<Vec<(String, Token)>> {
+        let (sql, symbols) =
+            (self.words(BY_FORMER), serde_json::json!(symbols.iter().map(|symbol| [symbol]).collect::<Vec<_>>()).to_string());
+        let rows: Vec<FormerRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(&symbols).bind(source.as_str()).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(|row| (row.former_key, row.token.into())).collect())
     }
 
     /// The tokens with these ids.

@@ -20,7 +20,7 @@ pub use read::{ExportError, Rows, Scope};
 pub use section::Section;
 pub use sections::{
     Alert, Attempt, AuditRecord, Button, Call, Change, Destination, Exclusion, FanOut, FeedState, Lookup, Message, MessageAlert, Mute,
-    Notice, Observation, Poll, Reach, SeenRequest, Stance, Subscription, Token, Told, Update,
+    Notice, Observation, Poll, Reach, SeenRequest, Stance, Subscription, Token, Told, UntoldNews, Update,
 };
 
 use serde::Deserialize;
@@ -31,7 +31,7 @@ macro_rules! for_state {
         $do! { $($with)* [
             tokens: Token, feeds: FeedState, lookups: Lookup, stances: Stance, observations: Observation, polls: Poll, changes: Change,
             fan_outs: FanOut, reach: Reach, alerts: Alert, messages: Message, message_alerts: MessageAlert, attempts: Attempt, told: Told,
-            buttons: Button, audit: AuditRecord, notices: Notice, requests_seen: SeenRequest, updates_seen: Update
+            untold_news: UntoldNews, buttons: Button, audit: AuditRecord, notices: Notice, requests_seen: SeenRequest, updates_seen: Update
         ] }
     };
 }

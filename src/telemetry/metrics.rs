@@ -1,6 +1,6 @@
 //! Every metric by the name of the contract (section 3), as typed methods, so that nobody spells a label twice.
 
-use crate::domain::{Feed, Kind, Lane, Platform, Reason, Way};
+use crate::domain::{Feed, Kind, Lane, Platform, Reason, SetAsideReason, Way};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -18,6 +18,7 @@ macro_rules! labels {
 labels! {
     PollLabels { feed, outcome }
     FeedLabels { feed }
+    RowLabels { feed, reason }
     CallLabels { endpoint, status }
     ChangeLabels { kind, direction }
     AlertLabels { decision, reason }
@@ -35,6 +36,7 @@ pub struct Metrics {
     registry: Registry,
     polls: Family<PollLabels, Counter>,
     unconfirmed: Family<FeedLabels, Counter>,
+    set_aside: Family<RowLabels, Counter>,
     source_calls: Family<CallLabels, Counter>,
     source_call_seconds: Histogram,
     changes: Family<ChangeLabels, Counter>,
@@ -133,6 +135,7 @@ impl Default for Metrics {
         let metrics = Self {
             polls: Family::default(),
             unconfirmed: Family::default(),
+            set_aside: Family::default(),
             source_calls: Family::default(),
             source_call_seconds: latency_histogram(),
             changes: Family::default(),
@@ -147,6 +150,7 @@ impl Default for Metrics {
         };
         registry.register("polls", "Polls of each feed by how they ended", metrics.polls.clone());
         registry.register("unconfirmed_turns", "Turns of most of the market that no second answer showed", metrics.unconfirmed.clone());
+        registry.register("rows_set_aside", "Rows of the source that were not taken, by reason", metrics.set_aside.clone());
         registry.register("source_calls", "HTTP calls to the source by status", metrics.source_calls.clone());
         registry.register_with_unit(
             "source_call",
@@ -191,6 +195,12 @@ impl Metrics {
     /// Turns of most of the market were not shown a second time.
     pub fn unconfirmed(&self, feed: Feed, turns: usize) {
         self.unconfirmed.get_or_create(&FeedLabels { feed: feed.as_str().to_owned() }).inc_by(turns as u64);
+    }
+
+    /// Rows were not taken.
+    pub fn set_aside(&self, feed: Feed, reason: SetAsideReason, rows: usize) {
+        let labels = RowLabels { feed: feed.as_str().to_owned(), reason: reason.as_str().to_owned() };
+        self.set_aside.get_or_create(&labels).inc_by(rows as u64);
     }
 
     /// A change was found.

@@ -5,8 +5,8 @@ use crate::{
     domain::{Lane, Place},
     store::transfer::{
         Alert, Attempt, AuditRecord, Button, Change, Configuration, Destination, Exclusion, FanOut, FeedState, Lookup, Message,
-        MessageAlert, Mute, Notice, Number, Observation, Poll, Reach, Section, SeenRequest, Stance, Subscription, Token, Told, Update,
-        for_configuration, for_state,
+        MessageAlert, Mute, Notice, Number, Observation, Poll, Reach, Section, SeenRequest, Stance, Subscription, Token, Told, UntoldNews,
+        Update, for_configuration, for_state,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};

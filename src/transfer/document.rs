@@ -2,7 +2,7 @@
 
 use crate::store::transfer::{
     Alert, Attempt, AuditRecord, Button, Call, Change, Configuration, Destination, Exclusion, FanOut, FeedState, Lookup, Message,
-    MessageAlert, Mute, Notice, Observation, Poll, Reach, Rows, SeenRequest, Stance, State, Subscription, Token, Told, Update,
+    MessageAlert, Mute, Notice, Observation, Poll, Reach, Rows, SeenRequest, Stance, State, Subscription, Token, Told, UntoldNews, Update,
     for_configuration, for_state,
 };
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use crate::support::{
     app::TestApp,
-    community::{OPERATOR, PERSON, texts},
+    community::{OPERATOR, PERSON, texts, with_market_of},
     database::{TestDb, on_both},
     fake_token_metrics::Fault,
 };
@@ -14,15 +14,7 @@ const TOKENS: i64 = 24;
 
 /// Somebody follows `all` 24 tokens, which are bearish; the baseline was polled.
 async fn market(db: TestDb) -> TestApp {
-    let names: Vec<String> = (1..=TOKENS).map(|id| format!("TOK{id}")).collect();
-    let operators = format!("telegram:{OPERATOR}");
-    let mut app = TestApp::with_market(db, &[("BELLWETHER_OPERATORS", operators.as_str())], |source| {
-        source.set_tokens((1..=TOKENS).zip(&names).map(|(id, name)| (id, name.as_str(), name.as_str())));
-    })
-    .await;
-    app.telegram.with(|world| {
-        world.person(OPERATOR);
-    });
+    let mut app = with_market_of(db, TOKENS).await;
     app.person_subscribes(PERSON, "all").await;
     let all: Vec<i64> = (1..=TOKENS).collect();
     // What turned before it was first seen is nobody's news, however much of the market that was.

@@ -6,7 +6,7 @@ use crate::support::{
     poller::Bench,
 };
 use bellwether::{
-    domain::{Cadence, Feed, Kind, SourceId, Timestamp, Token, TokenId},
+    domain::{Cadence, Feed, Kind, Listing, SourceId, Timestamp, Token, TokenId},
     engine::budget,
     pipeline::{poll::demand, schedule::Schedule},
 };
@@ -456,7 +456,8 @@ on_both!(a_link_is_learnt_from_a_row_where_the_directory_has_none, |db| async mo
         link: link.map(str::to_owned),
     };
     let own = "https://app.tokenmetrics.com/en/own";
-    store.write_tokens(SourceId::TokenMetrics, &[token(8, None), token(9, Some(own))], bench.clock_now()).await.unwrap();
+    let tokens = [token(8, None), token(9, Some(own))];
+    store.write_tokens(SourceId::TokenMetrics, &tokens, |_| Listing::default(), bench.clock_now()).await.unwrap();
     for id in [8, 9] {
         bench.subscribe(Kind::Daily, &id.to_string()).await;
         bench.fake.set_daily(id, "2026-11-22", 1, 1);

@@ -6,7 +6,7 @@ use crate::{
         app::TestApp,
         audience::{BTC, HOUR, MINUTE, SOL, text},
         commands::rows,
-        community::{OPERATOR, PERSON, both, heard, texts},
+        community::{PERSON, both, heard, texts, with_market_of},
         database::on_both,
         fake_discord::interaction::{ADMIN, subcommand},
     },
@@ -184,14 +184,8 @@ on_both!(thresholds_that_make_no_sense_are_refused, |db| async move {
 
 on_both!(m1_numbers_that_most_would_cross_a_line_with_wait_for_a_second_answer, |db| async move {
     const TOKENS: i64 = 24;
-    let names: Vec<String> = (1..=TOKENS).map(|id| format!("TOK{id}")).collect();
-    let operators = format!("telegram:{OPERATOR}");
-    let mut app = TestApp::with_market(db, &[("BELLWETHER_OPERATORS", operators.as_str())], |source| {
-        source.set_tokens((1..=TOKENS).zip(&names).map(|(id, name)| (id, name.as_str(), name.as_str())));
-    })
-    .await;
+    let mut app = with_market_of(db, TOKENS).await;
     app.telegram.with(|world| {
-        world.person(OPERATOR);
         world.person(PERSON);
     });
     let numbers = |app: &TestApp, tokens: std::ops::RangeInclusive<i64>, number: f64| {
@@ -205,11 +199,14 @@ on_both!(m1_numbers_that_most_would_cross_a_line_with_wait_for_a_second_answer, 
     // Three lines are drawn, and the numbers of all tokens are wrong.
     numbers(&app, 1..=TOKENS, 100.0);
     poll(&mut app).await;
-    assert_snapshot!(heard(&app).join("\n"), @"");
+    assert_snapshot!(heard(&app).join("\n"), @"operator: 24 of 24 tokens of the grade feed would change or cross a threshold at once. That is more often a mistake of the source than the market, so nobody is told until a second answer shows it too; it is asked for again by 21 Nov 2026 08:12 UTC, where the call budget allows it, else with the next poll.");
     let mut app = app.restart().await;
     numbers(&app, 2..=TOKENS, 50.0);
     app.pass(11 * MINUTE).await;
-    assert_snapshot!(heard(&app).join("\n"), @"");
+    assert_snapshot!(heard(&app).join("\n"), @"
+    operator: The grade feed was looked at again: 1 turns are told now, 2 were not confirmed and nobody hears of them.
+    person: TOK1 crossed above 70
+    ");
     let counted = r#"bellwether_unconfirmed_turns_total{feed="grade"} 2"#;
     assert!(app.parts.metrics.render().contains(counted), "{}", app.parts.metrics.render());
     poll(&mut app).await;

@@ -150,6 +150,7 @@ mod tests {
             list_pages: 70,
             tokens: [(Kind::Daily, 500)].into(),
             wishes: [(Kind::Daily, daily)].into(),
+            ..Demand::default()
         };
         let item = |demand: &Demand, used| calls_item(&budget::plan(demand), demand.calls_per_month, used);
         assert!(item(&demand(50, Wish::Auto), 0).advice.contains("need at least"), "{:?}", item(&demand(50, Wish::Auto), 0));

@@ -9,6 +9,7 @@ mod chart;
 mod file;
 mod hint;
 mod history;
+mod listing;
 mod muting;
 mod notice;
 mod preview;
@@ -28,6 +29,7 @@ pub use chart::{ChartPhrase, Seen};
 pub use file::{CardFile, Picture};
 pub use hint::HintPhrase;
 pub use history::{HistoryPhrase, Standing};
+pub use listing::ListingPhrase;
 pub use muting::MutingPhrase;
 pub use notice::NoticePhrase;
 pub use preview::PreviewPhrase;
@@ -56,6 +58,8 @@ pub enum Phrase {
     Reply(ReplyPhrase),
     /// Notices to operators and owners.
     Notice(NoticePhrase),
+    /// What the source lists.
+    Listing(ListingPhrase),
     /// What an adapter says on its own.
     Hint(HintPhrase),
 }
@@ -69,6 +73,7 @@ impl Phrase {
             Self::Scorecard(phrase) => phrase.english(&mut spans),
             Self::Reply(phrase) => phrase.english(&mut spans),
             Self::Notice(phrase) => phrase.english(&mut spans),
+            Self::Listing(phrase) => phrase.english(&mut spans),
             Self::Hint(phrase) => phrase.english(&mut spans),
         }
         spans.0

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, TimeStyle, call::capital};
-use crate::domain::{Feed, Kind, Platform, Timestamp, wording::Trouble};
+use crate::domain::{Drift, Feed, Kind, Platform, Timestamp, wording::Trouble};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a notice.
@@ -19,6 +19,16 @@ pub enum NoticePhrase {
     MarketTurned { feed: Feed, turned: usize, asked: usize, until: Timestamp },
     /// What the second answer said.
     MarketLookedAtAgain { feed: Feed, confirmed: usize, refuted: usize },
+    /// A field of the source's rows is gone, or of another type.
+    FieldDrifted { endpoint: String, field: String, drift: Drift },
+    /// It is as it was.
+    FieldBack { endpoint: String, field: String },
+    /// Most rows of a poll cannot be understood.
+    RowsOdd { feed: Feed, rows: usize, reasons: String },
+    /// They can again.
+    RowsFine { feed: Feed },
+    /// A list of tokens lacks or renames so many that it is not believed.
+    ListDoubted { feed: Feed },
     /// The source refuses the key or the plan: the feed stops until restart.
     FeedRefused { feed: Feed, problem: String },
     /// Every asked token has no data for a day (1.9).
@@ -70,6 +80,24 @@ impl NoticePhrase {
             }
             Self::MarketLookedAtAgain { feed, confirmed, refuted } => out.text(format!(
                 "The {feed} feed was looked at again: {confirmed} turns are told now, {refuted} were not confirmed and nobody hears of them."
+            )),
+            Self::FieldDrifted { endpoint, field, drift } => {
+                let what = match drift {
+                    Drift::Gone => "is gone from nearly all rows",
+                    Drift::OtherType => "is of another type in nearly all rows",
+                };
+                out.text("The field ").code(field).text(" of ").code(endpoint).text(format!(" {what}: {}.", Trouble::SourceShape.advice()))
+            }
+            Self::FieldBack { endpoint, field } => {
+                out.text("The field ").code(field).text(" of ").code(endpoint).text(" is there again as it was.")
+            }
+            Self::RowsOdd { feed, rows, reasons } => {
+                let what = format!("Most of the {rows} rows of the last {feed} poll cannot be understood ({reasons})");
+                out.text(format!("{}.", Trouble::SourceShape.explain(what)))
+            }
+            Self::RowsFine { feed } => out.text(format!("The rows of the {feed} feed can be understood again.")),
+            Self::ListDoubted { feed } => out.text(format!(
+                "The {feed} feed lacks or renames more than a tenth of the tokens at once. That is more often a mistake of the source, so nobody is told of them, and none counts as gone, until a list looks right again."
             )),
             Self::FeedRefused { feed, problem } => out
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))

@@ -83,6 +83,10 @@ troubles! {
     SourceUnreadable = "TM-UNREADABLE", "200 with HTML, broken JSON, no list of rows, or more than 8 MiB",
         "something else answers at that address, or the API has a problem",
         "check TOKEN_METRICS_API_URL; if it is right, it is asked again by itself";
+    /// The rows are not what they were.
+    SourceShape = "TM-SHAPE", "most rows of an answer lack a field that they had, or have something else there, or cannot be understood",
+        "the API has changed, or has a problem",
+        "see whether Bellwether has an update; if not, report it with the log line: what cannot be read is left out, and the rest goes on";
     /// No connection.
     SourceUnreachable = "TM-UNREACHABLE", "no connection: DNS, refused, TLS",
         "this machine does not reach the API, or does not trust its certificate",

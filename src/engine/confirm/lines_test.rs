@@ -103,7 +103,10 @@ fn what_an_older_version_kept_back_is_still_known() {
     let older: Unconfirmed = serde_json::from_str(r#"{"since":1795000000000,"turns":{"1":"bearish","2":"above 151.5"}}"#).unwrap();
     let stances: Vec<_> = older.turns.values().flatten().map(ToString::to_string).collect();
     assert_eq!(stances, ["bearish", "above 151.5"]);
-    assert_eq!(serde_json::from_str::<Unconfirmed>(&serde_json::to_string(&older).unwrap()).unwrap(), older);
+    let both = Unconfirmed { turns: [(TokenId(1), older.turns.values().flatten().copied().collect())].into(), ..older.clone() };
+    for waiting in [older, both] {
+        assert_eq!(serde_json::from_str::<Unconfirmed>(&serde_json::to_string(&waiting).unwrap()).unwrap(), waiting);
+    }
 }
 
 proptest! {

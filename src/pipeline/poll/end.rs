@@ -7,9 +7,10 @@ use super::{
     },
     Poller,
     feed::Job,
+    shape::RowsCame,
 };
 use crate::{
-    domain::{Cadence, Feed, FeedStatus, Kind, Snapshot, Timestamp, Timing, wording::NoticePhrase},
+    domain::{Cadence, Feed, FeedStatus, Kind, Listing, Snapshot, Timestamp, Timing, wording::NoticePhrase},
     engine::confirm::{ASK_AGAIN_AFTER, Verdict},
     store::{PollRecord, StoreResult},
     telemetry::PollOutcome,
@@ -44,6 +45,8 @@ impl Poller {
     /// Ends a feed's poll: everything was asked, or it was broken off.
     pub(super) async fn end(&mut self, feed: Feed) -> StoreResult<()> {
         self.collect(feed);
+        let fields = self.feeds.get(&feed).and_then(|state| Some(state.active.as_ref()?.fields.clone())).unwrap_or_default();
+        self.watch_fields(&fields).await?;
         let Some(active) = self.feeds.get(&feed).and_then(|state| state.active.as_ref()) else { return Ok(()) };
         let (started_at, answered) = (active.started_at, active.answered);
         let mut ending = Ending {
@@ -55,6 +58,7 @@ impl Poller {
             ask_again: false,
         };
         self.planner.look_at_once();
+        let mut came = None;
         // Whatever fails below leaves the poll as it is, and the next step ends it again.
         match &active.job {
             Job::Collected(snapshot) => {
@@ -69,13 +73,15 @@ impl Poller {
                     (ending.outcome, ending.changes) = self.hand_over(snapshot, &ingested);
                     ending.changes += verdict.kept_back.len();
                     self.tell_verdict(feed, snapshot, verdict, now).await;
+                    came = Some(RowsCame::of(snapshot, &ingested));
                 }
             }
             Job::Refresh(refresh) => {
                 let now = self.clock.now();
                 if refresh.is_whole() {
-                    refresh.write(&self.store, self.caller.source().as_ref(), self.settings.all_tokens, now).await?;
+                    let listing = refresh.write(&self.store, self.caller.source().as_ref(), self.settings.all_tokens, now).await?;
                     ending.outcome = PollOutcome::Complete;
+                    self.tell_doubt(feed, &listing).await;
                     if feed == Feed::Directory
                         && let Some(count) = u32::try_from(refresh.len()).ok()
                     {
@@ -86,6 +92,9 @@ impl Poller {
                 }
             }
             Job::Signals(_) => {}
+        }
+        if let Some(came) = came {
+            self.watch_rows(feed, came).await;
         }
         if ending.outcome == PollOutcome::Failed && ending.month_used_up {
             ending.outcome = PollOutcome::Skipped;
@@ -116,7 +125,10 @@ impl Poller {
             self.metrics.change(change.kind, change.way());
         }
         let (kind, rows, changes) = (snapshot.kind, snapshot.observations.len(), ingested.changes.len());
-        let set_aside = ingested.set_aside;
+        let set_aside: usize = ingested.not_taken.values().sum();
+        for (reason, rows) in &ingested.not_taken {
+            self.metrics.set_aside(Feed::Signals(kind), *reason, *rows);
+        }
         let news = ingested.changes.iter().filter(|(_, change)| change.timing != Timing::History).count();
         tracing::info!(%kind, asked = snapshot.asked.len(), rows, set_aside, changes, complete = snapshot.complete, "a poll was ingested");
         if changes > 0 {
@@ -135,6 +147,16 @@ impl Poller {
         if !verdict.kept_back.is_empty() {
             let until = now + ASK_AGAIN_AFTER;
             self.operators.tell(NoticePhrase::MarketTurned { feed, turned: verdict.market, asked: snapshot.asked.len(), until }).await;
+        }
+    }
+
+    /// Operators hear of a list that cannot be right, until one is.
+    async fn tell_doubt(&self, feed: Feed, listing: &Listing) {
+        let name = format!("list-doubted:{feed}");
+        if listing.is_doubted {
+            self.operators.tell_once(&name, NoticePhrase::ListDoubted { feed }).await;
+        } else {
+            self.operators.clear(&name, None).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::directory::Refresh;
 use crate::{
-    domain::{Cadence, Feed, FeedStatus, Snapshot, Timestamp, Token, TokenId},
+    domain::{Cadence, Feed, FeedStatus, FieldCounts, Snapshot, SourceField, Timestamp, Token, TokenId},
     sources::{Call, Collector, Page, Source},
 };
 use std::{
@@ -75,6 +75,8 @@ pub(super) struct Active {
     pub(super) found: bool,
     /// What the rows say of their tokens, as far as it can be linked to.
     pub(super) linked: BTreeMap<TokenId, Token>,
+    /// How the fields of the rows came.
+    pub(super) fields: BTreeMap<SourceField, FieldCounts>,
     /// The last failure in words.
     pub(super) problem: Option<String>,
     /// Nothing more is asked.
@@ -103,6 +105,7 @@ impl Active {
             failed: 0,
             found: false,
             linked: BTreeMap::new(),
+            fields: BTreeMap::new(),
             problem: None,
             broken_off: false,
             month_used_up: false,
@@ -127,9 +130,15 @@ impl Active {
 
     /// Hands over what came of the current call; `None` where it failed for good.
     pub(super) fn settle(&mut self, page: Option<Page>) {
-        self.call = None;
+        let call = self.call.take();
         match &page {
             Some(page) => {
+                if let Some(Call { endpoint, .. }) = call {
+                    for (name, counts) in &page.fields {
+                        let known = self.fields.entry(SourceField { endpoint, name }).or_default();
+                        *known = known.plus(*counts);
+                    }
+                }
                 self.answered += 1;
                 self.failed = 0;
                 self.found |= page.rows > 0;

@@ -2,7 +2,7 @@
 
 use super::{
     collect::{Daily, Hourly, Latest, Levels},
-    endpoint,
+    endpoint, shape,
     version::Version,
     wire,
 };
@@ -195,6 +195,7 @@ fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &Header
         rows: body.rows.len(),
         observations,
         set_aside,
+        fields: shape::count(version, call.endpoint, &body.rows),
         tokens,
         not_found: body.is_not_found(),
         request_id: request_id.map(|id| id.chars().take(64).collect()),

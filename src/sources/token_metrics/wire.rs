@@ -184,7 +184,7 @@ pub(super) fn token_id(keys: &Keys, row: &Value<'_>) -> Option<TokenId> {
 }
 
 /// Both spellings of the key, with and without a zone (UTC is meant): the row's day, or its hour.
-fn data_time(keys: &Keys, kind: Kind, row: &Value<'_>) -> Option<Timestamp> {
+pub(super) fn data_time(keys: &Keys, kind: Kind, row: &Value<'_>) -> Option<Timestamp> {
     let names = if kind == Kind::Hourly { [keys.timestamp, keys.date] } else { [keys.date, keys.timestamp] };
     let text = names.iter().find_map(|key| row.get(key)?.as_str())?.trim();
     let at = Timestamp::parse(text).or_else(|| {

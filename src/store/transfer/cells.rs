@@ -5,7 +5,7 @@
 use crate::domain::{
     Address, AlertState, Cadence, Crossing, Delivery, Direction, Feed, Kind, Levels, MAX_COOLDOWN_MINUTES, MAX_PER_HOUR, Mention,
     MessageBody, Mover, Passed, Place, Platform, QuarantineReason, Reason, Scores, Settings, SourceId, Stance, Target, Threshold,
-    Timestamp, Unconfirmed, Values, clean_name,
+    Timestamp, TokenNews, Unconfirmed, Values, clean_name,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -421,6 +421,8 @@ read_as! {
     CrossingJson: Crossing, "the crossing as export wrote it";
     /// What a fundamental grade is made of.
     ScoresJson: Scores, "the scores as export wrote them";
+    /// What is told of a token.
+    TokenNewsJson: TokenNews, "the news as export wrote it";
     /// The part of it that moved most.
     MoverJson: Mover, "what moved as export wrote it";
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Alert, Attempt, AuditRecord, Button, Call, Change, Configuration, FanOut, FeedState, Lookup, Message, MessageAlert, Notice,
-    Observation, Poll, Reach, Section, SeenRequest, Stance, State, Token, Told, Update, for_state,
+    Observation, Poll, Reach, Section, SeenRequest, Stance, State, Token, Told, UntoldNews, Update, for_state,
     read::{Rows, as_json},
 };
 use crate::store::StoreError;

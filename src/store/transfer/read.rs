@@ -2,7 +2,8 @@
 
 use super::{
     Alert, Attempt, AuditRecord, Button, Call, Change, Destination, Exclusion, FanOut, FeedState, Lookup, Message, MessageAlert, Mute,
-    Notice, Observation, Poll, Reach, Section, SeenRequest, Stance, Subscription, Token, Told, Update, for_configuration, for_state,
+    Notice, Observation, Poll, Reach, Section, SeenRequest, Stance, Subscription, Token, Told, UntoldNews, Update, for_configuration,
+    for_state,
 };
 use crate::{
     domain::Timestamp,

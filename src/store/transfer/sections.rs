@@ -9,7 +9,7 @@ use super::{
         AddressText, AlertStateText, AnyJson, BodyJson, CadenceJson, Cell, CrossingJson, DecisionText, DeliveryText, DirectionText,
         FeedText, KindText, LaterFlag, LevelsJson, MentionJson, MessageStateText, Moment, MoverJson, Name, NatureText, NoticeName, Number,
         PassedJson, PlaceText, Places, PlatformText, QuarantineText, ReasonText, ScoresJson, SettingsJson, SourceText, StanceText,
-        TargetText, Text, ThresholdText, TimingText, UnconfirmedJson, UpdateBody, UpdateStateText, ValuesJson,
+        TargetText, Text, ThresholdText, TimingText, TokenNewsJson, UnconfirmedJson, UpdateBody, UpdateStateText, ValuesJson,
     },
 };
 use crate::domain::Address;
@@ -103,6 +103,10 @@ section! {
         refreshes_out: Number = BIGINT refreshes_out,
         first_seen_at: Moment = BIGINT first_seen_at,
         refreshed_at: Moment = BIGINT refreshed_at,
+        listed_at: Option<Moment> = BIGINT listed_at,
+        lists_missed: Option<Number> = BIGINT lists_missed,
+        delisted_at: Option<Moment> = BIGINT delisted_at,
+        former: Option<Name> = TEXT former_key,
     } derived {
         TEXT symbol_key = |row| row.symbol.0.to_uppercase().into(),
         TEXT name_key = |row| row.name.0.to_uppercase().into(),
@@ -338,6 +342,17 @@ section! {
         told_at: Option<Moment> = BIGINT told_at,
         unstable: LaterFlag = BOOLEAN unstable,
     } key [destination, source, kind, token] order ["d.platform", "d.chat", "d.topic", "x.source", "x.kind", ("x.token_id")]
+}
+
+section! {
+    /// What a place is still to hear of a token.
+    UntoldNews: "untold_news" of "token_news" "JOIN destinations d ON d.id = x.destination_id" {
+        destination: AddressText = PLACE destination_id,
+        source: SourceText = TEXT source,
+        token: Number = BIGINT token_id,
+        news: TokenNewsJson = TEXT news,
+        release_at: Moment = BIGINT release_at,
+    } key [destination, source, token] order ["d.platform", "d.chat", "d.topic", "x.source", ("x.token_id")]
 }
 
 section! {

@@ -2,7 +2,8 @@
 
 use super::{
     Alert, Attempt, AuditRecord, Button, Call, Change, Configuration, Destination, Exclusion, FanOut, FeedState, Lookup, Message,
-    MessageAlert, Mute, Notice, Observation, Poll, Reach, Section, SeenRequest, Stance, State, Subscription, Token, Told, Update,
+    MessageAlert, Mute, Notice, Observation, Poll, Reach, Section, SeenRequest, Stance, State, Subscription, Token, Told, UntoldNews,
+    Update,
     cells::Places,
     for_configuration, for_state,
     plan::{Digester, ImportError, Plan, Present, StatePlan},
@@ -83,6 +84,7 @@ pub(super) const REMOVE_PLACES: &[(&str, &str)] = &[
     of_removed!("DELETE FROM told WHERE destination_id", ""),
     of_removed!("DELETE FROM buttons WHERE destination_id", ""),
     of_removed!("DELETE FROM token_mutes WHERE destination_id", ""),
+    of_removed!("DELETE FROM token_news WHERE destination_id", ""),
     of_removed!("DELETE FROM exclusions WHERE destination_id", ""),
     of_removed!("DELETE FROM subscriptions WHERE destination_id", ""),
     // Their numbers may come again: nothing that is told or recorded by number goes over to another place.
@@ -104,6 +106,7 @@ pub(super) const CLEAR: &[&str] = &[
     "DELETE FROM lookups",
     "DELETE FROM feeds",
     "DELETE FROM tokens",
+    "DELETE FROM token_news",
     "DELETE FROM told",
     "DELETE FROM buttons",
     "DELETE FROM audit WHERE actor <> 'import'",

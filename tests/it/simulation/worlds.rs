@@ -8,13 +8,13 @@ use bellwether::{
     chat::{EditError, Messenger, Outgoing, Receipt, SendError},
     clock::{Clock, ManualClock, SharedClock},
     domain::{
-        Address, Kind, MessageBody, Place, Platform, SettingsChange, Snapshot, SourceId, Timestamp, Token, TokenId, TokenState,
+        Address, Kind, Listing, MessageBody, Place, Platform, SettingsChange, Snapshot, SourceId, Timestamp, Token, TokenId, TokenState,
         Unconfirmed, Wish,
     },
     engine::{
         confirm::believe,
-        threshold::Lines,
         follower::{Follower, News, Step},
+        threshold::Lines,
     },
     pipeline::{
         deliver::{Deliverer, DelivererParts},
@@ -22,7 +22,7 @@ use bellwether::{
         ingest::ingest,
         operators::Operators,
     },
-    store::{NewDestination, SettingsOrder, SubscribeOrder},
+    store::{AllTokens, NewDestination, SettingsOrder, SubscribeOrder},
     telemetry::Metrics,
 };
 use sqlx::{Connection, SqliteConnection};
@@ -169,8 +169,8 @@ impl Database {
         let shared: SharedClock = clock.clone();
         let token = |id| Token { id, symbol: symbol(id), name: symbol(id), rank: Some(rank(id)), link: None };
         let tokens: Vec<Token> = (1..=tokens).map(TokenId).map(token).collect();
-        db.store.write_tokens(SourceId::TokenMetrics, &tokens, start).await.unwrap();
-        db.store.refresh_ranks(SourceId::TokenMetrics, &tokens, 100, 3, start).await.unwrap();
+        let all = AllTokens { up_to: 100, refreshes_out: 3 };
+        db.store.refresh_ranks(SourceId::TokenMetrics, &tokens, |_| Listing::default(), all, start).await.unwrap();
         for (number, person) in people.iter().enumerate() {
             subscribe(&db, number, person, start).await;
         }

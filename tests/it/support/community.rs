@@ -29,6 +29,20 @@ pub(crate) async fn with_operator(db: TestDb, settings: &[(&str, &str)]) -> Test
     app
 }
 
+/// An app with an operator and a market of so many tokens: `TOK1`, the largest, is number 1.
+pub(crate) async fn with_market_of(db: TestDb, tokens: i64) -> TestApp {
+    let names: Vec<String> = (1..=tokens).map(|id| format!("TOK{id}")).collect();
+    let operators = format!("telegram:{OPERATOR}");
+    let app = TestApp::with_market(db, &[("BELLWETHER_OPERATORS", operators.as_str())], |source| {
+        source.set_tokens((1..=tokens).zip(&names).map(|(id, name)| (id, name.as_str(), name.as_str())));
+    })
+    .await;
+    app.telegram.with(|world| {
+        world.person(OPERATOR);
+    });
+    app
+}
+
 /// A Discord channel and a Telegram person follow SOL (bearish) and BTC (bullish); the baseline was polled.
 pub(crate) async fn community(db: TestDb) -> TestApp {
     let mut app = with_operator(db, &[]).await;

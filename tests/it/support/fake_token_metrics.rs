@@ -75,6 +75,8 @@ struct Inner {
     faults: BTreeMap<String, VecDeque<Fault>>,
     down: Option<Fault>,
     down_at: BTreeMap<String, Fault>,
+    /// Fields of an endpoint's rows that are gone, or something else.
+    reshaped: BTreeMap<(String, String), Option<Value>>,
     seen: Vec<Seen>,
 }
 
@@ -146,6 +148,16 @@ impl FakeTokenMetrics {
     /// A token that is in the full list alone.
     pub fn add_unranked(&self, id: i64, symbol: &str, name: &str) {
         self.inner().unranked.push(TokenRow { id, symbol: symbol.to_owned(), name: name.to_owned() });
+    }
+
+    /// From now on a field of every row of this endpoint is gone (nothing), or this.
+    pub fn reshape(&self, endpoint: &str, field: &str, value: Option<Value>) {
+        self.inner().reshaped.insert((endpoint.to_owned(), field.to_owned()), value);
+    }
+
+    /// All fields are as they should be again.
+    pub fn reshape_none(&self) {
+        self.inner().reshaped.clear();
     }
 
     /// The next call of this endpoint goes wrong like this; faults queue up.
@@ -304,7 +316,16 @@ fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usi
         }
         _ => return Err((404, "Not found")),
     };
-    Ok(all.into_iter().skip((page - 1) * limit).take(limit).collect())
+    Ok(all.into_iter().skip((page - 1) * limit).take(limit).map(|row| reshaped(inner, endpoint, row)).collect())
+}
+
+fn reshaped(inner: &Inner, endpoint: &str, mut row: Value) -> Value {
+    let fields = row.as_object_mut().unwrap();
+    for ((_, field), value) in inner.reshaped.iter().filter(|((at, _), _)| at == endpoint) {
+        fields.remove(field);
+        fields.extend(value.clone().map(|value| (field.clone(), value)));
+    }
+    row
 }
 
 /// Both dates as `YYYY-MM-DD`, at most 29 days apart.

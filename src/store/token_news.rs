@@ -1,0 +1,153 @@
+//! News of tokens (gone, back, renamed) on their way to those who subscribed to them by name. A row goes in the transaction that puts its
+//! message into the outbox.
+
+use super::{
+    Store, StoreError, StoreResult,
+    dialect::{in_transaction, on_db, over_rows, per_db},
+    fanout::settings,
+};
+use crate::domain::{DestinationId, Lane, MessageBody, Mutes, Settings, SourceId, Timestamp, TokenId, TokenNews};
+use std::collections::BTreeMap;
+
+/// Whatever still waited to be said of the token is old. A wish for several kinds is one wish to hear of the token. The source is made no key:
+/// SQLite would walk all subscriptions by it instead of those of the token.
+pub(super) const INSERT: (&str, &str) = over_rows!(
+    "INSERT INTO token_news (destination_id, source, token_id, news, release_at)
+     SELECT DISTINCT s.destination_id, s.source, CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, 0 FROM",
+    "CROSS JOIN subscriptions s WHERE s.target = CAST(r.value ->> 0 AS TEXT) AND s.source || '' = $2
+     ON CONFLICT (destination_id, source, token_id) DO UPDATE SET news = excluded.news, release_at = 0"
+);
+const DUE: &str =
+    "SELECT n.destination_id, n.token_id, n.news, COALESCE(t.symbol, '#' || CAST(n.token_id AS TEXT)), d.settings, d.muted_until,
+        m.muted_until
+    FROM token_news n JOIN destinations d ON d.id = n.destination_id LEFT JOIN tokens t ON t.source = n.source AND t.token_id = n.token_id
+    LEFT JOIN token_mutes m ON m.destination_id = n.destination_id AND m.source = n.source AND m.token_id = n.token_id
+    WHERE n.source = $1 AND n.release_at <= $2 AND d.quarantine_reason IS NULL
+    ORDER BY n.release_at, n.destination_id, n.token_id LIMIT $3";
+/// Keyed by all of the primary key, so that each row is found by it.
+const TAKE: (&str, &str) = over_rows!(
+    "DELETE FROM token_news WHERE source = $2 AND (destination_id, token_id, news) IN
+        (SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), r.value ->> 2 FROM",
+    ")"
+);
+const HOLD: (&str, &str) = over_rows!(
+    "UPDATE token_news SET release_at = h.release_at
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS destination_id, CAST(r.value ->> 1 AS BIGINT) AS token_id,
+        CAST(r.value ->> 2 AS BIGINT) AS release_at FROM",
+    ") AS h WHERE token_news.source = $2 AND token_news.destination_id = h.destination_id AND token_news.token_id = h.token_id"
+);
+const ENQUEUE: (&str, &str) = over_rows!(
+    "INSERT INTO messages
+        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
+     SELECT d.id, d.platform, CAST($2 AS BIGINT), r.value ->> 1, '[]', FALSE, 'queued', CAST($3 AS BIGINT), 0, 0, 0, CAST($3 AS BIGINT) FROM",
+    "JOIN destinations d ON d.id = CAST(r.value ->> 0 AS BIGINT)"
+);
+const DELISTED_AMONG: (&str, &str) = over_rows!(
+    "SELECT token_id FROM tokens WHERE source = $2 AND delisted_at IS NOT NULL
+     AND token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ") ORDER BY token_id"
+);
+
+pub(super) const STATEMENTS: &[&str] = &[DUE];
+pub(super) const PAIRS: &[(&str, &str)] = &[INSERT, TAKE, HOLD, ENQUEUE, DELISTED_AMONG];
+
+/// What a destination is to hear of tokens, as far as it is due.
+#[derive(Clone, Debug)]
+pub struct DueNews {
+    /// Who.
+    pub destination: DestinationId,
+    /// Its settings.
+    pub settings: Settings,
+    /// What it is quiet about.
+    pub mutes: Mutes,
+    /// Each token with its symbol and its news.
+    pub news: Vec<(TokenId, String, TokenNews)>,
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug)]
+pub struct NewsDecision {
+    /// Who.
+    pub destination: DestinationId,
+    /// What is held, and until when.
+    pub held: Vec<(TokenId, Timestamp)>,
+    /// What is told.
+    pub told: Vec<(TokenId, TokenNews)>,
+    /// The message that tells it, if it tells anything.
+    pub body: Option<MessageBody>,
+}
+
+pub(super) fn news_json(news: &[(TokenId, TokenNews)]) -> String {
+    serde_json::to_string(&news.iter().map(|(token, news)| (token, word(news))).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+fn word(news: &TokenNews) -> String {
+    serde_json::to_string(news).unwrap_or_default()
+}
+
+type DueRow = (i64, i64, String, String, String, Option<i64>, Option<i64>);
+
+impl Store {
+    /// What is due, about `limit` lines of it; nothing where nothing is.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn due_token_news(&self, source: SourceId, now: Timestamp, limit: u32) -> StoreResult<Vec<DueNews>> {
+        let rows: Vec<DueRow> = on_db!(self.db, pool => sqlx::query_as(DUE)
+            .bind(source.as_str()).bind(now.as_millis()).bind(i64::from(limit)).fetch_all(pool).await)?;
+        let mut due: BTreeMap<i64, DueNews> = BTreeMap::new();
+        for (destination, token, news, symbol, settings_json, muted_until, token_muted_until) in rows {
+            let at = |at: Option<i64>| at.map(Timestamp::from_millis);
+            let news = serde_json::from_str(&news).map_err(|_| StoreError::corrupt("news of a token", &news))?;
+            let token = TokenId(token);
+            let of_destination = match due.entry(destination) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(DueNews {
+                    destination: DestinationId(destination),
+                    settings: settings(&settings_json)?,
+                    mutes: Mutes { all: at(muted_until), ..Mutes::default() },
+                    news: Vec::new(),
+                }),
+            };
+            of_destination.mutes.tokens.extend(at(token_muted_until).map(|until| (token, until)));
+            of_destination.news.push((token, symbol, news));
+        }
+        Ok(due.into_values().collect())
+    }
+
+    /// Commits what was decided about what is due.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where some of it is no longer what it was, or where the database fails: nothing was written.
+    pub async fn settle_token_news(&self, source: SourceId, decisions: &[NewsDecision], now: Timestamp) -> StoreResult<()> {
+        let words = [TAKE, HOLD, ENQUEUE].map(|pair| self.words(pair));
+        let told: Vec<_> =
+            decisions.iter().flat_map(|one| one.told.iter().map(|(token, news)| (one.destination, *token, word(news)))).collect();
+        let held: Vec<_> =
+            decisions.iter().flat_map(|one| one.held.iter().map(|(token, until)| (one.destination, *token, until.as_millis()))).collect();
+        let body = |one: &NewsDecision| Some((one.destination, serde_json::to_string(one.body.as_ref()?).unwrap_or_default()));
+        let messages: Vec<_> = decisions.iter().filter_map(body).collect();
+        let json =
+            [serde_json::to_string(&told), serde_json::to_string(&held), serde_json::to_string(&messages)].map(Result::unwrap_or_default);
+        in_transaction!(self.db, tx => {
+            let taken = sqlx::query(words[0]).bind(&json[0]).bind(source.as_str()).execute(&mut *tx).await?.rows_affected();
+            if taken != told.len() as u64 {
+                return Err(StoreError::Conflict);
+            }
+            sqlx::query(words[1]).bind(&json[1]).bind(source.as_str()).execute(&mut *tx).await?;
+            let enqueue = sqlx::query(words[2]).bind(&json[2]).bind(Lane::Notice.as_i64()).bind(now.as_millis());
+            enqueue.execute(&mut *tx).await?;
+        })
+    }
+
+    /// Those of these tokens that are not listed any more.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delisted_among(&self, source: SourceId, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>> {
+        let sql = per_db!(self.db, sqlite: DELISTED_AMONG.0, postgres: DELISTED_AMONG.1);
+        let tokens = super::token_search::ids_json(tokens);
+        let rows: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(sql).bind(&tokens).bind(source.as_str()).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(TokenId).collect())
+    }
+}
