@@ -131,7 +131,7 @@ impl Parts {
         });
         let discord = discord_of(config, clock);
         let telegram = telegram_of(config, clock);
-        let (desk, requests) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
+        let (desk, inquiries) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
         let (scorecards, charts) = (desk.scorecards(), desk.charts());
         let tracker = TaskTracker::new();
         let inbox = Inbox::new(store.clone());
@@ -149,7 +149,7 @@ impl Parts {
             Deliverer::new(DelivererParts { store, clock, metrics, operators, charts, wake, holder, at_once: MOST_IN_FLIGHT }, messenger)
         };
         Ok(Self {
-            lookups: Some(Lookups::new(poller.caller(), store.clone(), clock.clone(), requests)),
+            lookups: Some(Lookups::new(poller.caller(), operators.clone(), store.clone(), clock.clone(), inquiries)),
             poller,
             flow: Flow { store: store.clone(), clock: clock.clone(), metrics: metrics.clone(), scorecards, changes, messages },
             housekeeping: Housekeeping {

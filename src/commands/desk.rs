@@ -1,11 +1,11 @@
 //! The desk: takes a request, carries it out, answers. What each command does stands in its own file.
 
-use super::{Action, Command, LookupRequest, Refusal, Reply, Request, Venue, authorize};
+use super::{Action, Command, Inquiries, InsightRequest, LookupRequest, Refusal, Reply, Request, Venue, authorize};
 use crate::{
-    cache::{Charts, Scorecards},
+    cache::{Charts, Insights, Scorecards},
     clock::SharedClock,
     domain::{
-        Address, Kind, Platform, SourceId, Timestamp,
+        Address, Facet, Kind, Platform, SourceId, Timestamp,
         wording::{Card, Phrase, RefusalPhrase, ReplyPhrase, Tone},
     },
     engine::budget::Wish,
@@ -16,6 +16,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// The source whose signals commands are about.
 pub(super) const SOURCE: SourceId = SourceId::TokenMetrics;
+/// So many questions to the source wait for their turn.
+const MOST_WAITING: usize = 64;
 /// How long a command waits for the directory's first load (`rules.md` 5.5).
 const DIRECTORY_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,6 +27,8 @@ pub struct Desk {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
     pub(super) lookups: mpsc::Sender<LookupRequest>,
+    pub(super) facets: BTreeMap<Facet, mpsc::Sender<InsightRequest>>,
+    pub(super) insights: Insights,
     pub(super) settings: Arc<DeskSettings>,
     pub(super) directory_patience: Duration,
     pub(super) charts: Charts,
@@ -95,15 +99,29 @@ impl From<Card> for Reply {
 }
 
 impl Desk {
-    /// A desk and the look-ups that it will ask for.
-    pub fn new(store: Store, clock: SharedClock, settings: DeskSettings) -> (Self, mpsc::Receiver<LookupRequest>) {
-        let (lookups, requests) = mpsc::channel(64);
-        let settings = Arc::new(settings);
-        let scorecards = Scorecards::new(store.clone());
-        let charts = Charts::new(store.clone());
-        let imagining = Arc::new(Semaphore::new(1));
-        let directory_patience = DIRECTORY_PATIENCE;
-        (Self { store, clock, lookups, settings, directory_patience, charts, scorecards, imagining }, requests)
+    /// A desk and what it will ask of the source.
+    pub fn new(store: Store, clock: SharedClock, settings: DeskSettings) -> (Self, Inquiries) {
+        let (lookups, requests) = mpsc::channel(MOST_WAITING);
+        let (mut facets, mut inquiries) =
+            (BTreeMap::new(), Inquiries { lookups: requests, facets: BTreeMap::new(), insights: Insights::default() });
+        for facet in Facet::ALL {
+            let (ask, requests) = mpsc::channel(MOST_WAITING);
+            facets.insert(facet, ask);
+            inquiries.facets.insert(facet, requests);
+        }
+        let desk = Self {
+            clock,
+            lookups,
+            facets,
+            insights: inquiries.insights.clone(),
+            settings: Arc::new(settings),
+            directory_patience: DIRECTORY_PATIENCE,
+            charts: Charts::new(store.clone()),
+            scorecards: Scorecards::new(store.clone()),
+            imagining: Arc::new(Semaphore::new(1)),
+            store,
+        };
+        (desk, inquiries)
     }
 
     /// How past calls did, as answers tell it: worked out once for all who ask.

@@ -1,15 +1,27 @@
 //! Asking for a symbol or id that the directory lacks, or for the call of a token that nobody follows (`rules.md` 1.7). Who asks the source, and how often, is `pipeline::lookup`'s business.
 
-use super::{desk::Desk, tokens::TokenWord};
+use super::{InsightRequest, desk::Desk, tokens::TokenWord};
 use crate::{
-    domain::{Kind, Token, TokenId, wording::RefusalPhrase},
+    cache::Insights,
+    domain::{Facet, Kind, Token, TokenId, wording::RefusalPhrase},
     store::CurrentCall,
 };
-use std::time::Duration;
-use tokio::sync::oneshot;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::{mpsc, oneshot};
 
 /// How long a look-up may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the desk asks of the source, and where it finds what does not come back with an answer; `pipeline::lookup` sees to it.
+#[derive(Debug)]
+pub struct Inquiries {
+    /// Symbols, ids and calls.
+    pub lookups: mpsc::Receiver<LookupRequest>,
+    /// What is asked of a token besides, each facet by itself.
+    pub facets: BTreeMap<Facet, mpsc::Receiver<InsightRequest>>,
+    /// Where that is kept.
+    pub insights: Insights,
+}
 
 /// What the database lacks: `pipeline::lookup` asks the source (`rules.md` 1.7).
 #[derive(Debug)]
@@ -31,6 +43,8 @@ pub enum LookupResult {
     Found(Vec<Token>),
     /// Its call as the source has it now; none where the source has no row. Nothing of it is stored: it is no baseline.
     Call(Option<CurrentCall>),
+    /// The source does not give calls of this kind to this key or plan.
+    NotOffered,
     /// The person's or everybody's count of the day is used up.
     OverLimit,
     /// The source did not answer, or the month's budget is used up.
@@ -44,7 +58,7 @@ impl Desk {
         match self.ask_source(person, &query, None).await {
             LookupResult::Found(tokens) => Ok(tokens.into_iter().filter(|token| is_meant(token, word)).collect()),
             LookupResult::OverLimit => Err(RefusalPhrase::LookupOverLimit { word: query }),
-            LookupResult::Call(_) | LookupResult::Unavailable => Err(RefusalPhrase::LookupUnavailable { word: query }),
+            LookupResult::Call(_) | LookupResult::NotOffered | LookupResult::Unavailable => Err(RefusalPhrase::LookupUnavailable { word: query }),
         }
     }
 

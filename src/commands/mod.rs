@@ -14,6 +14,7 @@ mod help;
 mod history;
 mod imagined;
 mod inbox;
+mod insight;
 mod lookup;
 mod message_reference;
 mod mute;
@@ -43,7 +44,8 @@ pub use deep_links::DEEP_LINK_VALID;
 pub use desk::{Desk, DeskSettings};
 pub use imagined::ImaginedSubscriber;
 pub use inbox::{Answer, Inbox, InboxError};
-pub use lookup::{LookupRequest, LookupResult};
+pub use insight::InsightRequest;
+pub use lookup::{Inquiries, LookupRequest, LookupResult};
 pub use request::{
     Actor, ChannelFacts, ChannelProblem, Choice, Command, Completion, FollowUp, Invocation, Presence, Reply, Request, RoleFacts, Standing,
     Venue,

@@ -31,10 +31,12 @@ impl Desk {
                 card.lines.push(ReportPhrase::AsOf { kind, data_time: call.data_time, seen_at: call.seen_at }.into());
             }
             None => {
+                let is_offered = !matches!(why_unknown, Some(ReportPhrase::CallNotOffered { .. }));
                 card.lines.push(why_unknown.unwrap_or(ReportPhrase::NoCallThere { kind }).into());
-                card.lines.push(follow_it);
+                card.lines.extend(Some(follow_it).filter(|_| is_offered));
             }
         }
+        self.add_insight(&mut card, token.id, kind).await?;
         card.link = token.link;
         Ok(card.into())
     }
@@ -63,6 +65,7 @@ impl Desk {
         }
         Ok(match self.look_up_call(&request.person(), token, kind).await {
             LookupResult::Call(Some(call)) => (Some(call), None),
+            LookupResult::NotOffered => (known, Some(ReportPhrase::CallNotOffered { kind })),
             LookupResult::OverLimit => (known, Some(ReportPhrase::CallLookupOverLimit)),
             LookupResult::Call(None) | LookupResult::Found(_) => (known, None),
             LookupResult::Unavailable => (known, Some(ReportPhrase::CallLookupUnavailable)),

@@ -6,6 +6,7 @@
 use super::{
     Listing,
     grades::{FundamentalGrade, TmGrade},
+    insight::{PricePrediction, Quantmetrics},
     levels::{Price, ResistanceSupport},
     market::{Hiccup, Market},
     rows::{HourlySignal, ListedToken, TradingSignal},
@@ -68,6 +69,8 @@ fn router(api: Api) -> Router {
         .route("/v2/fundamental-grade", get(fundamental_grade))
         .route("/v2/price", get(price))
         .route("/v2/resistance-support", get(resistance_support))
+        .route("/v2/quantmetrics", get(quantmetrics))
+        .route("/v2/price-prediction", get(price_prediction))
         .route("/v2/tokens", get(tokens))
         .route("/v2/top-market-cap-tokens", get(top_market_cap_tokens))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "Not found") })
@@ -186,6 +189,14 @@ async fn price(State(api): State<Api>, headers: HeaderMap, Query(query): Query<P
 
 async fn resistance_support(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
     latest(&api, &headers, query, ResistanceSupport::of)
+}
+
+async fn quantmetrics(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, Quantmetrics::of)
+}
+
+async fn price_prediction(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    latest(&api, &headers, query, PricePrediction::of)
 }
 
 /// How the asked tokens are at the moment, a row each.

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod grades;
+mod insight;
 mod levels;
 mod listing;
 pub mod market;

@@ -45,6 +45,14 @@ pub struct Near {
     pub resistance: Option<f64>,
 }
 
+impl Near {
+    /// Those of these levels that are next to a price; one that it stands on is support.
+    pub fn to(price: f64, levels: &[Level]) -> Self {
+        let on = |is_below: bool| levels.iter().map(|level| level.at).filter(move |at| (*at <= price) == is_below);
+        Self { support: on(true).max_by(f64::total_cmp), resistance: on(false).min_by(f64::total_cmp) }
+    }
+}
+
 impl Levels {
     /// On which side of a level the price was; nothing where that level was not there.
     pub fn side_of(&self, level: &Level) -> Option<Way> {

@@ -166,6 +166,11 @@ impl Plan {
     }
 }
 
+/// What is kept for people's questions of a month's calls.
+pub const fn reserve(calls_per_month: u32) -> u32 {
+    calls_per_month / (100 / RESERVE)
+}
+
 /// Calls that one poll of `tokens` takes: all of them with today's row stored already, or with yesterday's only.
 fn daily_calls(tokens: u32, days: u32) -> u32 {
     tokens.div_ceil(PAGE_ROWS / days.max(1))
@@ -208,7 +213,7 @@ pub fn plan(demand: &Demand) -> Plan {
     } else {
         (Cadence::Off, 0)
     };
-    let reserve = demand.calls_per_month / (100 / RESERVE);
+    let reserve = reserve(demand.calls_per_month);
     let fixed = reserve.saturating_add(ranks_cost).saturating_add(directory_cost);
     let budget = if unlimited { u32::MAX } else { demand.calls_per_month };
     let mut left = budget.saturating_sub(fixed);

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod drift;
 pub mod flap;
 pub mod follower;
+pub mod insight;
 pub mod listing;
 pub mod quiet;
 pub mod retry;

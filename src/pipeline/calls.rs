@@ -38,6 +38,8 @@ pub enum Purpose {
     Directory,
     /// Someone's look-up.
     Lookup,
+    /// What somebody wants to know of a token besides its calls.
+    Insight,
     /// `bellwether check`.
     Check,
 }
@@ -62,6 +64,7 @@ impl Purpose {
             Self::Poll => "poll",
             Self::Directory => "directory",
             Self::Lookup => "lookup",
+            Self::Insight => "insight",
             Self::Check => "check",
         }
     }
@@ -99,6 +102,15 @@ impl Caller {
             self.metrics.calls_left(self.limits.per_month.saturating_sub(used));
         }
         Ok(used)
+    }
+
+    /// How many of them people caused.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn used_by_people(&self) -> StoreResult<u32> {
+        let month = self.clock.now().day().month_start().start();
+        self.store.calls_for(self.source_id(), [Purpose::Lookup, Purpose::Insight].map(Purpose::as_str), month).await
     }
 
     /// Until when everything rests, where the API asked for that and it is not over.

@@ -4,15 +4,21 @@
 //! A call that was looked up is answered and shared from memory, never stored: stored, it would be a baseline, and who subscribes later would
 //! be told of a turn that was over before they subscribed.
 
-use super::calls::{CallEnd, Caller, Purpose};
+use super::{
+    calls::{CallEnd, Caller, Purpose},
+    insight::{Asker, AskerParts},
+    operators::Operators,
+    refusals::{AGAIN, Refusals},
+};
 use crate::{
     clock::SharedClock,
-    commands::{LookupRequest, LookupResult},
+    commands::{Inquiries, LookupRequest, LookupResult},
     domain::{Kind, Reading, Snapshot, Timestamp, Token, TokenId},
     engine::{diff::diff, listing::compare},
-    sources::{Ask, Call, Page, Wanted},
+    sources::{Ask, Call, Page, SourceError, Wanted},
     store::{CurrentCall, Store, StoreResult},
 };
+use futures_util::future::join_all;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,40 +44,49 @@ enum Answer {
     Came(Page),
     /// The call was made in vain.
     Failed,
+    /// The source does not give this to this key or plan.
+    Refused,
     /// The month's calls are used up, or the wait would be longer than a person's patience.
     NotMade,
 }
 
-/// Answers look-ups, one after the other.
+/// Answers look-ups, one after the other; beside them, what is asked of tokens besides their calls.
 pub struct Lookups {
     caller: Caller,
     store: Store,
     clock: SharedClock,
     requests: mpsc::Receiver<LookupRequest>,
+    askers: Vec<Asker>,
+    refusals: Refusals,
     /// Calls that were looked up in the last 15 minutes.
     calls: BTreeMap<(Kind, TokenId), (Timestamp, Option<CurrentCall>)>,
+    /// Kinds that the source refuses, and until when that is believed.
+    not_offered: BTreeMap<Kind, Timestamp>,
 }
 
 impl Lookups {
-    /// Answers what comes through `requests`. `caller` is the poller's, so that both keep the same limits.
-    pub fn new(caller: Caller, store: Store, clock: SharedClock, requests: mpsc::Receiver<LookupRequest>) -> Self {
-        Self { caller, store, clock, requests, calls: BTreeMap::new() }
+    /// Answers what the desk asks. `caller` is the poller's, so that both keep the same limits.
+    pub fn new(caller: Caller, operators: Operators, store: Store, clock: SharedClock, inquiries: Inquiries) -> Self {
+        let Inquiries { lookups: requests, facets, insights } = inquiries;
+        let refusals = Refusals::new(operators);
+        let parts = AskerParts { caller, store, clock, insights, refusals };
+        let askers = facets.into_iter().map(|(facet, requests)| Asker { facet, requests, parts: parts.clone() }).collect();
+        let AskerParts { caller, store, clock, refusals, .. } = parts;
+        Self { caller, store, clock, requests, askers, refusals, calls: BTreeMap::new(), not_offered: BTreeMap::new() }
     }
 
     /// Answers until the process stops; where nobody can ask (no platform brings commands), there is nothing to answer till then.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        loop {
-            let request = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                request = self.requests.recv() => request,
-            };
-            let Some(request) = request else { return shutdown.cancelled().await };
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                () = self.handle(request) => {}
+        let askers = join_all(std::mem::take(&mut self.askers).into_iter().map(Asker::run));
+        let lookups = async {
+            while let Some(request) = self.requests.recv().await {
+                self.handle(request).await;
             }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            _ = async { tokio::join!(lookups, askers) } => shutdown.cancelled().await,
         }
     }
 
@@ -117,7 +132,7 @@ impl Lookups {
         }
         let page = match self.page(&self.caller.source().lookup(&wanted), now).await? {
             Answer::Came(page) => page,
-            Answer::Failed => return self.failed(person, now).await,
+            Answer::Failed | Answer::Refused => return self.failed(person, now, LookupResult::Unavailable).await,
             Answer::NotMade => return Ok(LookupResult::Unavailable),
         };
         let tokens: Vec<Token> = page.tokens.into_iter().filter(|token| is_wanted(token, &wanted)).collect();
@@ -129,9 +144,9 @@ impl Lookups {
     }
 
     /// Counts a look-up that cost calls and brought nothing.
-    async fn failed(&self, person: &str, now: Timestamp) -> StoreResult<LookupResult> {
+    async fn failed(&self, person: &str, now: Timestamp, result: LookupResult) -> StoreResult<LookupResult> {
         self.store.record_lookup(self.caller.source_id(), person, FAILED, false, now).await?;
-        Ok(LookupResult::Unavailable)
+        Ok(result)
     }
 
     /// Whether the person's look-ups of the day are used up, or everybody's. Without a budget nobody counts.
@@ -151,6 +166,9 @@ impl Lookups {
         if let Some((_, call)) = self.calls.get(&(kind, token)) {
             return Ok(LookupResult::Call(call.clone()));
         }
+        if self.not_offered.get(&kind).is_some_and(|until| now < *until) {
+            return Ok(LookupResult::NotOffered);
+        }
         if self.is_over_limit(person, now).await? {
             return Ok(LookupResult::OverLimit);
         }
@@ -160,7 +178,11 @@ impl Lookups {
             match self.page(&call, now).await? {
                 Answer::Came(page) => collector.accept(Some(page)),
                 Answer::NotMade if is_first => return Ok(LookupResult::Unavailable),
-                Answer::Failed | Answer::NotMade => return self.failed(person, now).await,
+                Answer::Failed | Answer::NotMade => return self.failed(person, now, LookupResult::Unavailable).await,
+                Answer::Refused => {
+                    self.not_offered.insert(kind, now + AGAIN);
+                    return self.failed(person, now, LookupResult::NotOffered).await;
+                }
             }
             is_first = false;
         }
@@ -172,9 +194,19 @@ impl Lookups {
 
     /// The answer to one call, waited for no longer than a person's patience.
     async fn page(&self, call: &Call, since: Timestamp) -> StoreResult<Answer> {
+        if self.refusals.until(call.endpoint, since).is_some() {
+            return Ok(Answer::Refused);
+        }
         loop {
             match self.caller.call(call, Purpose::Lookup).await? {
-                CallEnd::Came(page) => return Ok(Answer::Came(page)),
+                CallEnd::Came(page) => {
+                    self.refusals.answered(call.endpoint).await;
+                    return Ok(Answer::Came(page));
+                }
+                CallEnd::Failed(error @ SourceError::Refused { .. }) => {
+                    self.refusals.refused(call.endpoint, &error, self.clock.now()).await;
+                    return Ok(Answer::Refused);
+                }
                 CallEnd::Failed(_) => return Ok(Answer::Failed),
                 CallEnd::NotBefore(at) if at.since(since) <= PATIENCE => tokio::time::sleep(GLANCE).await,
                 CallEnd::NotBefore(_) | CallEnd::MonthUsedUp => return Ok(Answer::NotMade),

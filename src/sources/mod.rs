@@ -6,7 +6,9 @@
 pub mod token_metrics;
 mod value;
 
-use crate::domain::{FieldCounts, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, wording::Trouble};
+use crate::domain::{
+    Facet, FieldCounts, Insight, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, Values, wording::Trouble,
+};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -33,6 +35,9 @@ pub trait Source: Send + Sync {
 
     /// What the source knows of a symbol or an id.
     fn lookup(&self, wanted: &Wanted) -> Call;
+
+    /// What it says of these tokens besides their signals; at most a page of them.
+    fn insight(&self, facet: Facet, tokens: &[TokenId]) -> Call;
 }
 
 /// The most rows that one page of any endpoint holds.
@@ -92,6 +97,8 @@ pub struct Page {
     pub fields: Vec<(&'static str, FieldCounts)>,
     /// Tokens, where the endpoint lists them.
     pub tokens: Vec<Token>,
+    /// What is said of tokens besides their signals; prices and levels are among the observations.
+    pub insights: Vec<(TokenId, Insight)>,
     /// The answer was "Data not found": empty, not an error (`rules.md` 2.7).
     pub not_found: bool,
     /// The source's own id of the request, for the log.
@@ -179,6 +186,18 @@ impl SourceError {
 }
 
 impl Page {
+    /// What it says of one facet.
+    pub fn into_insights(self, facet: Facet) -> BTreeMap<TokenId, Insight> {
+        let observed = |read: fn(Values) -> Option<Insight>| {
+            self.observations.into_iter().filter_map(move |row| Some((row.token, read(row.values)?))).collect()
+        };
+        match facet {
+            Facet::Price => observed(|values| values.close.map(Insight::Price)),
+            Facet::Levels => observed(|values| Some(values.levels).filter(|levels| !levels.is_empty()).map(Insight::Levels)),
+            Facet::Risk | Facet::Scenarios => self.insights.into_iter().collect(),
+        }
+    }
+
     /// The status of the answer, for ledger and metrics.
     pub fn status(&self) -> u16 {
         if self.not_found { 404 } else { 200 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
     FROM feeds WHERE source = $1 ORDER BY feed";
 const CALLS_SINCE: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2";
+const CALLS_FOR: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2 AND purpose IN ($3, $4)";
 const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source = $1 AND called_at > $2 AND called_at <= $3
     ORDER BY called_at DESC LIMIT 1 OFFSET $4";
 const WRITE_CALL: &str = "INSERT INTO call_ledger (source, endpoint, purpose, called_at) VALUES ($1, $2, $3, $4) RETURNING id";
@@ -36,7 +37,7 @@ const LAST_POLLS: &str = "SELECT p.started_at,
     FROM polls p WHERE p.source = $1 AND p.feed = $2 AND p.complete ORDER BY p.started_at DESC LIMIT $3";
 
 pub(super) const STATEMENTS: &[&str] =
-    &[LAST_POLLS, STATUSES, CALLS_SINCE, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, LEARN_FIELD, KNOWS_FIELD];
+    &[LAST_POLLS, STATUSES, CALLS_SINCE, CALLS_FOR, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, LEARN_FIELD, KNOWS_FIELD];
 pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
@@ -135,6 +136,17 @@ impl Store {
     pub async fn calls_since(&self, source: SourceId, at: Timestamp) -> StoreResult<u32> {
         let count: i64 =
             on_db!(self.db, pool => sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(at.as_millis()).fetch_one(pool).await)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// How many of them were for one of these purposes.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn calls_for(&self, source: SourceId, purposes: [&str; 2], at: Timestamp) -> StoreResult<u32> {
+        let [one, other] = purposes;
+        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(CALLS_FOR)
+            .bind(source.as_str()).bind(at.as_millis()).bind(one).bind(other).fetch_one(pool).await)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 

@@ -85,12 +85,13 @@ on_both!(settings_are_shown_and_changed, |db| async move {
 
 on_both!(a_call_is_shown_as_it_is_known, |db| async move {
     let mut office = Office::open(db).await;
-    // Nobody answers look-ups: the other end is closed.
-    office.lookups.close();
+    // Nobody answers: the other ends are closed.
+    office.inquiries.lookups.close();
+    office.inquiries.facets.clear();
     office.sql(&token_states(Kind::Daily)).await;
     assert_eq!(
         office.types(&private(Command::Signal).with("words", "btc")).await,
-        "BTC (Bitcoin) daily: bullish since 14 Nov 2026\nTrader grade 71.5\nAs of the call of 22 Nov 2026, seen 22 Nov 2026 11:00 UTC\nhttps://app.tokenmetrics.com/en/bitcoin"
+        "BTC (Bitcoin) daily: bullish since 14 Nov 2026\nTrader grade 71.5\nAs of the call of 22 Nov 2026, seen 22 Nov 2026 11:00 UTC\nMore of it is being asked for: type this again in a minute.\nhttps://app.tokenmetrics.com/en/bitcoin"
     );
     let unknown = office.types(&private(Command::Signal).with("words", "sol hourly")).await;
     assert!(unknown.contains("the call is not known") && unknown.contains("/subscribe #3988 hourly"), "{unknown}");

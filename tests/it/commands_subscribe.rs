@@ -125,7 +125,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
     office.types(&private(Command::Subscribe).with("words", "btc")).await;
     let mut office = office;
     // Nobody answers look-ups: the other end is closed.
-    office.lookups.close();
+    office.inquiries.lookups.close();
     let mut said = Vec::new();
     for words in ["", "cat", "btc hourly", "btc instant digest-daily", "btc daily hourly", "#x", "eth nosuch"] {
         said.push(format!("> {words}\n{}", office.is_refused(&private(Command::Subscribe).with("words", words)).await));
@@ -198,7 +198,7 @@ on_both!(what_the_directory_lacks_is_looked_up, |db| async move {
     let mut said = Vec::new();
     for result in [LookupResult::Found(vec![new]), LookupResult::OverLimit, LookupResult::Unavailable, LookupResult::Found(Vec::new())] {
         let asked = async {
-            let request = office.lookups.recv().await.unwrap();
+            let request = office.inquiries.lookups.recv().await.unwrap();
             assert_eq!((request.person.as_str(), request.query.as_str()), ("telegram:7", "NEW"));
             request.answer.send(result).unwrap();
         };

@@ -41,6 +41,33 @@ const HOURLY_TRADING_SIGNALS: &[(&str, &str)] = &[
     ("TOKEN_NAME", "string"),
     ("TOKEN_SYMBOL", "string"),
 ];
+const QUANTMETRICS: &[(&str, &str)] = &[
+    ("ALL_TIME_RETURN", "number"),
+    ("CAGR", "other"),
+    ("DAILY_RETURN_AVG", "number"),
+    ("DAILY_RETURN_STD", "number"),
+    ("DAILY_VALUE_AT_RISK", "number"),
+    ("DATE", "string"),
+    ("KURTOSIS", "number"),
+    ("MAX_DRAWDOWN", "number"),
+    ("PROFIT_FACTOR", "number"),
+    ("RISK_REWARD_RATIO", "number"),
+    ("SHARPE", "number"),
+    ("SKEW", "number"),
+    ("SORTINO", "number"),
+    ("TAIL_RATIO", "number"),
+    ("TOKEN_ID", "number"),
+    ("TOKEN_NAME", "string"),
+    ("TOKEN_SYMBOL", "string"),
+    ("VOLATILITY", "number"),
+];
+const PRICE_PREDICTION: &[(&str, &str)] = &[
+    ("DATE", "string"),
+    ("PRICE_PREDICTION", "other"),
+    ("TOKEN_ID", "number"),
+    ("TOKEN_NAME", "string"),
+    ("TOKEN_SYMBOL", "string"),
+];
 const TOKENS: &[(&str, &str)] = &[
     ("CATEGORY_LIST", "array"),
     ("EXCHANGE_LIST", "array"),
@@ -121,6 +148,8 @@ fn column(rows: &[Value], key: &str) -> Vec<String> {
 async fn rows_have_the_keys_and_types_of_the_real_api() {
     let api = Simulation::of_seed(1).await;
     for (path, expected) in [
+        ("quantmetrics?token_id=3375,3988", QUANTMETRICS),
+        ("price-prediction?token_id=3375,3988", PRICE_PREDICTION),
         ("trading-signals?token_id=3375", TRADING_SIGNALS),
         ("hourly-trading-signals?token_id=3375", HOURLY_TRADING_SIGNALS),
         ("tokens", TOKENS),
@@ -139,6 +168,28 @@ async fn rows_have_the_keys_and_types_of_the_real_api() {
     assert_eq!(row["TM_LINK"], "https://app.tokenmetrics.com/en/bitcoin");
     assert_eq!(row["EXCHANGE_LIST"][0], json!({"exchange_id": "binance", "exchange_name": "Binance"}));
     assert_eq!(row["CATEGORY_LIST"][0], json!({"category_id": 12, "category_slug": "layer-1", "category_name": "Layer 1 (L1)"}));
+}
+
+#[tokio::test]
+async fn measures_and_scenarios_are_those_of_the_simulated_prices() {
+    let api = Simulation::of_seed(1).await;
+    let unranked = bellwether::demo::Market::new(1, start_of_market()).listings().find(|listing| listing.rank.is_none()).unwrap().id;
+    for endpoint in ["quantmetrics", "price-prediction"] {
+        assert_eq!(api.get(&format!("{endpoint}?token_id={unranked}")).await.0, 404, "what no market cap ranks has neither");
+        assert_eq!(api.get_with(&format!("{endpoint}?token_id=3375"), &[]).await.0, 401);
+        assert_eq!(api.get(&format!("{endpoint}?token_id=BTC")).await.0, 400);
+    }
+    let row = api.rows("quantmetrics?token_id=3375").await.remove(0);
+    let measure = |key: &str| row[key].as_f64().unwrap();
+    assert!((0.05..5.0).contains(&measure("VOLATILITY")) && (-0.999..0.0).contains(&measure("MAX_DRAWDOWN")), "{row}");
+    let row = api.rows("price-prediction?token_id=3375").await.remove(0);
+    let price = api.rows("price?token_id=3375").await[0]["CURRENT_PRICE"].as_f64().unwrap();
+    let prediction = &row["PRICE_PREDICTION"];
+    assert_eq!((prediction["current_price"].as_f64(), &prediction["predicted_date"]), (Some(price), &json!("2028-11-20")));
+    let case = &prediction["price_prediction"][1];
+    assert_eq!((case["scenario"].as_f64(), case["total_mcap_scenario"].as_f64()), (Some(2.0), Some(6.8e12)));
+    let [bear, base, moon] = ["bear", "base", "moon"].map(|case_of| case[format!("predicted_price_{case_of}")].as_f64().unwrap());
+    assert!(bear < price && price < base && base < moon, "{case}");
 }
 
 #[tokio::test]

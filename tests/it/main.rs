@@ -55,6 +55,7 @@ mod flow_signals;
 mod flow_source;
 mod grades;
 mod ingest_polls;
+mod insight;
 mod invite;
 mod journey;
 mod levels;

@@ -6,11 +6,12 @@ use crate::support::{
     poller::Bench,
 };
 use bellwether::{
-    commands::{LookupRequest, LookupResult},
+    cache::Insights,
+    commands::{Inquiries, LookupRequest, LookupResult},
     domain::{Kind, SourceId, Stance},
-    pipeline::lookup::Lookups,
+    pipeline::{lookup::Lookups, operators::Operators},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 struct Desk {
@@ -20,8 +21,10 @@ struct Desk {
 
 impl Desk {
     fn new(bench: &Bench) -> Self {
-        let (requests, receiver) = mpsc::channel(8);
-        let lookups = Lookups::new(bench.poller().caller(), bench.db.store.clone(), bench.clock.clone(), receiver);
+        let (requests, lookups) = mpsc::channel(8);
+        let inquiries = Inquiries { lookups, facets: BTreeMap::new(), insights: Insights::default() };
+        let operators = Operators::new(bench.db.store.clone(), bench.clock.clone(), Vec::new());
+        let lookups = Lookups::new(bench.poller().caller(), operators, bench.db.store.clone(), bench.clock.clone(), inquiries);
         Self { requests, lookups }
     }
 

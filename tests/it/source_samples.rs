@@ -1,8 +1,8 @@
 //! Every sample body of the API reads as its description says.
 
 use bellwether::{
-    domain::Kind,
-    sources::token_metrics::{Version, guess_kind, read_body, read_rows, read_token},
+    domain::{Insight, Kind, Risk, Timestamp, TokenId},
+    sources::token_metrics::{Version, guess_kind, read_body, read_insights, read_rows, read_token},
 };
 
 macro_rules! sample {
@@ -78,6 +78,25 @@ fn refusals_and_no_data() {
     assert!(words(sample!("error-401-plan.json")).1.ends_with("with your current plan."));
     assert_eq!(words(sample!("error-429.inferred.json")), (false, "Rate limit exceeded".to_owned()));
     assert!(read_body(sample!("error-402-x402.inferred.json")).is_err(), "a demand for payment is no answer; its status says what it is");
+}
+
+#[test]
+fn what_is_said_of_tokens_besides() {
+    let read = |endpoint, bytes: &[u8]| {
+        let body = read_body(bytes).unwrap();
+        assert!(body.success && body.rows.iter().all(|row| guess_kind(row).is_none()));
+        read_insights(Version::V2, endpoint, &body.rows)
+    };
+    let risk = |volatility, sharpe, drawdown| {
+        Insight::Risk(Risk { volatility: Some(volatility), sharpe: Some(sharpe), max_drawdown: Some(drawdown) })
+    };
+    let expected = [(TokenId(3375), risk(0.6712, 0.9821, 0.7669)), (TokenId(41234), risk(1.9021, -0.4127, 0.9412))];
+    assert_eq!(read("quantmetrics", sample!("quantmetrics.json")), expected);
+    let read = read("price-prediction", sample!("price-prediction.json"));
+    let [(TokenId(3375), Insight::Scenarios(scenarios))] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!((scenarios.day, scenarios.market, scenarios.cases.len()), (Timestamp::parse("2028-11-21"), Some(3.4e12), 5));
+    let around: Vec<_> = scenarios.around_now().iter().map(|case| [case.market, case.bear, case.base, case.moon]).collect();
+    assert_eq!(around, [[1.7e12, 48424.5, 70215.53, 92006.55], [6.8e12, 77479.2, 121061.25, 164643.3]]);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub enum NoticePhrase {
     ListDoubted { feed: Feed },
     /// The source refuses the key or the plan: the feed stops until restart.
     FeedRefused { feed: Feed, problem: String },
+    /// The source refuses an endpoint that people asked for: they are not told, that line is left out.
+    EndpointRefused { endpoint: String, problem: String },
     /// Every asked token has no data for a day (1.9).
     NoCurrentData { feed: Feed },
     /// Many destinations failed at once: the platform is paused, nobody is quarantined (4.3).
@@ -103,6 +105,9 @@ impl NoticePhrase {
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
                 .code("bellwether check")
                 .text(" for the cause, then restart."),
+            Self::EndpointRefused { endpoint, problem } => out.text("Asked for by ").code("/signal").text(format!(
+                ", {endpoint} is not to be had: {problem}. Members are not told, what it would say is left out; it is asked again in a day."
+            )),
             Self::NoCurrentData { feed } => {
                 let what = format!("No token of the {feed} feed has had data for 24 hours: {}", Trouble::SourceNoData.cause());
                 out.text(format!("{}.", Trouble::SourceNoData.explain(what)))

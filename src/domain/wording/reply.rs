@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{
-    ButtonPhrase, ChartPhrase, HistoryPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase,
+    ButtonPhrase, ChartPhrase, HistoryPhrase, InsightPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase,
     SettingPhrase, Spans, SubscribingPhrase, WhyPhrase,
 };
 use crate::domain::TokenId;
@@ -32,6 +32,8 @@ pub enum ReplyPhrase {
     Privacy(PrivacyPhrase),
     /// What is known: calls, status, help.
     Report(ReportPhrase),
+    /// About a token besides its call.
+    Insight(InsightPhrase),
     /// About the past of a token's call.
     History(HistoryPhrase),
     /// About a picture.
@@ -71,6 +73,7 @@ impl ReplyPhrase {
             Self::Muting(phrase) => phrase.english(out),
             Self::Privacy(phrase) => phrase.english(out),
             Self::Report(phrase) => phrase.english(out),
+            Self::Insight(phrase) => phrase.english(out),
             Self::History(phrase) => phrase.english(out),
             Self::Chart(phrase) => phrase.english(out),
             Self::Why(phrase) => phrase.english(out),

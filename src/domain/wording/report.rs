@@ -3,7 +3,7 @@
 
 use super::{
     Spans, TimeStyle, TokenLabel,
-    call::{capital, data_time_words, near_words, noun, price_words},
+    call::{capital, data_time_words, near_words, noun, price_words, signals},
     reply::counted,
     subscribing::{cadence_words, call_now},
 };
@@ -44,6 +44,10 @@ pub enum ReportPhrase {
     },
     /// Nobody follows the token, and the day's look-ups are used up.
     CallLookupOverLimit,
+    /// The source does not give calls of this kind to this key or plan.
+    CallNotOffered {
+        kind: Kind,
+    },
     /// Nobody follows the token, and the source did not answer.
     CallLookupUnavailable,
     /// How to be told of this token's calls.
@@ -133,6 +137,9 @@ impl ReportPhrase {
             }
             Self::CallLookupOverLimit => {
                 out.text("Nobody follows this token here, so its call would have to be looked up, and today's look-ups are used up.");
+            }
+            Self::CallNotOffered { kind } => {
+                out.text(format!("What this bot gets from Token Metrics does not include {}.", signals(*kind)));
             }
             Self::CallLookupUnavailable => {
                 out.text("Nobody follows this token here, and I cannot look its call up at the moment. Please try again later.");

@@ -1,13 +1,15 @@
 //! One HTTP call: the key in its header, the answer classified by what to do next.
 
 use super::{
-    collect::{Daily, Hourly, Latest, Levels},
-    endpoint, shape,
+    collect::{Daily, Hourly, Latest, Levels, ids, paging},
+    endpoint,
+    insight::read_insights,
+    shape,
     version::Version,
     wire,
 };
 use crate::{
-    domain::{Kind, SourceId, Timestamp, wording::Trouble},
+    domain::{Facet, Kind, SourceId, Timestamp, TokenId, wording::Trouble},
     http::{self, BodyError},
     sources::{Ask, Call, Collector, PAGE_ROWS, Page, Source, SourceError, Wanted},
 };
@@ -83,6 +85,15 @@ impl Source for TokenMetrics {
 
     fn directory(&self, page: u32) -> Call {
         Call { endpoint: endpoint::TOKENS, query: vec![("limit", PAGE_ROWS.to_string()), ("page", page.to_string())] }
+    }
+
+    fn insight(&self, facet: Facet, tokens: &[TokenId]) -> Call {
+        let mut query = vec![("token_id", ids(tokens))];
+        // The endpoint of prices knows no pages.
+        if facet != Facet::Price {
+            query.extend(paging(1));
+        }
+        Call { endpoint: endpoint::of(facet), query }
     }
 
     fn lookup(&self, wanted: &Wanted) -> Call {
@@ -197,6 +208,7 @@ fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &Header
         set_aside,
         fields: shape::count(version, call.endpoint, &body.rows),
         tokens,
+        insights: read_insights(version, call.endpoint, &body.rows),
         not_found: body.is_not_found(),
         request_id: request_id.map(|id| id.chars().take(64).collect()),
     }

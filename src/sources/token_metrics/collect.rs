@@ -73,11 +73,11 @@ impl Gathered {
     }
 }
 
-fn ids(tokens: &[TokenId]) -> String {
+pub(super) fn ids(tokens: &[TokenId]) -> String {
     tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn paging(page: u32) -> [(&'static str, String); 2] {
+pub(super) fn paging(page: u32) -> [(&'static str, String); 2] {
     [("limit", PAGE_ROWS.to_string()), ("page", page.to_string())]
 }
 

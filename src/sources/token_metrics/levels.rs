@@ -13,7 +13,7 @@ const MOST: usize = 100;
 pub(super) fn observation(keys: &Keys, row: &Value<'_>) -> Result<Observation, SetAside> {
     let unreadable = SetAside { token: None, data_time: None, reason: SetAsideReason::Unreadable };
     let token = wire::token_id(keys, row).ok_or(unreadable)?;
-    let price = wire::number(row.get(keys.price)).unwrap_or_default().filter(|price| price.is_finite() && *price > 0.0);
+    let price = wire::price(row.get(keys.price));
     let data_time = row.get(keys.date).and_then(Value::as_str).and_then(Timestamp::parse).unwrap_or(Timestamp::EPOCH);
     let values = Values { close: price, levels: levels(row.get(keys.levels)), ..Values::default() };
     Ok(Observation { token, data_time, signal: None, trend: None, position: None, values })
@@ -24,7 +24,7 @@ fn levels(list: Option<&Value<'_>>) -> Vec<Level> {
     let Some(Value::List(list)) = list else { return Vec::new() };
     let read = |item: &Value<'_>| {
         let date = item.get("date").and_then(Value::as_str).and_then(Timestamp::parse)?.day().start();
-        let at = wire::number(item.get("level")).ok().flatten().filter(|at| at.is_finite() && *at > 0.0)?;
+        let at = wire::price(item.get("level"))?;
         Some(Level { date, at })
     };
     let mut levels: Vec<_> = list.iter().filter_map(read).collect();

@@ -5,6 +5,7 @@
 mod client;
 mod collect;
 mod graded;
+mod insight;
 mod levels;
 mod shape;
 mod version;
@@ -12,12 +13,13 @@ mod wire;
 
 pub use super::value::Value;
 pub use client::TokenMetrics;
+pub use insight::read_insights;
 pub use version::Version;
 pub use wire::{Body, guess_kind, read_body, read_rows, read_token};
 
 /// The endpoints that are asked, below the base URL.
 pub mod endpoint {
-    use crate::domain::Kind;
+    use crate::domain::{Facet, Kind};
 
     /// Calls, one row a token and UTC day.
     pub const DAILY: &str = "trading-signals";
@@ -31,10 +33,24 @@ pub mod endpoint {
     pub const PRICES: &str = "price";
     /// Levels of the price, the latest of each token.
     pub const LEVELS: &str = "resistance-support";
+    /// How prices fared, the latest of each token.
+    pub const RISK: &str = "quantmetrics";
+    /// What prices could come to, the latest of each token.
+    pub const SCENARIOS: &str = "price-prediction";
     /// Tokens by market cap.
     pub const RANKS: &str = "top-market-cap-tokens";
     /// All tokens.
     pub const TOKENS: &str = "tokens";
+
+    /// Where a facet is asked for.
+    pub(super) const fn of(facet: Facet) -> &'static str {
+        match facet {
+            Facet::Price => PRICES,
+            Facet::Levels => LEVELS,
+            Facet::Risk => RISK,
+            Facet::Scenarios => SCENARIOS,
+        }
+    }
 
     /// The kind of signal that an endpoint's rows are.
     pub(super) fn kind_of(endpoint: &str) -> Option<Kind> {

@@ -56,6 +56,9 @@ pub(super) struct Keys {
     pub(super) close: &'static str,
     pub(super) price: &'static str,
     pub(super) levels: &'static str,
+    /// Volatility, Sharpe ratio, drawdown.
+    pub(super) risk: [&'static str; 3],
+    pub(super) prediction: &'static str,
     pub(super) grade: GradedKeys,
     pub(super) fundamental: GradedKeys,
 }
@@ -87,6 +90,8 @@ const V2: Keys = Keys {
     close: "CLOSE",
     price: "CURRENT_PRICE",
     levels: "HISTORICAL_RESISTANCE_SUPPORT_LEVELS",
+    risk: ["VOLATILITY", "SHARPE", "MAX_DRAWDOWN"],
+    prediction: "PRICE_PREDICTION",
     grade: GradedKeys { label: "TM_GRADE_SIGNAL", grade: "TM_GRADE", scores: None },
     fundamental: GradedKeys {
         label: "FUNDAMENTAL_GRADE_CLASS",
@@ -115,6 +120,8 @@ const V3: Keys = Keys {
     close: "close",
     price: "current_price",
     levels: "historical_resistance_support_levels",
+    risk: ["volatility", "sharpe", "max_drawdown"],
+    prediction: "price_prediction",
     grade: GradedKeys { label: "tm_grade_signal", grade: "tm_grade", scores: None },
     fundamental: GradedKeys {
         label: "fundamental_grade_class",

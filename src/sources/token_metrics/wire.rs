@@ -12,6 +12,7 @@ use crate::{
     sources::value::Value,
 };
 use chrono::NaiveDateTime;
+use std::ops::RangeInclusive;
 
 /// An answer of the API as it is packed: `{"success", "message", "length", "data"}`. Nothing but `data` is relied on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -212,6 +213,19 @@ pub(super) fn number(value: Option<&Value<'_>>) -> Result<Option<f64>, Unreadabl
     number.filter(|number: &f64| number.is_finite()).map(Some).ok_or(Unreadable)
 }
 
+/// What is read as a price or a level of it, in US dollars: beyond lies nothing that anything was ever worth, and no end of digits.
+const PRICES: RangeInclusive<f64> = 1e-18..=1e15;
+
+/// A price, where it is one.
+pub(super) fn price(value: Option<&Value<'_>>) -> Option<f64> {
+    bounded(value, PRICES)
+}
+
+/// A number within bounds; whatever else stands there is nothing.
+pub(super) fn bounded(value: Option<&Value<'_>>, bounds: RangeInclusive<f64>) -> Option<f64> {
+    number(value).unwrap_or_default().filter(|number| bounds.contains(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +247,20 @@ mod tests {
         assert_eq!(read(Json::Null), Ok(None));
         for odd in [json!("bullish"), json!("NaN"), json!("inf"), json!(true), json!([1])] {
             assert_eq!(read(odd.clone()), Err(()), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_price_is_of_this_world() {
+        let read = |json: Json| price(Some(&value(&json.to_string())));
+        assert_eq!(
+            (read(json!("151.25")), read(json!(1e-18)), read(json!(0.000_000_012))),
+            (Some(151.25), Some(1e-18), Some(0.000_000_012))
+        );
+        for odd in
+            [json!(0), json!(-1), json!(1e16), json!(1e300), json!(1e-30), json!("NaN"), json!("n/a"), json!([1]), json!({}), Json::Null]
+        {
+            assert_eq!(read(odd.clone()), None, "{odd}");
         }
     }
 

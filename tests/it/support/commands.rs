@@ -3,13 +3,12 @@
 use super::database::TestDb;
 use bellwether::{
     clock::{Clock, ManualClock},
-    commands::{Actor, ChannelFacts, Command, Desk, DeskSettings, Invocation, LookupRequest, Reply, Request, RoleFacts, Standing, Venue},
+    commands::{Actor, ChannelFacts, Command, Desk, DeskSettings, Inquiries, Invocation, Reply, Request, RoleFacts, Standing, Venue},
     domain::{Address, Kind, Platform, Timestamp, UserId},
     store::Store,
 };
 use sqlx::{AssertSqlSafe, Column, Connection, Row};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// What everything that commands may change looks like, row by row.
 const SHOWN: &[&str] = &[
@@ -71,7 +70,7 @@ pub(crate) struct Office {
     pub(crate) db: TestDb,
     pub(crate) desk: Desk,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) lookups: mpsc::Receiver<LookupRequest>,
+    pub(crate) inquiries: Inquiries,
 }
 
 pub(crate) fn settings() -> DeskSettings {
@@ -94,8 +93,8 @@ impl Office {
     /// A desk over an empty database.
     pub(crate) fn with(db: TestDb, settings: DeskSettings) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-22T12:00:00Z").unwrap()));
-        let (desk, lookups) = Desk::new(db.store.clone(), clock.clone(), settings);
-        Self { db, desk, clock, lookups }
+        let (desk, inquiries) = Desk::new(db.store.clone(), clock.clone(), settings);
+        Self { db, desk, clock, inquiries }
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -14,6 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// The one key that it takes.
 pub const API_KEY: &str = "tm-00000000-aaaa-bbbb-cccc-key-of-the-tests";
@@ -33,6 +34,8 @@ pub enum Fault {
     Html(u16),
     /// The real answer, so much later.
     Delay(Duration),
+    /// The real answer, once the test lets it go.
+    Held(Arc<Notify>),
     /// The connection breaks before the promised length.
     BrokenOff,
     /// An answer that is larger than anybody reads.
@@ -70,6 +73,8 @@ struct Inner {
     fundamentals: BTreeMap<i64, (String, String, [Option<f64>; 5])>,
     prices: BTreeMap<i64, f64>,
     levels: BTreeMap<i64, Vec<(String, f64)>>,
+    risks: BTreeMap<i64, [Option<f64>; 3]>,
+    scenarios: BTreeMap<i64, (f64, Vec<[f64; 4]>)>,
     tokens: Vec<TokenRow>,
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
@@ -137,6 +142,16 @@ impl FakeTokenMetrics {
     pub fn set_levels(&self, token: i64, levels: &[(&str, f64)]) {
         let levels = levels.iter().map(|(date, at)| ((*date).to_owned(), *at)).collect();
         self.inner().levels.insert(token, levels);
+    }
+
+    /// How a token's price fared: volatility, Sharpe ratio and drawdown.
+    pub fn set_risk(&self, token: i64, measures: [Option<f64>; 3]) {
+        self.inner().risks.insert(token, measures);
+    }
+
+    /// What a token's price could be: the market of now, and for each market then the prices of bear, base and moon.
+    pub fn set_scenarios(&self, token: i64, market: f64, cases: &[[f64; 4]]) {
+        self.inner().scenarios.insert(token, (market, cases.to_vec()));
     }
 
     /// The tokens by market cap, the largest first.
@@ -250,6 +265,10 @@ async fn faulty(fault: Fault, status: u16, body: &Value) -> Response {
             tokio::time::sleep(time).await;
             reply(status, text)
         }
+        Fault::Held(until) => {
+            until.notified().await;
+            reply(status, text)
+        }
         Fault::BrokenOff => {
             let chunks = [Ok(Bytes::from("{\"success\": true, \"data\": [")), Err(std::io::Error::other("gone"))];
             Body::from_stream(futures_util::stream::iter(chunks)).into_response()
@@ -308,6 +327,11 @@ fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usi
         "price" | "resistance-support" if ids.is_none() => return Err((400, "token_id is required")),
         "price" => inner.prices.iter().filter(|(id, _)| asked(**id)).map(|(id, price)| priced(inner, *id, *price)).collect(),
         "resistance-support" => inner.levels.iter().filter(|(id, _)| asked(**id)).map(|(id, levels)| leveled(inner, *id, levels)).collect(),
+        "quantmetrics" => inner.risks.iter().filter(|(id, _)| asked(**id)).map(|(id, measures)| measured(inner, *id, *measures)).collect(),
+        "price-prediction" => {
+            let rows = inner.scenarios.iter().filter(|(id, _)| asked(**id));
+            rows.map(|(id, (market, cases))| predicted(inner, *id, *market, cases)).collect()
+        }
         "top-market-cap-tokens" => inner.tokens.iter().map(listed).collect(),
         "tokens" => {
             let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
@@ -398,6 +422,34 @@ fn leveled(inner: &Inner, id: i64, levels: &[(String, f64)]) -> Value {
     json!({
         "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "DATE": "2026-11-21T00:00:00.000Z",
         "HISTORICAL_RESISTANCE_SUPPORT_LEVELS": levels,
+    })
+}
+
+fn measured(inner: &Inner, id: i64, [volatility, sharpe, drawdown]: [Option<f64>; 3]) -> Value {
+    let token = token_of(inner, id);
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "DATE": "2026-11-21T00:00:00.000Z",
+        "VOLATILITY": volatility, "ALL_TIME_RETURN": 25.1843, "CAGR": 0.5129, "SHARPE": sharpe, "SORTINO": 1.4217,
+        "MAX_DRAWDOWN": drawdown, "SKEW": -0.0542, "TAIL_RATIO": 1.1137, "RISK_REWARD_RATIO": 1.6204, "PROFIT_FACTOR": 1.1528,
+        "KURTOSIS": 9.8814, "DAILY_VALUE_AT_RISK": -0.0561, "DAILY_RETURN_AVG": 0.0018, "DAILY_RETURN_STD": 0.0351,
+    })
+}
+
+fn predicted(inner: &Inner, id: i64, market: f64, cases: &[[f64; 4]]) -> Value {
+    let token = token_of(inner, id);
+    let case = |[total, bear, base, moon]: &[f64; 4]| {
+        json!({
+            "scenario": total / market, "total_mcap_scenario": total, "predicted_price_bear": bear, "predicted_price_base": base,
+            "predicted_price_moon": moon, "predicted_roi_bear": -0.2, "predicted_roi_base": 0.25, "predicted_roi_moon": 0.7,
+        })
+    };
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "DATE": "2026-11-21T00:00:00.000Z",
+        "PRICE_PREDICTION": {
+            "token_mcap": 85_000_000_000_i64, "total_mcap": market, "category_name": "Layer 1 (L1)", "current_price": 148,
+            "predicted_date": "2028-11-21", "similar_tokens_info": null, "avg_past_performance": null, "self_past_performance": 1.2417,
+            "price_prediction": cases.iter().map(case).collect::<Vec<_>>(),
+        },
     })
 }
 

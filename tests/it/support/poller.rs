@@ -7,7 +7,7 @@ use super::{
 use async_trait::async_trait;
 use bellwether::{
     clock::{Clock, ManualClock, SharedClock},
-    domain::{Address, Feed, FeedStatus, Kind, Platform, SourceId, Timestamp},
+    domain::{Address, Facet, Feed, FeedStatus, Kind, Platform, SourceId, Timestamp, TokenId},
     pipeline::{
         operators::Operators,
         poll::{PollSettings, Poller, PollerParts},
@@ -181,6 +181,9 @@ impl Source for Counting {
     }
     fn lookup(&self, wanted: &Wanted) -> Call {
         self.inner.lookup(wanted)
+    }
+    fn insight(&self, facet: Facet, tokens: &[TokenId]) -> Call {
+        self.inner.insight(facet, tokens)
     }
 }
 
