@@ -47,7 +47,9 @@ impl Desk {
         if !lines.is_empty() {
             card.footer = Some(ReplyPhrase::NotAdvice.into());
         }
-        let nothing: Vec<_> = answers.iter().filter(|(_, answer)| answer.insight.is_none()).map(|(facet, _)| *facet).collect();
+        let mut nothing: Vec<_> = answers.iter().filter(|(_, answer)| answer.insight.is_none()).map(|(facet, _)| *facet).collect();
+        // Of what has no price nobody expects levels.
+        nothing.retain(|facet| *facet != Facet::Levels || answers.get(&Facet::Price).is_none_or(|answer| answer.insight.is_some()));
         if !nothing.is_empty() {
             lines.push(InsightPhrase::NothingOf { facets: nothing });
         }

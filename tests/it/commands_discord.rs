@@ -357,6 +357,7 @@ on_both!(a_call_that_nobody_follows_is_looked_up_and_leaves_no_trace, |db| async
     SOL (Solana) daily: bullish since 20 Nov 2026
     Trader grade 26.48
     As of the call of 21 Nov 2026, seen <t:1795240800:R>
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/solana
     "#);
     let calls = app.source.take_seen().into_iter().filter(|seen| seen.endpoint == "trading-signals").count();
@@ -381,15 +382,18 @@ on_both!(a_call_that_nobody_follows_is_looked_up_and_leaves_no_trace, |db| async
     ETH (Ethereum) daily: no call yet
     Token Metrics has no call for this token at the moment.
     To be told of its next call, type `/subscribe ETH`.
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/ethereum
 
     BTC (Bitcoin) hourly: bullish since before 21 Nov 2026 06:00 UTC
     As of the <t:1795240800:f> call, seen <t:1795242720:R>
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/bitcoin
 
     XRP daily: the call is not known
     Nobody follows this token here, so its call would have to be looked up, and today's look-ups are used up.
     To be told of its next call, type `/subscribe XRP`.
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/xrp
     "#);
 });

@@ -175,6 +175,7 @@ on_both!(answers_speak_of_grades, |db| async move {
     🟢 SOL (Solana) grade: Strong Buy since 21 Nov 2026 11:05 UTC
     TM grade 88
     As of 21 Nov 2026 11:05 UTC
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     Read more
     ");
     assert_snapshot!(app.say(PERSON, PERSON, "/history SOL grade").await, @"
@@ -204,6 +205,7 @@ on_both!(answers_speak_of_grades, |db| async move {
     BTC (Bitcoin) fundamental: no class yet
     Token Metrics has no class for this token at the moment.
     To be told of its next class, type `/subscribe BTC fundamental`.
+    Token Metrics has no price, no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/bitcoin
     ");
 });

@@ -141,6 +141,7 @@ on_both!(answers_speak_of_levels, |db| async move {
     assert_snapshot!(app.say(PERSON, PERSON, "/signal SOL levels").await, @"
     SOL (Solana) levels: 185, support 180, no resistance known
     As of 21 Nov 2026 09:03 UTC
+    Token Metrics has no risk measures and no price scenarios for this token.
     Read more
     ");
     assert_snapshot!(app.say(PERSON, PERSON, "/history SOL levels").await, @"
@@ -170,12 +171,14 @@ on_both!(answers_speak_of_levels, |db| async move {
     assert_snapshot!(app.in_direct_messages(slash("signal", &[("token", "BTC"), ("kind", "levels")])).await, @"
     BTC (Bitcoin) levels: 95000, support 90000, resistance 100000
     As of <t:1795251784:f>
+    Token Metrics has no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/bitcoin
     ");
     assert_snapshot!(app.in_direct_messages(slash("signal", &[("token", "ETH"), ("kind", "levels")])).await, @"
     ETH (Ethereum) levels: no levels known yet
     Token Metrics has no levels for this token at the moment, or no price.
     To be told of its next crossing, type `/subscribe ETH levels`.
+    Token Metrics has no risk measures and no price scenarios for this token.
     https://app.tokenmetrics.com/en/ethereum
     ");
     let status = app.say(PERSON, PERSON, "/status").await;

@@ -37,7 +37,7 @@ impl InsightPhrase {
             Self::Risk { risk: Risk { volatility, sharpe, max_drawdown }, as_of } => {
                 let words = [
                     volatility.map(|ratio| format!("volatility {}", percent(ratio))),
-                    sharpe.map(|ratio| format!("Sharpe ratio {}", short_number(ratio))),
+                    sharpe.map(|ratio| format!("Sharpe ratio {}", short_number(ratio).replace('-', "−"))),
                     max_drawdown.map(|ratio| format!("max drawdown {}", percent(ratio))),
                 ];
                 out.text(capital(&words.into_iter().flatten().collect::<Vec<_>>().join(", ")));
@@ -46,7 +46,7 @@ impl InsightPhrase {
             Self::Scenarios { day, market, as_of } => {
                 let day = day.map(|day| format!(" for {}", day.day().in_words())).unwrap_or_default();
                 let market = market.map(|market| format!(" (now {})", market_words(market))).unwrap_or_default();
-                out.text(format!("Scenarios of Token Metrics{day}, by what the whole crypto market is worth then{market}"));
+                out.text(format!("Scenarios of Token Metrics{day}, by the size of the crypto market{market}"));
                 dated(out, *as_of);
                 out.text(":");
             }
@@ -123,7 +123,7 @@ mod tests {
             "Price 0.000000000000000001 (as of 21 Nov 2026 08:02 UTC)"
         );
         let risk = Risk { volatility: Some(0.6712), sharpe: Some(-0.4127), max_drawdown: Some(0.76694) };
-        assert_eq!(words(InsightPhrase::Risk { risk, as_of: None }), "Volatility 67.1 %, Sharpe ratio -0.41, max drawdown 76.7 %");
+        assert_eq!(words(InsightPhrase::Risk { risk, as_of: None }), "Volatility 67.1 %, Sharpe ratio −0.41, max drawdown 76.7 %");
         let risk = Risk { sharpe: Some(0.0), ..Risk::default() };
         assert_eq!(words(InsightPhrase::Risk { risk, as_of: None }), "Sharpe ratio 0");
         assert_eq!([1.7e12, 8.5e11, 3e6, 1e18].map(market_words), ["$1.7 trillion", "$850 billion", "$3 million", "$1000000 trillion"]);
