@@ -175,7 +175,8 @@ impl Lookups {
         let mut collector = self.caller.source().collect(Ask { kind, tokens: BTreeMap::from([(token, None)]), now });
         let mut is_first = true;
         while let Some(call) = collector.next_call() {
-            match self.page(&call, now).await? {
+            let is_refused = self.refusals.until(call.endpoint, now).is_some();
+            match if is_refused { Answer::Refused } else { self.page(&call, now).await? } {
                 Answer::Came(page) => collector.accept(Some(page)),
                 Answer::NotMade if is_first => return Ok(LookupResult::Unavailable),
                 Answer::Failed | Answer::NotMade => return self.failed(person, now, LookupResult::Unavailable).await,
@@ -194,9 +195,6 @@ impl Lookups {
 
     /// The answer to one call, waited for no longer than a person's patience.
     async fn page(&self, call: &Call, since: Timestamp) -> StoreResult<Answer> {
-        if self.refusals.until(call.endpoint, since).is_some() {
-            return Ok(Answer::Refused);
-        }
         loop {
             match self.caller.call(call, Purpose::Lookup).await? {
                 CallEnd::Came(page) => {
