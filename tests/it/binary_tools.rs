@@ -158,6 +158,8 @@ async fn replay_reads_every_sample_without_settings() {
     error-429.inferred.json: 0 changes, and says that it holds no signals
     hourly-trading-signals.json: 1 changes
     hourly-trading-signals.numeric-variant-inferred.json: 0 changes
+    price-prediction.json: 0 changes, and says that it holds no signals
+    quantmetrics.json: 0 changes, and says that it holds no signals
     tokens.json: 0 changes, and says that it holds no signals
     top-market-cap-tokens.json: 0 changes, and says that it holds no signals
     trading-signals.json: 0 changes
