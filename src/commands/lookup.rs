@@ -58,7 +58,9 @@ impl Desk {
         match self.ask_source(person, &query, None).await {
             LookupResult::Found(tokens) => Ok(tokens.into_iter().filter(|token| is_meant(token, word)).collect()),
             LookupResult::OverLimit => Err(RefusalPhrase::LookupOverLimit { word: query }),
-            LookupResult::Call(_) | LookupResult::NotOffered | LookupResult::Unavailable => Err(RefusalPhrase::LookupUnavailable { word: query }),
+            LookupResult::Call(_) | LookupResult::NotOffered | LookupResult::Unavailable => {
+                Err(RefusalPhrase::LookupUnavailable { word: query })
+            }
         }
     }
 

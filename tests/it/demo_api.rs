@@ -61,13 +61,8 @@ const QUANTMETRICS: &[(&str, &str)] = &[
     ("TOKEN_SYMBOL", "string"),
     ("VOLATILITY", "number"),
 ];
-const PRICE_PREDICTION: &[(&str, &str)] = &[
-    ("DATE", "string"),
-    ("PRICE_PREDICTION", "other"),
-    ("TOKEN_ID", "number"),
-    ("TOKEN_NAME", "string"),
-    ("TOKEN_SYMBOL", "string"),
-];
+const PRICE_PREDICTION: &[(&str, &str)] =
+    &[("DATE", "string"), ("PRICE_PREDICTION", "other"), ("TOKEN_ID", "number"), ("TOKEN_NAME", "string"), ("TOKEN_SYMBOL", "string")];
 const TOKENS: &[(&str, &str)] = &[
     ("CATEGORY_LIST", "array"),
     ("EXCHANGE_LIST", "array"),

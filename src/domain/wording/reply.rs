@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{
-    ButtonPhrase, ChartPhrase, HistoryPhrase, InsightPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase, ReportPhrase,
-    SettingPhrase, Spans, SubscribingPhrase, WhyPhrase,
+    ButtonPhrase, ChartPhrase, HistoryPhrase, InsightPhrase, MutingPhrase, Phrase, PreviewPhrase, PrivacyPhrase, RefusalPhrase,
+    ReportPhrase, SettingPhrase, Spans, SubscribingPhrase, WhyPhrase,
 };
 use crate::domain::TokenId;
 use serde::{Deserialize, Serialize};
