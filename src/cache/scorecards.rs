@@ -27,10 +27,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Scorecards {
     store: Store,
-    by_kind: Arc<Mutex<BTreeMap<Kind, Kept<Scorecard>>>>,
+    of_many: Arc<Mutex<OfMany>>,
     moves: Arc<Mutex<Option<Kept<Moves>>>>,
 }
 
+/// Of all calls of a kind, and of those on tokens of a category.
+type OfMany = BTreeMap<(Kind, Option<String>), Kept<Scorecard>>;
 type Moves = Arc<[WeekMove]>;
 
 /// What was worked out, and when.
@@ -53,7 +55,7 @@ impl<T: Clone> Kept<T> {
 impl Scorecards {
     /// None are known yet.
     pub fn new(store: Store) -> Self {
-        Self { store, by_kind: Arc::default(), moves: Arc::default() }
+        Self { store, of_many: Arc::default(), moves: Arc::default() }
     }
 
     /// That of all calls of a kind.
@@ -61,12 +63,29 @@ impl Scorecards {
     /// # Errors
     /// Where the database fails.
     pub async fn of_kind(&self, kind: Kind, now: Timestamp) -> StoreResult<Scorecard> {
-        let mut known = self.by_kind.lock().await;
-        if let Some(card) = known.get(&kind).and_then(|card| card.still(now)) {
+        self.of_many(kind, None, now).await
+    }
+
+    /// That of the calls of a kind on tokens of a category.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn of_category(&self, kind: Kind, category: String, now: Timestamp) -> StoreResult<Scorecard> {
+        self.of_many(kind, Some(category), now).await
+    }
+
+    async fn of_many(&self, kind: Kind, category: Option<String>, now: Timestamp) -> StoreResult<Scorecard> {
+        let mut known = self.of_many.lock().await;
+        let key = (kind, category);
+        if let Some(card) = known.get(&key).and_then(|card| card.still(now)) {
             return Ok(card);
         }
-        let card = self.work_out_kind(kind, now).await?;
-        known.insert(kind, Kept { at: now, value: card });
+        let tokens = match &key.1 {
+            Some(category) => self.store.changed_tokens_in(SOURCE, kind, category).await?,
+            None => self.store.changed_tokens(SOURCE, kind).await?,
+        };
+        let card = self.work_out(kind, &tokens, now).await?;
+        known.insert(key, Kept { at: now, value: card });
         Ok(card)
     }
 
@@ -85,10 +104,12 @@ impl Scorecards {
     pub async fn renew(&self, now: Timestamp) -> StoreResult<()> {
         let kinds = self.store.weekly_kinds().await?;
         for kind in &kinds {
-            let is_known = self.by_kind.lock().await.get(kind).is_some_and(|card| card.is_younger(RENEWED, now));
+            let key = (*kind, None);
+            let is_known = self.of_many.lock().await.get(&key).is_some_and(|card| card.is_younger(RENEWED, now));
             if !is_known {
-                let value = self.work_out_kind(*kind, now).await?;
-                self.by_kind.lock().await.insert(*kind, Kept { at: now, value });
+                let tokens = self.store.changed_tokens(SOURCE, *kind).await?;
+                let value = self.work_out(*kind, &tokens, now).await?;
+                self.of_many.lock().await.insert(key, Kept { at: now, value });
             }
         }
         let are_known = self.moves.lock().await.as_ref().is_some_and(|moves| moves.is_younger(RENEWED, now));
@@ -97,11 +118,6 @@ impl Scorecards {
             *self.moves.lock().await = Some(Kept { at: now, value });
         }
         Ok(())
-    }
-
-    async fn work_out_kind(&self, kind: Kind, now: Timestamp) -> StoreResult<Scorecard> {
-        let tokens = self.store.changed_tokens(SOURCE, kind).await?;
-        self.work_out(kind, &tokens, now).await
     }
 
     async fn work_out(&self, kind: Kind, tokens: &[TokenId], now: Timestamp) -> StoreResult<Scorecard> {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cache::{ChartSubject, Look},
     domain::{
-        Change, Kind, Nature, Stance, Timestamp, Token,
+        Change, Kind, Nature, Scorecard, Stance, Timestamp, Token,
         wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
     },
     store::{CurrentCall, StoreResult},
@@ -50,7 +50,7 @@ impl Desk {
 }
 
 impl Desk {
-    /// How past calls did: those of the token where they are enough to say anything, else those of all tokens.
+    /// How past calls did: those of the token where they are enough to say anything, else those of its category, else those of all tokens.
     async fn record(&self, kind: Kind, token: &Token, label: &TokenLabel) -> StoreResult<Vec<Phrase>> {
         let symbol = label.symbol.clone();
         let own = self.scorecards.of_token(kind, token.id, self.now()).await?;
@@ -58,14 +58,19 @@ impl Desk {
             let head = ScorecardPhrase::HeadOf { symbol, kind }.into();
             return Ok(std::iter::once(head).chain(ScorecardPhrase::records(&own)).collect());
         }
-        let all = self.scorecards.of_kind(kind, self.now()).await?;
-        if all.is_empty() {
-            return Ok(Vec::new());
-        }
         let calls = own.by_way().iter().map(|(_, records)| records[0].calls()).sum();
-        let head = std::iter::once(ScorecardPhrase::Head { kind }.into());
-        let alone = std::iter::once(ScorecardPhrase::TooFewOf { symbol, calls }.into());
-        Ok(head.chain(ScorecardPhrase::records(&all)).chain(alone).collect())
+        let alone = ScorecardPhrase::TooFewOf { symbol, calls };
+        let said = |head: ScorecardPhrase, card: &Scorecard| {
+            std::iter::once(head.into()).chain(ScorecardPhrase::records(card)).chain([alone.into()]).collect()
+        };
+        if let Some(category) = self.store.category_of(SOURCE, token.id).await? {
+            let card = self.scorecards.of_category(kind, category.clone(), self.now()).await?;
+            if card.says_anything() {
+                return Ok(said(ScorecardPhrase::HeadIn { category, kind }, &card));
+            }
+        }
+        let all = self.scorecards.of_kind(kind, self.now()).await?;
+        Ok(if all.is_empty() { Vec::new() } else { said(ScorecardPhrase::Head { kind }, &all) })
     }
 
     /// The past as a picture, by the reader's clock and in their colours; nothing where there is none, or where it cannot be drawn.

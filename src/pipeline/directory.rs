@@ -1,7 +1,7 @@
 //! The directory: ranks and the full list of tokens, page by page (`rules.md` 1.5 and 1.8).
 
 use crate::{
-    domain::{Feed, Listed, Listing, Reading, Timestamp, Token},
+    domain::{Feed, Listed, Listing, Reading, Timestamp, Token, TokenId},
     engine::listing::compare,
     sources::{Call, PAGE_ROWS, Page, Source},
     store::{AllTokens, Store, StoreResult},
@@ -19,18 +19,26 @@ pub(super) struct Refresh {
     pages: u32,
     failed: bool,
     tokens: Vec<Token>,
+    categories: Vec<(TokenId, String)>,
 }
 
 impl Refresh {
     /// Of the ranks of as many tokens as `all` means, in whole pages.
     pub(super) fn ranks(all_tokens: u32) -> Self {
         let rows = u32::try_from(PAGE_ROWS).unwrap_or(u32::MAX);
-        Self { feed: Feed::Ranks, page: 1, pages: all_tokens.div_ceil(rows).max(1), failed: false, tokens: Vec::new() }
+        Self {
+            feed: Feed::Ranks,
+            page: 1,
+            pages: all_tokens.div_ceil(rows).max(1),
+            failed: false,
+            tokens: Vec::new(),
+            categories: Vec::new(),
+        }
     }
 
     /// Of the full list.
     pub(super) fn full_list() -> Self {
-        Self { feed: Feed::Directory, page: 1, pages: MOST_PAGES, failed: false, tokens: Vec::new() }
+        Self { feed: Feed::Directory, page: 1, pages: MOST_PAGES, failed: false, tokens: Vec::new(), categories: Vec::new() }
     }
 
     pub(super) fn next_call(&self, source: &dyn Source) -> Option<Call> {
@@ -46,6 +54,7 @@ impl Refresh {
         };
         let known = self.tokens.len();
         self.tokens.extend(page.tokens);
+        self.categories.extend(page.categories);
         self.tokens.sort_by_key(|token| (token.id, token.rank));
         self.tokens.dedup_by_key(|token| token.id);
         // A short page is the last; one that brings nothing new is the same again.
@@ -77,7 +86,9 @@ impl Refresh {
             store.refresh_ranks(source.id(), &self.tokens, judge, all, now).await
         } else {
             let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Whole);
-            store.write_tokens(source.id(), &self.tokens, judge, now).await
+            let listing = store.write_tokens(source.id(), &self.tokens, judge, now).await?;
+            store.write_categories(source.id(), &self.categories).await?;
+            Ok(listing)
         }
     }
 }

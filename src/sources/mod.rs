@@ -99,6 +99,8 @@ pub struct Page {
     pub tokens: Vec<Token>,
     /// What is said of tokens besides their signals; prices and levels are among the observations.
     pub insights: Vec<(TokenId, Insight)>,
+    /// Their categories, where the endpoint names them.
+    pub categories: Vec<(TokenId, String)>,
     /// The answer was "Data not found": empty, not an error (`rules.md` 2.7).
     pub not_found: bool,
     /// The source's own id of the request, for the log.

@@ -10,6 +10,7 @@
 mod activity;
 mod audit;
 mod buttons;
+mod categories;
 mod changes;
 mod composing;
 mod compositions;

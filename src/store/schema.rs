@@ -1,7 +1,8 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, buttons, changes, composing, compositions, dead_letters, deep_links, delivering, destinations,
+    Store, StoreResult, activity, audit, buttons, categories, changes, composing, compositions, dead_letters, deep_links, delivering,
+    destinations,
     dialect::{on_db, per_db},
     directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
     scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace, transfer,
@@ -14,6 +15,7 @@ const STATEMENTS: &[&[&str]] = &[
     activity::STATEMENTS,
     audit::STATEMENTS,
     buttons::STATEMENTS,
+    categories::STATEMENTS,
     changes::STATEMENTS,
     composing::STATEMENTS,
     dead_letters::STATEMENTS,
@@ -50,6 +52,7 @@ const STATEMENTS: &[&[&str]] = &[
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[
     buttons::PAIRS,
+    categories::PAIRS,
     changes::PAIRS,
     composing::PAIRS,
     compositions::PAIRS,

@@ -68,7 +68,7 @@ on_both!(history_says_how_the_tokens_calls_did, |db| async move {
     Automated data, not investment advice.
     https://app.tokenmetrics.com/en/solana
     ");
-    // Too few of its own: those of all tokens, and how many its own are.
+    // Too few of its own: those of its category, and how many its own are.
     assert_snapshot!(app.say(PERSON, PERSON, "/history btc").await, @"
     🔴 BTC (Bitcoin) daily: bearish since 21 Nov 2026
     Bearish for less than a day. 3 changes so far, the newest first:
@@ -76,7 +76,7 @@ on_both!(history_says_how_the_tokens_calls_did, |db| async move {
     22 Jun 2026: bullish → bearish
     20 Jun 2026: bearish → bullish
     As of the call of 21 Nov 2026, seen 21 Nov 2026 06:16 UTC
-    Past daily calls, all tokens, 12 months
+    Past daily calls, tokens of the category Layer 1 (L1), 12 months
     Bullish, price higher after 1 day: 100 % of 27 (median +2.9 %); 7 days: 0 % of 27 (median −2.5 %); 30 days: 100 % of 27 (median +0.5 %)
     Bearish, price lower after 1 day: 100 % of 26 (median −1.9 %); 7 days: 0 % of 26 (median +4.2 %); 30 days: 0 % of 26 (median +2.4 %)
     BTC alone: not enough data (3 of the 20 calls that it takes).
@@ -90,13 +90,16 @@ on_both!(history_says_how_the_tokens_calls_did, |db| async move {
     22 Jun 2026: bullish → **bearish**
     20 Jun 2026: bearish → **bullish**
     As of the call of 21 Nov 2026, seen <t:1795241760:R>
-    **Past daily calls, all tokens, 12 months**
+    **Past daily calls, tokens of the category Layer 1 (L1), 12 months**
     Bullish, price higher after 1 day: 100 % of 27 (median +2.9 %); 7 days: 0 % of 27 (median −2.5 %); 30 days: 100 % of 27 (median +0.5 %)
     Bearish, price lower after 1 day: 100 % of 26 (median −1.9 %); 7 days: 0 % of 26 (median +4.2 %); 30 days: 0 % of 26 (median +2.4 %)
     BTC alone: not enough data (3 of the 20 calls that it takes).
     Automated data, not investment advice.
     https://app.tokenmetrics.com/en/bitcoin
     ");
+    // Of a token without a category those of all; so they are where a category says nothing.
+    let said = app.say(PERSON, PERSON, "/history xrp").await;
+    assert!(said.contains("Past daily calls, all tokens, 12 months") && said.contains("XRP alone: not enough data (0 of"), "{said}");
     // Nothing of a kind is nothing to speak of.
     let said = app.say(PERSON, PERSON, "/history sol grade").await;
     assert!(!said.contains("Past"), "{said}");

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum ScorecardPhrase {
     /// The heading above the records of all tokens together.
     Head { kind: Kind },
+    /// The heading above those of the tokens of a category.
+    HeadIn { category: String, kind: Kind },
     /// The heading above those of one.
     HeadOf { symbol: String, kind: Kind },
     /// Too few calls of one token.
@@ -41,6 +43,9 @@ impl ScorecardPhrase {
         match self {
             Self::Head { kind } => {
                 out.strong(format!("Past {}, all tokens, 12 months", signals(*kind)));
+            }
+            Self::HeadIn { category, kind } => {
+                out.strong(format!("Past {}, tokens of the category {category}, 12 months", signals(*kind)));
             }
             Self::HeadOf { symbol, kind } => {
                 out.strong(format!("Past {} of {symbol}, 12 months", signals(*kind)));

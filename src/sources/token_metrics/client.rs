@@ -202,6 +202,8 @@ fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &Header
     let request_id = ["x-request-id", "x-amzn-requestid", "cf-ray"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
     let (observations, set_aside) =
         endpoint::kind_of(call.endpoint).map(|kind| wire::read_rows(version, kind, &body.rows)).unwrap_or_default();
+    let is_list = call.endpoint == endpoint::TOKENS;
+    let categories = body.rows.iter().filter(|_| is_list).filter_map(|row| wire::read_category(version, row)).collect();
     Page {
         rows: body.rows.len(),
         observations,
@@ -209,6 +211,7 @@ fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &Header
         fields: shape::count(version, call.endpoint, &body.rows),
         tokens,
         insights: read_insights(version, call.endpoint, &body.rows),
+        categories,
         not_found: body.is_not_found(),
         request_id: request_id.map(|id| id.chars().take(64).collect()),
     }

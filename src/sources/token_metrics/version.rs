@@ -59,6 +59,7 @@ pub(super) struct Keys {
     /// Volatility, Sharpe ratio, drawdown.
     pub(super) risk: [&'static str; 3],
     pub(super) prediction: &'static str,
+    pub(super) categories: &'static str,
     pub(super) grade: GradedKeys,
     pub(super) fundamental: GradedKeys,
 }
@@ -92,6 +93,7 @@ const V2: Keys = Keys {
     levels: "HISTORICAL_RESISTANCE_SUPPORT_LEVELS",
     risk: ["VOLATILITY", "SHARPE", "MAX_DRAWDOWN"],
     prediction: "PRICE_PREDICTION",
+    categories: "CATEGORY_LIST",
     grade: GradedKeys { label: "TM_GRADE_SIGNAL", grade: "TM_GRADE", scores: None },
     fundamental: GradedKeys {
         label: "FUNDAMENTAL_GRADE_CLASS",
@@ -122,6 +124,7 @@ const V3: Keys = Keys {
     levels: "historical_resistance_support_levels",
     risk: ["volatility", "sharpe", "max_drawdown"],
     prediction: "price_prediction",
+    categories: "category_list",
     grade: GradedKeys { label: "tm_grade_signal", grade: "tm_grade", scores: None },
     fundamental: GradedKeys {
         label: "fundamental_grade_class",

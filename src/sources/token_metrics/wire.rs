@@ -154,6 +154,15 @@ pub fn read_token(version: Version, row: &Value<'_>) -> Option<Token> {
     Some(Token { id, symbol, name, rank: None, link })
 }
 
+/// The first category of a token in the list of tokens, where it has one.
+pub(super) fn read_category(version: Version, row: &Value<'_>) -> Option<(TokenId, String)> {
+    let keys = version.keys();
+    let Value::List(categories) = row.get(keys.categories)? else { return None };
+    let named =
+        categories.iter().find_map(|category| category.get("category_name")?.as_str().map(clean_name).filter(|name| !name.is_empty()));
+    Some((token_id(keys, row)?, named?))
+}
+
 /// Where to read more (`rules.md` 3.10): the API's own link where it leads somewhere, else one made of the slug.
 fn link(url: Option<&str>, slug: Option<&str>) -> Option<String> {
     let own = url.and_then(|url| {
@@ -289,6 +298,19 @@ mod tests {
         assert_eq!(aside.iter().map(|row| row.token.map(|id| id.0)).collect::<Vec<_>>(), [Some(1), Some(2), None, None]);
         assert!(aside.iter().all(|row| row.reason == SetAsideReason::Unreadable));
         assert_eq!(aside[0].data_time, Timestamp::parse("2026-11-21"));
+    }
+
+    #[test]
+    fn a_category_is_the_first_that_has_a_name() {
+        let of = |list: Json| read_category(Version::V2, &value(&json!({"TOKEN_ID": 7, "CATEGORY_LIST": list}).to_string()));
+        let named = |name: &str| json!({"category_id": 1, "category_name": name});
+        assert_eq!(
+            of(json!([{"category_id": 1}, null, named(" Layer\u{202e} 1 "), named("PoW")])),
+            Some((TokenId(7), "Layer 1".to_owned()))
+        );
+        for odd in [json!([]), json!(null), json!("Layer 1"), json!([named("\u{200b}")]), json!([{"category_name": 1}])] {
+            assert_eq!(of(odd.clone()), None, "{odd}");
+        }
     }
 
     #[test]

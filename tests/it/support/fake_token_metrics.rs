@@ -454,9 +454,17 @@ fn predicted(inner: &Inner, id: i64, market: f64, cases: &[[f64; 4]]) -> Value {
 }
 
 fn listed(token: &TokenRow) -> Value {
+    // XRP is in none.
+    let categories = match token.id {
+        3375 | 3306 | 3988 => json!([
+            {"category_id": 12, "category_slug": "layer-1", "category_name": "Layer 1 (L1)"},
+            {"category_id": 40, "category_slug": "pow", "category_name": "Proof of Work (PoW)"},
+        ]),
+        _ => json!([]),
+    };
     json!({
         "TOKEN_ID": token.id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol,
-        "EXCHANGE_LIST": [{"exchange_id": "binance", "exchange_name": "Binance"}], "CATEGORY_LIST": [],
+        "EXCHANGE_LIST": [{"exchange_id": "binance", "exchange_name": "Binance"}], "CATEGORY_LIST": categories,
         "TM_LINK": format!("https://app.tokenmetrics.com/en/{}", token.name.to_lowercase().replace(' ', "-")),
     })
 }
