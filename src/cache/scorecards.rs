@@ -8,7 +8,11 @@ use crate::{
     },
     store::{SeenToken, Store, StoreResult, WeeklyWishes},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 const SOURCE: SourceId = SourceId::TokenMetrics;
@@ -27,12 +31,13 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Scorecards {
     store: Store,
-    of_many: Arc<Mutex<OfMany>>,
+    of_many: Arc<std::sync::Mutex<OfMany>>,
     moves: Arc<Mutex<Option<Kept<Moves>>>>,
 }
 
-/// Of all calls of a kind, and of those on tokens of a category.
-type OfMany = BTreeMap<(Kind, Option<String>), Kept<Scorecard>>;
+/// Of all calls of a kind, and of those on tokens of a category. Whoever asks for one that is being worked out waits for that alone.
+type OfMany = BTreeMap<(Kind, Option<String>), Place>;
+type Place = Arc<Mutex<Option<Kept<Scorecard>>>>;
 type Moves = Arc<[WeekMove]>;
 
 /// What was worked out, and when.
@@ -74,18 +79,23 @@ impl Scorecards {
         self.of_many(kind, Some(category), now).await
     }
 
+    fn place(&self, kind: Kind, category: Option<String>) -> Place {
+        let mut places = self.of_many.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry((kind, category)).or_default().clone()
+    }
+
     async fn of_many(&self, kind: Kind, category: Option<String>, now: Timestamp) -> StoreResult<Scorecard> {
-        let mut known = self.of_many.lock().await;
-        let key = (kind, category);
-        if let Some(card) = known.get(&key).and_then(|card| card.still(now)) {
+        let place = self.place(kind, category.clone());
+        let mut known = place.lock().await;
+        if let Some(card) = known.as_ref().and_then(|card| card.still(now)) {
             return Ok(card);
         }
-        let tokens = match &key.1 {
-            Some(category) => self.store.changed_tokens_in(SOURCE, kind, category).await?,
+        let tokens = match category {
+            Some(category) => self.store.changed_tokens_in(SOURCE, kind, &category).await?,
             None => self.store.changed_tokens(SOURCE, kind).await?,
         };
         let card = self.work_out(kind, &tokens, now).await?;
-        known.insert(key, Kept { at: now, value: card });
+        *known = Some(Kept { at: now, value: card });
         Ok(card)
     }
 
@@ -104,12 +114,12 @@ impl Scorecards {
     pub async fn renew(&self, now: Timestamp) -> StoreResult<()> {
         let kinds = self.store.weekly_kinds().await?;
         for kind in &kinds {
-            let key = (*kind, None);
-            let is_known = self.of_many.lock().await.get(&key).is_some_and(|card| card.is_younger(RENEWED, now));
+            let place = self.place(*kind, None);
+            let is_known = place.lock().await.as_ref().is_some_and(|card| card.is_younger(RENEWED, now));
             if !is_known {
                 let tokens = self.store.changed_tokens(SOURCE, *kind).await?;
                 let value = self.work_out(*kind, &tokens, now).await?;
-                self.of_many.lock().await.insert(key, Kept { at: now, value });
+                *place.lock().await = Some(Kept { at: now, value });
             }
         }
         let are_known = self.moves.lock().await.as_ref().is_some_and(|moves| moves.is_younger(RENEWED, now));

@@ -91,7 +91,7 @@ fn told(answers: &BTreeMap<Facet, Answer>, now: Timestamp) -> Vec<InsightPhrase>
         let as_of = Some(*at).filter(|at| is_dated(*facet, now.since(*at)));
         match insight {
             Some(Insight::Price(at_price)) => {
-                lines.push(price(*at_price, levels.map(|levels| Near::to(*at_price, levels)), *at, now));
+                lines.push(price(*at_price, levels.map(|levels| Near::to(*at_price, levels.iter())), *at, now));
             }
             Some(Insight::Risk(risk)) => lines.push(InsightPhrase::Risk { risk: *risk, as_of }),
             Some(Insight::Scenarios(scenarios)) => {

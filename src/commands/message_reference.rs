@@ -8,10 +8,21 @@ const LONGEST: usize = 20;
 /// Which message is meant. It says nothing about whether there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MessageReference {
-    /// The chat, where the link names it and its number means nothing without (Telegram).
-    chat: Option<Address>,
+    /// Telegram numbers messages by chat.
+    chat: Named,
     /// What the platform calls it.
     pub(super) id: String,
+}
+
+/// Which chat a message is said to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Named {
+    /// That in which it is asked, whichever that is.
+    Here,
+    /// This one.
+    Chat(Address),
+    /// The one of this public name (Telegram).
+    Public(String),
 }
 
 impl MessageReference {
@@ -20,17 +31,19 @@ impl MessageReference {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if is_number(text) {
-            return Some(Self { chat: None, id: text.to_owned() });
+            return Some(Self { chat: Named::Here, id: text.to_owned() });
         }
         let link = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
         let link = link.split_once(['?', '#']).map_or(link, |(link, _)| link);
         let parts: Vec<&str> = link.split('/').collect();
         let (chat, id) = match parts.as_slice() {
-            [host, "channels", _, channel, id] if is_discord(host) && is_number(channel) => (None, *id),
+            [host, "channels", _, channel, id] if is_discord(host) && is_number(channel) => (Named::Here, *id),
             ["t.me" | "telegram.me", "c", chat, id] | ["t.me" | "telegram.me", "c", chat, _, id] if is_number(chat) => {
-                (Some(Address::new(Platform::Telegram, format!("-100{chat}"))), *id)
+                (Named::Chat(Address::new(Platform::Telegram, format!("-100{chat}"))), *id)
             }
-            ["t.me" | "telegram.me", name, id] | ["t.me" | "telegram.me", name, _, id] if *name != "c" => (None, *id),
+            ["t.me" | "telegram.me", name, id] | ["t.me" | "telegram.me", name, _, id] if *name != "c" => {
+                (Named::Public((*name).to_owned()), *id)
+            }
             _ => return None,
         };
         is_number(id).then(|| Self { chat, id: id.to_owned() })
@@ -41,9 +54,16 @@ impl MessageReference {
         word.contains("://") || word.starts_with("t.me/")
     }
 
-    /// Whether it may be one of this chat.
-    pub(super) fn is_of(&self, chat: &Address) -> bool {
-        self.chat.as_ref().is_none_or(|named| named.platform == chat.platform && named.chat == chat.chat)
+    /// Whether it may be one of this chat, which was `called` so, if it was: nothing else says which public name is whose.
+    pub(super) fn is_of(&self, chat: &Address, called: Option<&str>) -> bool {
+        match &self.chat {
+            Named::Here => true,
+            Named::Chat(named) => named.platform == chat.platform && named.chat == chat.chat,
+            Named::Public(name) => {
+                let is_it = |called: &str| called.strip_prefix('@').is_some_and(|called| called.eq_ignore_ascii_case(name));
+                chat.platform == Platform::Telegram && called.is_some_and(is_it)
+            }
+        }
     }
 }
 
@@ -60,6 +80,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_public_name_is_that_of_the_chat_that_was_called_so() {
+        let read = MessageReference::parse("https://t.me/News/7").unwrap();
+        let telegram = Address::new(Platform::Telegram, "-1001234");
+        for (called, is_there) in [("@news", true), ("@News", true), ("@new", false), ("news", false), ("-1001234", false)] {
+            assert_eq!(read.is_of(&telegram, Some(called)), is_there, "{called}");
+        }
+        assert!(!read.is_of(&Address::new(Platform::Discord, "34"), Some("@news")));
+    }
+
+    #[test]
     fn numbers_and_links_name_a_message() {
         let telegram = Address::new(Platform::Telegram, "-1001234");
         for (text, id, is_there) in [
@@ -69,10 +99,11 @@ mod tests {
             ("https://t.me/c/1234/7", "7", true),
             ("t.me/c/1234/5/7?single", "7", true),
             ("https://t.me/c/1235/7", "7", false),
-            ("https://t.me/news/7", "7", true),
+            ("https://t.me/news/7", "7", false),
+            ("https://t.me/news/5/7", "7", false),
         ] {
             let read = MessageReference::parse(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((read.id.as_str(), read.is_of(&telegram)), (id, is_there), "{text}");
+            assert_eq!((read.id.as_str(), read.is_of(&telegram, None)), (id, is_there), "{text}");
         }
         for bad in [
             "",

@@ -21,6 +21,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use tokio::{sync::OwnedSemaphorePermit, task::JoinError};
 
 /// So far back is looked.
 const DAYS: u32 = 30;
@@ -58,6 +59,8 @@ impl Desk {
 
     /// What it would have sent, a line each.
     async fn would_have_sent(&self, order: &SubscribeOrder, settings: Settings) -> Result<Vec<Phrase>, Stop> {
+        // Taken before anything is read: whoever waits holds nothing in memory.
+        let place = self.imagining.clone().acquire_owned().await.ok();
         let (now, zone) = (self.now(), settings.timezone);
         let meant = self.meant(&order.targets).await?;
         let oldest = self.store.oldest_row(SOURCE, order.kind, &meant[..meant.len().min(MOST_LOOKED_AT)]).await?;
@@ -79,7 +82,7 @@ impl Desk {
         let days = u32::try_from(now.since(since.max(known_since)).as_secs() / DAY.as_secs()).unwrap_or(u32::MAX).clamp(1, DAYS);
         let polls = self.polls(order.kind, &settings, since).await?;
         let order = order.clone();
-        let (messages, waiting) = self.off_the_threads(move || imagine(&settings, &order, news, &polls, now)).await;
+        let (messages, waiting) = off_the_threads(place, move || imagine(&settings, &order, news, &polls, now)).await;
         let mut lines = vec![if messages.is_empty() {
             PreviewPhrase::Nothing { days, waiting: waiting > 0 }
         } else {
@@ -106,18 +109,6 @@ impl Desk {
         Ok(polls)
     }
 
-    /// Thousands of changes take their time: they are gone through off the threads that answer, one preview at a time. What breaks there
-    /// breaks here.
-    async fn off_the_threads<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let place = self.imagining.clone().acquire_owned().await.ok();
-        let done = tokio::task::spawn_blocking(move || {
-            // The place is taken until it is done, also where nobody waits for it any more.
-            let _place = place;
-            work()
-        });
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-    }
-
     /// The tokens that these targets mean at present.
     async fn meant(&self, targets: &[Target]) -> Result<Vec<TokenId>, Stop> {
         let own = targets.iter().filter_map(|target| match target {
@@ -138,6 +129,21 @@ impl Desk {
         words.extend(given("mention").then(|| ("mention", "@role".to_owned())));
         let word = |(name, value): (&str, String)| if named { format!("{name}:{value}") } else { value };
         Ok(options::example(request, &words.into_iter().map(word).collect::<Vec<_>>().join(" ")))
+    }
+}
+
+/// Thousands of changes take their time: they are gone through off the threads that answer, one preview at a time. What breaks there breaks here.
+async fn off_the_threads<T: Send + 'static>(place: Option<OwnedSemaphorePermit>, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(move || {
+        // The place is taken until it is done, also where nobody waits for it any more.
+        let _place = place;
+        work()
+    });
+    match done.await.map_err(JoinError::try_into_panic) {
+        Ok(value) => value,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // It was not begun, because the program ends.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     Action, Request, Venue,
     desk::{Desk, Outcome, SOURCE, Stop},
     message_reference::MessageReference,
-    options::FREE_WORDS,
+    options::{CHANNEL, FREE_WORDS},
     place::{self, Place},
     signal::{Subject, follow_it},
 };
@@ -49,7 +49,9 @@ impl Desk {
     /// is asked about.
     async fn why_alert(&self, request: &Request, readable: &[Address]) -> Result<Option<Card>, Stop> {
         let Some(asked) = asked(request)? else { return Ok(None) };
-        let mut traces = self.traces(asked, readable).await?;
+        let called = request.invocation.options.get(CHANNEL).map(String::as_str);
+        let mut traces = self.traces(asked, readable, called).await?;
+        let all = told(&traces);
         let names_token = ["token", FREE_WORDS].iter().any(|name| request.invocation.options.contains_key(*name));
         if names_token {
             let Subject { token, .. } = self.subject(request, EXAMPLE).await?;
@@ -59,18 +61,18 @@ impl Desk {
             [] if names_token => Ok(None),
             [] => Err(Stop::with_example(RefusalPhrase::NoSuchAlert, EXAMPLE)),
             [one] => Ok(Some(alert_card(one))),
-            several => Ok(Some(message_card(several))),
+            several => Ok(Some(message_card(several, if names_token { several.len() } else { all }))),
         }
     }
 
-    async fn traces(&self, asked: Asked, readable: &[Address]) -> StoreResult<Vec<AlertTrace>> {
+    async fn traces(&self, asked: Asked, readable: &[Address], called: Option<&str>) -> StoreResult<Vec<AlertTrace>> {
         match asked {
             Asked::Alert(alert) => {
                 let trace = self.store.trace_of_alert(alert).await?;
                 Ok(trace.into_iter().filter(|trace| readable.iter().any(|chat| is_same_chat(chat, &trace.address))).collect())
             }
             Asked::Message(message) => {
-                for chat in readable.iter().filter(|chat| message.is_of(chat)) {
+                for chat in readable.iter().filter(|chat| message.is_of(chat, called)) {
                     let traces = self.store.traces_of_message(chat, &message.id, MOST_READ).await?;
                     if !traces.is_empty() {
                         return Ok(traces);
@@ -149,14 +151,21 @@ fn alert_card(trace: &AlertTrace) -> Card {
     card(title(&trace.change, label, None), lines, trace.link.clone())
 }
 
-/// The ways of several alerts until they were one message, and what became of that.
-fn message_card(traces: &[AlertTrace]) -> Card {
+/// How many alerts the message tells: where so many are read, there may be more.
+fn told(traces: &[AlertTrace]) -> usize {
+    let message = traces.last().filter(|_| traces.len() >= MOST_READ as usize).and_then(|trace| trace.alert.message.as_ref());
+    let counted = message.and_then(|message| usize::try_from(message.alerts).ok()).unwrap_or_default();
+    counted.max(traces.len())
+}
+
+/// The ways of several alerts until they were one message, and what became of that. It tells so many `changes`; not all may be read.
+fn message_card(traces: &[AlertTrace], changes: usize) -> Card {
     let mut lines: Vec<_> = traces.iter().take(MOST_SHOWN).map(part).collect();
-    let more = traces.len().saturating_sub(MOST_SHOWN);
+    let more = changes.saturating_sub(MOST_SHOWN);
     lines.extend((more > 0).then_some(WhyPhrase::More { changes: more }));
     let message = traces.last().and_then(|trace| trace.alert.message.as_ref());
     lines.extend(message.iter().flat_map(|message| of_message(&TracedMessage { alerts: 1, ..(*message).clone() })));
-    card(WhyPhrase::Message { changes: traces.len() }, lines, None)
+    card(WhyPhrase::Message { changes }, lines, None)
 }
 
 fn part(trace: &AlertTrace) -> WhyPhrase {

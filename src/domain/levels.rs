@@ -47,9 +47,9 @@ pub struct Near {
 
 impl Near {
     /// Those of these levels that are next to a price; one that it stands on is support.
-    pub fn to(price: f64, levels: &[Level]) -> Self {
-        let on = |is_below: bool| levels.iter().map(|level| level.at).filter(move |at| (*at <= price) == is_below);
-        Self { support: on(true).max_by(f64::total_cmp), resistance: on(false).min_by(f64::total_cmp) }
+    pub fn to<'a>(price: f64, levels: impl Iterator<Item = &'a Level>) -> Self {
+        let (below, above): (Vec<f64>, Vec<f64>) = levels.map(|level| level.at).partition(|at| *at <= price);
+        Self { support: below.into_iter().max_by(f64::total_cmp), resistance: above.into_iter().min_by(f64::total_cmp) }
     }
 }
 
@@ -61,11 +61,7 @@ impl Levels {
 
     /// The levels next to another price.
     pub fn near_to(&self, price: f64) -> Near {
-        let levels = || self.sides.iter().map(|(level, _)| level.at);
-        Near {
-            support: levels().filter(|at| *at <= price).max_by(f64::total_cmp),
-            resistance: levels().filter(|at| *at > price).min_by(f64::total_cmp),
-        }
+        Near::to(price, self.sides.iter().map(|(level, _)| level))
     }
 
     /// The levels next to the price, each as the side that it counts as.

@@ -26,7 +26,7 @@ const SUMMARY_FROM: usize = 4;
 const HOUR: Duration = Duration::from_secs(3600);
 const MENTION_PAUSE: Duration = Duration::from_secs(600);
 /// When it is looked again whether the last digest has arrived, or what a poll changed has.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The net result of one token and kind.
 struct Entry {

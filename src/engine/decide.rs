@@ -2,7 +2,7 @@
 //!
 //! Direction, exclusion and unsubscription are looked at again by `engine::compose`, which sees what became of the wish meanwhile.
 
-use super::{digest::next_digest, quiet::quiet_for};
+use super::{compose::LOOK_AGAIN, digest::next_digest, quiet::quiet_for};
 use crate::domain::{
     Candidate, Change, Confirmation, Decision, Drawn, Lane, Nature, Reason, Settings, Stance, Target, Timestamp, Timing, Told, Wish,
 };
@@ -62,6 +62,8 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
     let is_news = change.nature == Nature::Turned && change.timing == Timing::Fresh;
     let unconfirmed = confirmed_at(candidate.settings.confirmation, change.detected_at).filter(|(until, _)| is_news && *until > now);
     if let Some((until, reason)) = unconfirmed {
+        // A poll may have come while this was fanned out: it is counted as soon as this is composed.
+        let until = if reason == Reason::MorePolls { until.min(now + LOOK_AGAIN) } else { until };
         return Some(Decision::Hold { until, reason });
     }
     if let Some(until) = cooldown_end(told, &candidate.settings).filter(|until| *until > now) {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// A token is gone when so many full lists running do not name it.
 const LISTS_MISSED: u32 = 2;
+/// So many full lists running are believed even where they are doubted: otherwise all lists after a real purge would be doubted for ever.
+const DOUBTED_LISTS_MISSED: u32 = 4;
 /// A list that lacks or renames more than so many tokens, and more than a tenth of them, is a mistake of whoever wrote it.
 const MOST_AT_ONCE: usize = 20;
 
@@ -15,13 +17,14 @@ pub fn compare(known: &[Listed], tokens: &[Token], reading: Reading) -> Listing 
     tokens.iter().for_each(|token| {
         named.entry(token.id).or_insert(token);
     });
-    let (mut out, mut renamed) = (Listing { reading, ..Listing::default() }, Vec::new());
+    let mut out = Listing { reading, ..Listing::default() };
+    let (mut missed, mut relisted, mut renamed) = (Vec::new(), Vec::new(), Vec::new());
     for before in known {
         match named.get(&before.token) {
             Some(token) => {
                 let (symbol, was) = (token.symbol.to_uppercase(), before.symbol.to_uppercase());
                 if before.is_delisted {
-                    out.news.push((before.token, TokenNews::Relisted));
+                    relisted.push((before.token, TokenNews::Relisted));
                 } else if symbol != was && before.former.as_ref() != Some(&symbol) {
                     // Back to the symbol before is no news: two lists that disagree would tell it every day.
                     renamed.push((before.token, TokenNews::Renamed { from: before.symbol.clone() }));
@@ -30,24 +33,27 @@ pub fn compare(known: &[Listed], tokens: &[Token], reading: Reading) -> Listing 
                     out.renamed.push((before.token, was));
                 }
             }
-            None if reading == Reading::Whole && before.was_listed && !before.is_delisted => {
-                out.missed.push(before.token);
-                if before.missed + 1 >= LISTS_MISSED {
-                    out.delisted.push(before.token);
-                }
-            }
+            None if reading == Reading::Whole && before.was_listed && !before.is_delisted => missed.push(before),
             None => {}
         }
     }
     let listed = known.iter().filter(|token| token.was_listed && !token.is_delisted).count();
     let are_too_many = |count: usize, of: usize| count > MOST_AT_ONCE.max(of / 10);
-    if are_too_many(out.missed.len(), listed) {
-        (out.missed, out.delisted, out.is_doubted) = (Vec::new(), Vec::new(), true);
+    let are_many_renamed = are_too_many(renamed.len(), named.len());
+    out.is_doubted = are_many_renamed || are_too_many(missed.len(), listed);
+    let lists = if out.is_doubted { DOUBTED_LISTS_MISSED } else { LISTS_MISSED };
+    out.delisted = missed.iter().filter(|before| before.missed + 1 >= lists).map(|before| before.token).collect();
+    out.missed = missed.iter().map(|before| before.token).collect();
+    // So many that are back at once went by doubted lists, and nobody was told then.
+    if !are_too_many(relisted.len(), named.len()) {
+        out.news.extend(relisted);
     }
-    if are_too_many(renamed.len(), named.len()) {
-        (renamed, out.is_doubted) = (Vec::new(), true);
+    if !out.is_doubted {
+        out.news.extend(out.delisted.iter().map(|token| (*token, TokenNews::Delisted)));
     }
-    out.news.extend(out.delisted.iter().map(|token| (*token, TokenNews::Delisted)).chain(renamed));
+    if !are_many_renamed {
+        out.news.extend(renamed);
+    }
     out
 }
 
@@ -121,14 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn t2_a_list_that_lacks_a_tenth_is_doubted() {
+    fn t2_a_list_that_lacks_a_tenth_is_doubted_until_four_running_lack_the_same() {
         let mut directory = Directory::default();
         directory.read(&tokens(1..=300), Reading::Whole);
-        for _ in 0..3 {
+        for gone in [0, 0, 0, 31] {
             let listing = directory.read(&tokens(1..=269), Reading::Whole);
-            assert_eq!(listing, Listing { reading: Reading::Whole, is_doubted: true, ..Listing::default() });
+            assert_eq!((listing.is_doubted, listing.missed.len(), listing.delisted.len(), listing.news.len()), (true, 31, gone, 0));
         }
-        assert_eq!(directory.read(&tokens(1..=270), Reading::Whole).missed.len(), 30);
+        let nothing = Listing { reading: Reading::Whole, ..Listing::default() };
+        assert_eq!(directory.read(&tokens(1..=269), Reading::Whole), nothing, "believed by now");
+        assert_eq!(directory.read(&tokens(1..=300), Reading::Whole), nothing, "nobody heard that they were gone");
+        let listing = directory.read(&tokens(1..=270), Reading::Whole);
+        assert_eq!((listing.is_doubted, listing.missed.len(), listing.news.len()), (false, 30, 0));
         assert_eq!(directory.read(&tokens(1..=270), Reading::Whole).news.len(), 30);
     }
 

@@ -6,6 +6,7 @@ use crate::{
     sources::{Call, PAGE_ROWS, Page, Source},
     store::{AllTokens, Store, StoreResult},
 };
+use std::sync::OnceLock;
 
 /// A token leaves `all` when it was beyond the limit in so many refreshes running.
 const REFRESHES_OUT: u32 = 3;
@@ -18,27 +19,28 @@ pub(super) struct Refresh {
     page: u32,
     pages: u32,
     failed: bool,
+    /// The list was read to its end.
+    is_at_end: bool,
     tokens: Vec<Token>,
     categories: Vec<(TokenId, String)>,
+    /// What was committed: a poll whose end fails later ends again, and one list must not count as two.
+    written: OnceLock<Listing>,
 }
 
 impl Refresh {
     /// Of the ranks of as many tokens as `all` means, in whole pages.
     pub(super) fn ranks(all_tokens: u32) -> Self {
         let rows = u32::try_from(PAGE_ROWS).unwrap_or(u32::MAX);
-        Self {
-            feed: Feed::Ranks,
-            page: 1,
-            pages: all_tokens.div_ceil(rows).max(1),
-            failed: false,
-            tokens: Vec::new(),
-            categories: Vec::new(),
-        }
+        Self::of(Feed::Ranks, all_tokens.div_ceil(rows).max(1))
     }
 
     /// Of the full list.
     pub(super) fn full_list() -> Self {
-        Self { feed: Feed::Directory, page: 1, pages: MOST_PAGES, failed: false, tokens: Vec::new(), categories: Vec::new() }
+        Self::of(Feed::Directory, MOST_PAGES)
+    }
+
+    fn of(feed: Feed, pages: u32) -> Self {
+        Self { feed, page: 1, pages, failed: false, is_at_end: false, tokens: Vec::new(), categories: Vec::new(), written: OnceLock::new() }
     }
 
     pub(super) fn next_call(&self, source: &dyn Source) -> Option<Call> {
@@ -59,7 +61,7 @@ impl Refresh {
         self.tokens.dedup_by_key(|token| token.id);
         // A short page is the last; one that brings nothing new is the same again.
         if page.rows < PAGE_ROWS || self.tokens.len() == known {
-            self.pages = 0;
+            (self.pages, self.is_at_end) = (0, true);
         } else {
             self.page += 1;
         }
@@ -75,20 +77,34 @@ impl Refresh {
         !self.failed && self.pages < self.page && !self.tokens.is_empty()
     }
 
-    /// Writes what came. Says what it meant beside what was known.
+    /// Writes what came, its tokens once however often it is called. Says what it meant beside what was known.
     ///
     /// # Errors
-    /// Where the database fails: the old directory stands.
+    /// Where the database fails: the old directory stands, or lacks the new categories.
     pub(super) async fn write(&self, store: &Store, source: &dyn Source, all_tokens: u32, now: Timestamp) -> StoreResult<Listing> {
+        let listing = match self.written.get() {
+            Some(listing) => listing.clone(),
+            None => {
+                let listing = self.write_list(store, source, all_tokens, now).await?;
+                self.written.get_or_init(|| listing).clone()
+            }
+        };
+        if self.feed != Feed::Ranks {
+            store.write_categories(source.id(), &self.categories).await?;
+        }
+        Ok(listing)
+    }
+
+    async fn write_list(&self, store: &Store, source: &dyn Source, all_tokens: u32, now: Timestamp) -> StoreResult<Listing> {
         if self.feed == Feed::Ranks {
             let all = AllTokens { up_to: all_tokens, refreshes_out: REFRESHES_OUT };
             let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Part);
             store.refresh_ranks(source.id(), &self.tokens, judge, all, now).await
         } else {
-            let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Whole);
-            let listing = store.write_tokens(source.id(), &self.tokens, judge, now).await?;
-            store.write_categories(source.id(), &self.categories).await?;
-            Ok(listing)
+            // Of a list without an end, what comes after the last page that is read is not missing.
+            let reading = if self.is_at_end { Reading::Whole } else { Reading::Part };
+            let judge = |known: &[Listed]| compare(known, &self.tokens, reading);
+            store.write_tokens(source.id(), &self.tokens, judge, now).await
         }
     }
 }

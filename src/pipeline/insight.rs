@@ -11,6 +11,7 @@ use crate::{
     commands::InsightRequest,
     domain::{Facet, Timestamp, TokenId},
     engine::insight,
+    sources::SourceError,
     store::{Store, StoreResult},
 };
 use std::time::Duration;
@@ -76,11 +77,12 @@ impl Asker {
                 insights.keep(facet, &tokens, page.into_insights(facet), now, insight::fresh_for(facet, month));
                 refusals.answered(call.endpoint).await;
             }
-            CallEnd::Failed(error) if error.is_passing() => insights.rest(facet, clock.now() + REST),
-            CallEnd::Failed(error) => {
+            CallEnd::Failed(error @ SourceError::Refused { .. }) => {
                 refusals.refused(call.endpoint, &error, clock.now()).await;
                 insights.rest(facet, refusals.until(call.endpoint, now).unwrap_or(now));
             }
+            // Also where the request was at fault: that says nothing of what the plan includes.
+            CallEnd::Failed(_) => insights.rest(facet, clock.now() + REST),
             CallEnd::NotBefore(at) => insights.rest(facet, at),
             CallEnd::MonthUsedUp => insights.rest(facet, now + REST),
         }

@@ -8,7 +8,7 @@ use super::{
     calls::{CallEnd, Caller, Purpose},
     insight::{Asker, AskerParts},
     operators::Operators,
-    refusals::{AGAIN, Refusals},
+    refusals::Refusals,
 };
 use crate::{
     clock::SharedClock,
@@ -45,7 +45,7 @@ enum Answer {
     /// The call was made in vain.
     Failed,
     /// The source does not give this to this key or plan.
-    Refused,
+    Refused(SourceError),
     /// The month's calls are used up, or the wait would be longer than a person's patience.
     NotMade,
 }
@@ -60,8 +60,8 @@ pub struct Lookups {
     refusals: Refusals,
     /// Calls that were looked up in the last 15 minutes.
     calls: BTreeMap<(Kind, TokenId), (Timestamp, Option<CurrentCall>)>,
-    /// Kinds that the source refuses, and until when that is believed.
-    not_offered: BTreeMap<Kind, Timestamp>,
+    /// Kinds that the source refused, and by which endpoint: as long as that one is refused, not even the others are asked.
+    not_offered: BTreeMap<Kind, &'static str>,
 }
 
 impl Lookups {
@@ -130,9 +130,14 @@ impl Lookups {
         if self.is_over_limit(person, now).await? {
             return Ok(LookupResult::OverLimit);
         }
-        let page = match self.page(&self.caller.source().lookup(&wanted), now).await? {
+        let call = self.caller.source().lookup(&wanted);
+        let page = match self.page(&call, now).await? {
             Answer::Came(page) => page,
-            Answer::Failed | Answer::Refused => return self.failed(person, now, LookupResult::Unavailable).await,
+            Answer::Failed => return self.failed(person, now, LookupResult::Unavailable).await,
+            Answer::Refused(error) => {
+                self.refusals.refused_list(call.endpoint, &error, self.clock.now()).await;
+                return self.failed(person, now, LookupResult::Unavailable).await;
+            }
             Answer::NotMade => return Ok(LookupResult::Unavailable),
         };
         let tokens: Vec<Token> = page.tokens.into_iter().filter(|token| is_wanted(token, &wanted)).collect();
@@ -166,7 +171,7 @@ impl Lookups {
         if let Some((_, call)) = self.calls.get(&(kind, token)) {
             return Ok(LookupResult::Call(call.clone()));
         }
-        if self.not_offered.get(&kind).is_some_and(|until| now < *until) {
+        if self.not_offered.get(&kind).is_some_and(|endpoint| self.refusals.until(endpoint, now).is_some()) {
             return Ok(LookupResult::NotOffered);
         }
         if self.is_over_limit(person, now).await? {
@@ -175,13 +180,18 @@ impl Lookups {
         let mut collector = self.caller.source().collect(Ask { kind, tokens: BTreeMap::from([(token, None)]), now });
         let mut is_first = true;
         while let Some(call) = collector.next_call() {
-            let is_refused = self.refusals.until(call.endpoint, now).is_some();
-            match if is_refused { Answer::Refused } else { self.page(&call, now).await? } {
+            if self.refusals.until(call.endpoint, now).is_some() {
+                self.not_offered.insert(kind, call.endpoint);
+                // What cost no call does not count.
+                return if is_first { Ok(LookupResult::NotOffered) } else { self.failed(person, now, LookupResult::NotOffered).await };
+            }
+            match self.page(&call, now).await? {
                 Answer::Came(page) => collector.accept(Some(page)),
                 Answer::NotMade if is_first => return Ok(LookupResult::Unavailable),
                 Answer::Failed | Answer::NotMade => return self.failed(person, now, LookupResult::Unavailable).await,
-                Answer::Refused => {
-                    self.not_offered.insert(kind, now + AGAIN);
+                Answer::Refused(error) => {
+                    self.refusals.refused(call.endpoint, &error, self.clock.now()).await;
+                    self.not_offered.insert(kind, call.endpoint);
                     return self.failed(person, now, LookupResult::NotOffered).await;
                 }
             }
@@ -201,10 +211,7 @@ impl Lookups {
                     self.refusals.answered(call.endpoint).await;
                     return Ok(Answer::Came(page));
                 }
-                CallEnd::Failed(error @ SourceError::Refused { .. }) => {
-                    self.refusals.refused(call.endpoint, &error, self.clock.now()).await;
-                    return Ok(Answer::Refused);
-                }
+                CallEnd::Failed(error @ SourceError::Refused { .. }) => return Ok(Answer::Refused(error)),
                 CallEnd::Failed(_) => return Ok(Answer::Failed),
                 CallEnd::NotBefore(at) if at.since(since) <= PATIENCE => tokio::time::sleep(GLANCE).await,
                 CallEnd::NotBefore(_) | CallEnd::MonthUsedUp => return Ok(Answer::NotMade),

@@ -1,4 +1,5 @@
-//! Endpoints that the source refuses when people ask: not asked again for a day, and operators are told once, until they answer again.
+//! Endpoints that the source refuses when people ask: not asked again for a day, and operators are told once, until they answer again. Only
+//! refusals are remembered: any other error says nothing of what the key and the plan include.
 
 use super::operators::Operators;
 use crate::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 /// A plan may have been changed by then.
-pub(super) const AGAIN: Duration = Duration::from_secs(24 * 3600);
+const AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// The name of the notice where it is not about one endpoint: the key, or the payment.
 const ANY: &str = "endpoint-refused";
 
@@ -23,37 +24,69 @@ const ANY: &str = "endpoint-refused";
 #[derive(Clone)]
 pub(super) struct Refusals {
     operators: Operators,
-    until: Arc<Mutex<BTreeMap<&'static str, Timestamp>>>,
+    known: Arc<Mutex<BTreeMap<&'static str, Refusal>>>,
+    /// What is remembered and what was told change together: several ask at once.
+    telling: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Remembered until the endpoint answers.
+#[derive(Clone, Copy)]
+struct Refusal {
+    /// It is not asked before then.
+    until: Timestamp,
+    /// It was told under the endpoint's own name.
+    is_its_own: bool,
 }
 
 impl Refusals {
     pub(super) fn new(operators: Operators) -> Self {
-        Self { operators, until: Arc::default() }
+        Self { operators, known: Arc::default(), telling: Arc::default() }
     }
 
     /// Until when an endpoint is not asked, where it is not.
     pub(super) fn until(&self, endpoint: &str, now: Timestamp) -> Option<Timestamp> {
-        self.known().get(endpoint).copied().filter(|until| *until > now)
+        self.known().get(endpoint).map(|refusal| refusal.until).filter(|until| *until > now)
     }
 
     /// It was refused.
     pub(super) async fn refused(&self, endpoint: &'static str, error: &SourceError, now: Timestamp) {
-        self.known().insert(endpoint, now + AGAIN);
-        let is_its_own = matches!(error.trouble(), Trouble::SourcePlan | Trouble::SourceRejected);
+        let notice = NoticePhrase::EndpointRefused { endpoint: endpoint.to_owned(), problem: error.explain() };
+        self.note(endpoint, error, notice, now).await;
+    }
+
+    /// It was refused to somebody who named a token that is not known.
+    pub(super) async fn refused_list(&self, endpoint: &'static str, error: &SourceError, now: Timestamp) {
+        self.note(endpoint, error, NoticePhrase::TokensRefused { problem: error.explain() }, now).await;
+    }
+
+    async fn note(&self, endpoint: &'static str, error: &SourceError, notice: NoticePhrase, now: Timestamp) {
+        let is_its_own = error.trouble() == Trouble::SourcePlan;
         let name = if is_its_own { name(endpoint) } else { ANY.to_owned() };
-        self.operators.tell_once(&name, NoticePhrase::EndpointRefused { endpoint: endpoint.to_owned(), problem: error.explain() }).await;
+        let _turn = self.telling.lock().await;
+        self.known().insert(endpoint, Refusal { until: now + AGAIN, is_its_own });
+        self.operators.tell_once(&name, notice).await;
     }
 
     /// It answered: the next refusal is news.
     pub(super) async fn answered(&self, endpoint: &'static str) {
-        self.known().remove(endpoint);
-        for name in [name(endpoint), ANY.to_owned()] {
-            self.operators.clear(&name, None).await;
+        let _turn = self.telling.lock().await;
+        let is_over = self.forget(endpoint);
+        self.operators.clear(&name(endpoint), None).await;
+        // One that answers says nothing of those that were refused and have not answered since.
+        if is_over {
+            self.operators.clear(ANY, None).await;
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<&'static str, Timestamp>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    /// It is refused no more. Whether none is that was told under the common name.
+    fn forget(&self, endpoint: &str) -> bool {
+        let mut known = self.known();
+        known.remove(endpoint);
+        known.values().all(|refusal| refusal.is_its_own)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<&'static str, Refusal>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     destinations::{self, ensure, settings_json},
     dialect::in_transaction,
     interactions::claim,
+    token_news,
 };
 use crate::domain::{Delivery, DestinationId, Direction, Kind, Settings, SettingsChange, SourceId, Target, Threshold, Timestamp, TokenId};
 use std::collections::BTreeMap;
@@ -255,6 +256,7 @@ impl Store {
             let after = settings_json(&settings);
             sqlx::query(destinations::SET_SETTINGS).bind(destination).bind(&after).execute(&mut *tx).await?;
             sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
+            sqlx::query(token_news::LOOK_AGAIN).bind(destination).bind(None::<i64>).execute(&mut *tx).await?;
             record!(tx, &order.audit, destination, Some(before), Some(after), now);
             settings
         })

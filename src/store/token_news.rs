@@ -17,12 +17,17 @@ pub(super) const INSERT: (&str, &str) = over_rows!(
     "CROSS JOIN subscriptions s WHERE s.target = CAST(r.value ->> 0 AS TEXT) AND s.source || '' = $2
      ON CONFLICT (destination_id, source, token_id) DO UPDATE SET news = excluded.news, release_at = 0"
 );
+/// News of a destination, or of one of its tokens alone, is looked at again: what held it may have ended early.
+pub(super) const LOOK_AGAIN: &str = "UPDATE token_news SET release_at = 0
+    WHERE destination_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR token_id = CAST($2 AS BIGINT))";
 const DUE: &str =
     "SELECT n.destination_id, n.token_id, n.news, COALESCE(t.symbol, '#' || CAST(n.token_id AS TEXT)), d.settings, d.muted_until,
-        m.muted_until
+        m.muted_until, d.quarantine_reason IS NOT NULL,
+        EXISTS (SELECT 1 FROM subscriptions s
+            WHERE s.destination_id = n.destination_id AND s.target = CAST(n.token_id AS TEXT) AND s.source = n.source)
     FROM token_news n JOIN destinations d ON d.id = n.destination_id LEFT JOIN tokens t ON t.source = n.source AND t.token_id = n.token_id
     LEFT JOIN token_mutes m ON m.destination_id = n.destination_id AND m.source = n.source AND m.token_id = n.token_id
-    WHERE n.source = $1 AND n.release_at <= $2 AND d.quarantine_reason IS NULL
+    WHERE n.source = $1 AND n.release_at <= $2
     ORDER BY n.release_at, n.destination_id, n.token_id LIMIT $3";
 /// Keyed by all of the primary key, so that each row is found by it.
 const TAKE: (&str, &str) = over_rows!(
@@ -48,7 +53,7 @@ const DELISTED_AMONG: (&str, &str) = over_rows!(
     ") ORDER BY token_id"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[DUE];
+pub(super) const STATEMENTS: &[&str] = &[LOOK_AGAIN, DUE];
 pub(super) const PAIRS: &[(&str, &str)] = &[INSERT, TAKE, HOLD, ENQUEUE, DELISTED_AMONG];
 
 /// What a destination is to hear of tokens, as far as it is due.
@@ -60,8 +65,12 @@ pub struct DueNews {
     pub settings: Settings,
     /// What it is quiet about.
     pub mutes: Mutes,
+    /// It cannot be reached at present.
+    pub is_quarantined: bool,
     /// Each token with its symbol and its news.
     pub news: Vec<(TokenId, String, TokenNews)>,
+    /// News of tokens that it has no subscription to by name any more.
+    pub unwanted: Vec<(TokenId, TokenNews)>,
 }
 
 /// What becomes of it.
@@ -73,6 +82,8 @@ pub struct NewsDecision {
     pub held: Vec<(TokenId, Timestamp)>,
     /// What is told.
     pub told: Vec<(TokenId, TokenNews)>,
+    /// What is deleted, told to nobody.
+    pub dropped: Vec<(TokenId, TokenNews)>,
     /// The message that tells it, if it tells anything.
     pub body: Option<MessageBody>,
 }
@@ -85,7 +96,7 @@ fn word(news: &TokenNews) -> String {
     serde_json::to_string(news).unwrap_or_default()
 }
 
-type DueRow = (i64, i64, String, String, String, Option<i64>, Option<i64>);
+type DueRow = (i64, i64, String, String, String, Option<i64>, Option<i64>, bool, bool);
 
 impl Store {
     /// What is due, about `limit` lines of it; nothing where nothing is.
@@ -96,7 +107,7 @@ impl Store {
         let rows: Vec<DueRow> = on_db!(self.db, pool => sqlx::query_as(DUE)
             .bind(source.as_str()).bind(now.as_millis()).bind(i64::from(limit)).fetch_all(pool).await)?;
         let mut due: BTreeMap<i64, DueNews> = BTreeMap::new();
-        for (destination, token, news, symbol, settings_json, muted_until, token_muted_until) in rows {
+        for (destination, token, news, symbol, settings_json, muted_until, token_muted_until, is_quarantined, is_wanted) in rows {
             let at = |at: Option<i64>| at.map(Timestamp::from_millis);
             let news = serde_json::from_str(&news).map_err(|_| StoreError::corrupt("news of a token", &news))?;
             let token = TokenId(token);
@@ -106,11 +117,17 @@ impl Store {
                     destination: DestinationId(destination),
                     settings: settings(&settings_json)?,
                     mutes: Mutes { all: at(muted_until), ..Mutes::default() },
+                    is_quarantined,
                     news: Vec::new(),
+                    unwanted: Vec::new(),
                 }),
             };
             of_destination.mutes.tokens.extend(at(token_muted_until).map(|until| (token, until)));
-            of_destination.news.push((token, symbol, news));
+            if is_wanted {
+                of_destination.news.push((token, symbol, news));
+            } else {
+                of_destination.unwanted.push((token, news));
+            }
         }
         Ok(due.into_values().collect())
     }
@@ -121,17 +138,20 @@ impl Store {
     /// [`StoreError::Conflict`] where some of it is no longer what it was, or where the database fails: nothing was written.
     pub async fn settle_token_news(&self, source: SourceId, decisions: &[NewsDecision], now: Timestamp) -> StoreResult<()> {
         let words = [TAKE, HOLD, ENQUEUE].map(|pair| self.words(pair));
-        let told: Vec<_> =
-            decisions.iter().flat_map(|one| one.told.iter().map(|(token, news)| (one.destination, *token, word(news)))).collect();
+        let gone = |one: &NewsDecision| {
+            let rows = one.told.iter().chain(&one.dropped).map(|(token, news)| (one.destination, *token, word(news)));
+            rows.collect::<Vec<_>>()
+        };
+        let gone: Vec<_> = decisions.iter().flat_map(gone).collect();
         let held: Vec<_> =
             decisions.iter().flat_map(|one| one.held.iter().map(|(token, until)| (one.destination, *token, until.as_millis()))).collect();
         let body = |one: &NewsDecision| Some((one.destination, serde_json::to_string(one.body.as_ref()?).unwrap_or_default()));
         let messages: Vec<_> = decisions.iter().filter_map(body).collect();
         let json =
-            [serde_json::to_string(&told), serde_json::to_string(&held), serde_json::to_string(&messages)].map(Result::unwrap_or_default);
+            [serde_json::to_string(&gone), serde_json::to_string(&held), serde_json::to_string(&messages)].map(Result::unwrap_or_default);
         in_transaction!(self.db, tx => {
             let taken = sqlx::query(words[0]).bind(&json[0]).bind(source.as_str()).execute(&mut *tx).await?.rows_affected();
-            if taken != told.len() as u64 {
+            if taken != gone.len() as u64 {
                 return Err(StoreError::Conflict);
             }
             sqlx::query(words[1]).bind(&json[1]).bind(source.as_str()).execute(&mut *tx).await?;

@@ -109,13 +109,13 @@ on_both!(rows_that_cannot_be_meant_change_nothing, |db| async move {
     let text = bullish(json!({"TOKEN_ID": SOL.to_string(), "TRADING_SIGNAL": "1", "TOKEN_TREND": "1.0", "TM_TRADER_GRADE": "71.5"}));
     app.source.set_down_at(DAILY, Some(Fault::Rows(vec![text.clone(), text, row(9999, day, &json!({"DATE": null}))])));
     polls(&mut app, 2).await;
-    let told: Vec<_> =
-        heard(&app).into_iter().filter(|line| !line.ends_with("The rows of the daily feed can be understood again.")).collect();
-    assert_eq!(told, both("SOL turned bullish"));
+    // What operators hear of such rows is the business of `drift.rs`.
+    let members = |heard: Vec<String>| heard.into_iter().filter(|line| !line.starts_with("operator: ")).collect::<Vec<_>>();
+    assert_eq!(members(heard(&app)), both("SOL turned bullish"));
     app.source.set_down_at(DAILY, None);
     app.source.set_daily(SOL, day, 1, 1);
     polls(&mut app, 2).await;
-    assert_eq!(heard(&app), [""; 0]);
+    assert_eq!(members(heard(&app)), [""; 0]);
 });
 
 on_both!(a_refused_key_stops_the_feed_and_only_operators_hear_of_it, |db| async move {

@@ -186,7 +186,59 @@ on_both!(a_plan_without_an_endpoint_hides_its_line_and_operators_hear_of_it_once
     assert_eq!(rows(&app.db.url, &notices).await.len(), 2);
 });
 
-on_both!(an_endpoint_that_is_not_there_is_treated_alike, |db| async move {
+on_both!(a_refusal_in_other_words_is_told_once_while_other_endpoints_answer, |db| async move {
+    let mut app = market(db, &[]).await;
+    let refused = || Some(Fault::Status(401, r#"{"success": false, "message": "Forbidden."}"#.to_owned()));
+    app.source.set_down_at("price-prediction", refused());
+    let notices = format!("SELECT m.body FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE d.chat = '{OPERATOR}'");
+    for _ in 0..3 {
+        says(&mut app, "/signal SOL").await;
+        app.pass(24 * HOUR + MINUTE).await;
+    }
+    let asked = asked(&app);
+    assert_eq!(asked.iter().filter(|endpoint| *endpoint == "price-prediction").count(), 3, "{asked:?}");
+    assert_eq!(rows(&app.db.url, &notices).await.len(), 1, "that others answer makes it no news");
+    app.source.set_down_at("price-prediction", None);
+    assert!(says(&mut app, "/signal SOL").await.contains("moon 251.6"));
+    app.source.set_down_at("price-prediction", refused());
+    app.pass(24 * HOUR + MINUTE).await;
+    says(&mut app, "/signal SOL").await;
+    assert_eq!(rows(&app.db.url, &notices).await.len(), 2, "it had answered meanwhile");
+});
+
+on_both!(a_request_at_fault_says_nothing_of_the_plan, |db| async move {
+    let mut app = market(db, &[]).await;
+    app.source.fault("price", Fault::Status(400, r#"{"success": false, "message": "Bad request"}"#.to_owned()));
+    let said = says(&mut app, "/signal SOL").await;
+    assert!(!said.contains("Price"), "{said}");
+    let said = says(&mut app, "/signal SOL levels").await;
+    assert!(said.contains("levels: 148, support 141.25, resistance 150"), "{said}");
+    app.pass(10 * MINUTE).await;
+    let said = says(&mut app, "/signal SOL").await;
+    assert!(said.contains("Price 148"), "asked again as after any failure: {said}");
+});
+
+on_both!(a_refusal_holds_until_its_own_end_and_costs_no_look_up, |db| async move {
+    let mut app = market(db, &[]).await;
+    app.source.set_down_at("price", Some(Fault::Status(401, NOT_IN_PLAN.to_owned())));
+    says(&mut app, "/signal SOL").await;
+    app.pass(HOUR).await;
+    asked(&app);
+    let look_ups = "SELECT person FROM lookups";
+    let before = rows(&app.db.url, look_ups).await;
+    for token in ["SOL", "BTC", "ETH", "XRP", "SOL"] {
+        let said = says(&mut app, &format!("/signal {token} levels")).await;
+        assert!(said.contains("does not include price levels"), "{said}");
+    }
+    assert_eq!(rows(&app.db.url, look_ups).await, before);
+    assert!(!asked(&app).iter().any(|endpoint| endpoint == "price" || endpoint == "resistance-support"));
+    app.source.set_down_at("price", None);
+    app.pass(23 * HOUR).await;
+    let said = says(&mut app, "/signal SOL levels").await;
+    assert!(said.contains("levels: 148, support 141.25, resistance 150"), "a day after it was refused: {said}");
+});
+
+on_both!(an_endpoint_that_is_not_there_is_asked_again_as_after_any_failure, |db| async move {
     let mut app = market(db, &[]).await;
     app.source.set_down_at("quantmetrics", Some(Fault::Status(404, r#"{"success": false, "message": "Not found"}"#.to_owned())));
     for _ in 0..2 {
@@ -194,7 +246,11 @@ on_both!(an_endpoint_that_is_not_there_is_treated_alike, |db| async move {
         assert!(!said.contains("Sharpe") && said.contains("moon"), "{said}");
     }
     assert_eq!(asked(&app), ENDPOINTS);
-    assert!(heard(&app).is_empty());
+    app.source.set_down_at("quantmetrics", None);
+    app.pass(10 * MINUTE).await;
+    assert!(says(&mut app, "/signal SOL").await.contains("Sharpe"));
+    let notices = format!("SELECT m.body FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE d.chat = '{OPERATOR}'");
+    assert_eq!(rows(&app.db.url, &notices).await, [""; 0]);
 });
 
 on_both!(a_kind_that_the_plan_lacks_is_said_in_a_word, |db| async move {

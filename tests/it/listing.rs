@@ -98,6 +98,37 @@ on_both!(t2_a_list_that_lacks_too_much_makes_no_token_gone, |db| async move {
     let said = heard(&app);
     assert_eq!(said.iter().filter(|line| line.contains("lacks or renames more than a tenth of the tokens")).count(), 1, "{said:?}");
     assert!(!said.iter().any(|line| line.starts_with("person")), "{said:?}");
+    assert!(!app.say(PERSON, PERSON, "/subscriptions").await.contains("Not listed"));
+    // Four running are believed, and nobody but who asks hears of it.
+    for _ in 0..3 {
+        next_list(&mut app).await;
+    }
+    assert_eq!(told(&app), [""; 0]);
+    assert!(app.say(PERSON, PERSON, "/subscriptions").await.contains("Not listed any more by Token Metrics: T60."));
+});
+
+on_both!(t4_news_goes_when_a_mute_ends_early_and_never_to_who_left_meanwhile, |db| async move {
+    let mut app = with_operator(db, &[]).await;
+    lists(&app, ALL);
+    for person in [PERSON, SLEEPER, MUTED] {
+        app.person_subscribes(person, "SOL").await;
+    }
+    app.pass(HOUR).await;
+    lists(&app, &ALL[..2]);
+    next_list(&mut app).await;
+    app.pass(6 * DAY).await;
+    for person in [PERSON, SLEEPER, MUTED] {
+        app.say(person, person, "/mute 7d SOL").await;
+    }
+    app.pass(DAY + Duration::from_secs(60)).await;
+    assert_eq!(told(&app), [""; 0]);
+    app.say(MUTED, MUTED, "/unsubscribe SOL").await;
+    let said = app.say(MUTED, MUTED, "/mute off SOL").await;
+    assert!(!said.contains(GONE), "{said}");
+    let said = app.say(SLEEPER, SLEEPER, "/mute off SOL").await;
+    assert!(said.contains(GONE), "{said}");
+    app.pass(Duration::from_secs(60)).await;
+    assert_eq!(told(&app), [""; 0], "the first still wants quiet, the last has left");
 });
 
 on_both!(t3_subscriptions_follow_a_token_to_its_new_symbol, |db| async move {

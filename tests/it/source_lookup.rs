@@ -1,6 +1,7 @@
 //! Look-ups of what the directory lacks: counted, shared, remembered.
 
 use crate::support::{
+    community::{PERSON, texts, with_operator},
     database::{TestDb, on_both},
     fake_token_metrics::Fault,
     poller::Bench,
@@ -115,6 +116,26 @@ async fn a_failure_is_no_answer_and_is_not_remembered() {
     assert!(ids(&desk.ask("telegram:1", "not,a,symbol").await).is_empty());
     assert_eq!(bench.fake.take_seen().len(), 2);
 }
+
+on_both!(operators_hear_once_that_unknown_tokens_cannot_be_looked_up, |db| async move {
+    let mut app = with_operator(db, &[]).await;
+    texts(&app);
+    let refused = r#"{"success": false, "message": "You are not authorized to access this endpoint with your current plan."}"#;
+    app.source.set_down_at("tokens", Some(Fault::Status(401, refused.to_owned())));
+    app.source.take_seen();
+    app.telegram.with(|world| world.say(PERSON, PERSON, "/subscribe NOPE"));
+    app.step().await;
+    let told = texts(&app);
+    let by = |who: &str| told.iter().filter(|(reader, _)| reader == who).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
+    assert!(by("person").contains("Please try again later"), "{told:?}");
+    let notice = by("operator");
+    assert!(notice.contains("Tokens that are not in my list cannot be looked up: ") && notice.contains("401"), "{told:?}");
+    assert!(notice.contains("the next one is looked up all the same") && !notice.contains("/signal"), "{told:?}");
+    app.telegram.with(|world| world.say(PERSON, PERSON, "/subscribe NOPE2"));
+    app.step().await;
+    assert!(texts(&app).iter().all(|(reader, _)| reader == "person"), "once");
+    assert_eq!(app.source.take_seen().iter().filter(|seen| seen.endpoint == "tokens").count(), 2, "asked again at once");
+});
 
 on_both!(a_failure_counts_as_it_costs_a_call, |db| async move {
     let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;

@@ -51,7 +51,6 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
     SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
-    SCAN p USING INDEX polls_by_time: SELECT p.started_at, EXISTS (SELECT 1 FROM fanout_jobs f CROSS JOIN changes c WHERE c.
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
     SCAN subscriptions: SELECT json_group_array(json_array(s.kind)) FROM (SELECT DISTINCT kind FROM subscriptions WHERE deli
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)

@@ -79,6 +79,7 @@ const LEFT_BEHIND: &[(&str, &str)] = &[
     ("messages", "lease_until"),
     ("fanout_jobs", "after_destination"),
     ("tokens", "category"),
+    ("source_fields", "*"),
 ];
 
 /// Every column of every table holds the same in both: a table or column that export forgets is found here.

@@ -142,10 +142,30 @@ on_both!(a_group_reads_of_its_own_alerts_alone, |db| async move {
     app.telegram.with(|world| world.say_in_topic(GROUP, 5, OWNER, &format!("/why {link}")));
     app.step().await;
     assert_eq!(only(&app).text, said.text, "a link does the same");
+    // Members lose neither what they reply to nor what they link, whether they name its token besides or not.
+    for words in [format!("/why {link}"), format!("/why sol {link}")] {
+        app.pass(HOUR / 60).await;
+        app.telegram.with(|world| world.say_in_topic(GROUP, 5, MEMBER, &words));
+        app.step().await;
+        assert_eq!(only(&app).text, said.text, "{words}");
+    }
+    app.pass(HOUR / 60).await;
+    assert_eq!(replies(&mut app, MEMBER, &alert, "/why SOL").await.text, said.text);
+    let refused = replies(&mut app, MEMBER, &alert, "/why BTC").await;
+    assert!(refused.text.contains("only its administrators") && !refused.raw.contains("?start="), "{}", refused.text);
+    app.pass(HOUR / 60).await;
+    let of_token = replies(&mut app, OWNER, &said, "/why SOL").await.text;
+    assert!(of_token.starts_with("Why: SOL turned bullish"), "an administrator asks about the token all the same: {of_token}");
+    // Which chat has this name is not known.
+    app.pass(HOUR / 60).await;
+    app.telegram.with(|world| world.say_in_topic(GROUP, 5, MEMBER, &format!("/why https://t.me/traders/5/{}", alert.id)));
+    app.step().await;
+    assert!(only(&app).text.contains(UNKNOWN));
     for words in [format!("/why {link}"), "/why https://t.me/c/99/5".to_owned(), "/why https://example.com/1".to_owned()] {
         let refused = app.say(OWNER, OWNER, &words).await;
         assert!(refused.contains(UNKNOWN), "{words}: {refused}");
     }
+    app.pass(HOUR / 60).await;
     // In a topic everything replies to what began the topic.
     app.telegram.with(|world| {
         let began = json!({ "is_topic_message": true, "message_thread_id": 5,
@@ -176,6 +196,11 @@ on_both!(from_a_channel_it_goes_on_in_private, |db| async move {
     let by_link = |user: i64| (user, format!("/channel @news why https://t.me/news/{}", alert.id));
     let (user, words) = by_link(OWNER);
     assert!(app.say(user, user, &words).await.starts_with("Why: SOL turned bullish"));
+    for words in ["/channel @news why https://t.me/other/{}", "/channel -1009876 why https://t.me/news/{}", "/why https://t.me/news/{}"] {
+        let words = words.replace("{}", &alert.id.to_string());
+        let refused = app.say(OWNER, OWNER, &words).await;
+        assert!(refused.contains(UNKNOWN), "{words}: {refused}");
+    }
     let (user, words) = by_link(MEMBER);
     let refused = app.say(user, user, &words).await;
     assert!(refused.contains("administrators"), "{refused}");

@@ -142,14 +142,18 @@ impl Updates {
             Word::Start => Command::Help,
             Word::Channel | Word::Unknown => return self.elsewhere(said, me).await,
         };
+        let options = words::parse(command, &said.rest);
+        let named = |name: &str| options.contains_key(name);
+        // Whoever reads an alert may ask how it came.
+        let is_of_alert = command == Command::Why && (said.replies_to.is_some() || named("message"));
         let may_be_cached = match command {
             Command::Signal | Command::History | Command::Status | Command::Help => {
                 return Ok(self.ask_desk(id, said, (Standing::Member, None), command, &said.rest).await);
             }
             Command::Privacy => return self.elsewhere(said, me).await,
-            // Whoever reads an alert may ask how it came.
-            Command::Why if said.replies_to.is_some() && said.rest.is_empty() => {
-                return Ok(self.ask_desk(id, said, (Standing::Member, None), command, "").await);
+            // Where a token is named besides, it may turn out to be asked about, which is an administrator's business.
+            Command::Why if is_of_alert && !named("token") && !named("words") => {
+                return Ok(self.ask_desk(id, said, (Standing::Member, None), command, &said.rest).await);
             }
             Command::Subscriptions | Command::Why => true,
             _ => false,
@@ -160,8 +164,9 @@ impl Updates {
             Speaker::Person(user) => self.admins.standing(&self.telegram, said.chat, user, may_be_cached).await,
         };
         match standing {
-            Standing::Member => self.elsewhere(said, me).await,
-            Standing::Admin | Standing::Unknown => Ok(self.ask_desk(id, said, (standing, None), command, &said.rest).await),
+            // In private there is nothing that they reply to, and a link leads nowhere.
+            Standing::Member if !is_of_alert => self.elsewhere(said, me).await,
+            standing => Ok(self.ask_desk(id, said, (standing, None), command, &said.rest).await),
         }
     }
 
@@ -191,6 +196,10 @@ impl Updates {
         let mut options = words::parse(command, rest);
         if let (Command::Why, Some(message)) = (command, said.replies_to) {
             options.entry("message".to_owned()).or_insert_with(|| message.to_string());
+        }
+        // A link calls a channel by its public name, and the facts about a channel do not say that: only whoever typed it does.
+        if let (Command::ChannelWhy, Some(typed)) = (command, channel::typed(&said.rest)) {
+            options.insert("channel".to_owned(), typed.channel.to_owned());
         }
         let request = Request {
             key: Some(key(id)),

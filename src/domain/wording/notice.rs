@@ -33,6 +33,8 @@ pub enum NoticePhrase {
     FeedRefused { feed: Feed, problem: String },
     /// The source refuses an endpoint that people asked for: they are not told, that line is left out.
     EndpointRefused { endpoint: String, problem: String },
+    /// The source refuses to look a token up that somebody named and nobody knows.
+    TokensRefused { problem: String },
     /// Every asked token has no data for a day (1.9).
     NoCurrentData { feed: Feed },
     /// Many destinations failed at once: the platform is paused, nobody is quarantined (4.3).
@@ -99,7 +101,7 @@ impl NoticePhrase {
             }
             Self::RowsFine { feed } => out.text(format!("The rows of the {feed} feed can be understood again.")),
             Self::ListDoubted { feed } => out.text(format!(
-                "The {feed} feed lacks or renames more than a tenth of the tokens at once. That is more often a mistake of the source, so nobody is told of them, and none counts as gone, until a list looks right again."
+                "The {feed} feed lacks or renames more than a tenth of the tokens at once. That is more often a mistake of the source, so nobody is told of them, and none counts as gone, until a list looks right again or four in a row lack the same."
             )),
             Self::FeedRefused { feed, problem } => out
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
@@ -107,6 +109,9 @@ impl NoticePhrase {
                 .text(" for the cause, then restart."),
             Self::EndpointRefused { endpoint, problem } => out.text("Asked for by ").code("/signal").text(format!(
                 ", {endpoint} is not to be had: {problem}. Members are not told, what it would say is left out; it is asked again in a day."
+            )),
+            Self::TokensRefused { problem } => out.text(format!(
+                "Tokens that are not in my list cannot be looked up: {problem}. Whoever named one was asked to try again later; the next one is looked up all the same."
             )),
             Self::NoCurrentData { feed } => {
                 let what = format!("No token of the {feed} feed has had data for 24 hours: {}", Trouble::SourceNoData.cause());

@@ -202,6 +202,10 @@ impl WhyPhrase {
             Self::Held { reason, until } => {
                 out.text("Held until ").time(*until, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
             }
+            // Nobody knows when they will have shown it: the time is only when it is given up waiting for them.
+            Self::Waits { reason: Reason::MorePolls, .. } => {
+                out.text(format!("Still held, for the next polls, a week at most: {}.", because(Reason::MorePolls)));
+            }
             Self::Waits { reason, until } => {
                 out.text("Still held, until ").time(*until, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
             }
@@ -265,5 +269,21 @@ fn because(reason: Reason) -> &'static str {
         Reason::Excluded => "the token is left out of all here",
         Reason::Threshold => "the threshold had been moved or removed by then",
         Reason::Superseded => "a correction came before it was told",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::wording::Phrase;
+
+    #[test]
+    fn what_waits_for_polls_has_no_time() {
+        let waits = |reason| Phrase::from(WhyPhrase::Waits { reason, until: Timestamp::default() }).plain();
+        assert_eq!(
+            waits(Reason::MorePolls),
+            "Still held, for the next polls, a week at most: more polls have to show it first here (confirmation)."
+        );
+        assert!(waits(Reason::Muted).starts_with("Still held, until 1 Jan 1970"));
     }
 }

@@ -77,6 +77,7 @@ impl Memory {
     pub(crate) fn poll(&mut self, snapshot: &Snapshot, now: Timestamp) -> Vec<Message> {
         let states = self.states.entry(snapshot.kind).or_default();
         let (diff, verdict) = believe(states, self.unconfirmed.get(&snapshot.kind), &Lines::default(), snapshot, now);
+        let counts = snapshot.complete && verdict.kept_back.is_empty();
         match verdict.unconfirmed {
             Some(unconfirmed) => self.unconfirmed.insert(snapshot.kind, unconfirmed),
             None => self.unconfirmed.remove(&snapshot.kind),
@@ -96,7 +97,7 @@ impl Memory {
         let told = news.iter().filter(|news| news.change.timing != bellwether::domain::Timing::History);
         self.raw.extend(told.map(|news| (news.change.kind, news.change.token)));
         let hear = |(person, follower): (usize, &mut Follower)| {
-            if snapshot.complete {
+            if counts {
                 follower.polled(snapshot.kind, snapshot.started_at, now);
             }
             messages(person, follower.hear(&news, now))

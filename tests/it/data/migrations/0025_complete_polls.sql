@@ -1,0 +1,1 @@
+UPDATE polls SET complete = TRUE WHERE id = (SELECT MIN(id) FROM polls);
