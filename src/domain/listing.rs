@@ -1,6 +1,6 @@
 //! Whether the source still lists a token, and under which symbol (ARCHITECTURE.md, rules T).
 
-use super::TokenId;
+use super::{Nameless, TokenId};
 use serde::{Deserialize, Serialize};
 
 /// What is told of a token, once, to those who subscribed to it by name.
@@ -56,6 +56,8 @@ pub struct Listing {
     pub delisted: Vec<TokenId>,
     /// Tokens with another symbol, each with the one before, upper case.
     pub renamed: Vec<(TokenId, String)>,
+    /// Tokens that are known, and that the list names by their number alone: listed, and for the rest as they were.
+    pub nameless: Vec<Nameless>,
     /// What is told, one thing of a token at most.
     pub news: Vec<(TokenId, TokenNews)>,
     /// So much is missing or renamed that it is the list which is doubted.

@@ -60,6 +60,6 @@ pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, LastPolls,
 pub use theme::Theme;
 pub use threshold::{Passed, Threshold, Watched};
 pub use time::{Day, Timestamp};
-pub use token::{MAX_NAME, Token, clean_name};
+pub use token::{MAX_NAME, Nameless, Token, clean_name};
 pub use trace::{AlertTrace, Fate, Trace, TracedAlert, TracedMessage};
 pub use wall_clock::{TimeOfDay, WallClockError, Zone};

@@ -18,6 +18,15 @@ pub struct Token {
     pub link: Option<String>,
 }
 
+/// A token that a list names by its number alone: the rest of its row cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nameless {
+    /// What identifies it.
+    pub id: TokenId,
+    /// Its place by market cap, where the list is one of ranks.
+    pub rank: Option<u32>,
+}
+
 /// The most code points of a name or symbol that are kept (`rules.md` 6.5).
 pub const MAX_NAME: usize = 64;
 

@@ -1,7 +1,7 @@
 //! What a list of tokens means: which are gone, are back, or have another symbol (ARCHITECTURE.md, rules T).
 
 use super::quiet::quiet_until;
-use crate::domain::{Listed, Listing, Mutes, Reading, Settings, Timestamp, Token, TokenId, TokenNews};
+use crate::domain::{Listed, Listing, Mutes, Nameless, Reading, Settings, Timestamp, Token, TokenId, TokenNews};
 use std::collections::BTreeMap;
 
 /// A token is gone when so many full lists running do not name it.
@@ -11,21 +11,25 @@ const DOUBTED_LISTS_MISSED: u32 = 4;
 /// A list that lacks or renames more than so many tokens, and more than a tenth of them, is a mistake of whoever wrote it.
 const MOST_AT_ONCE: usize = 20;
 
-/// Compares a list with what the directory knew. Nothing that is missing from a part of the list is missing.
-pub fn compare(known: &[Listed], tokens: &[Token], reading: Reading) -> Listing {
+/// Compares a list with what the directory knew. Nothing that is missing from a part of the list is missing, and nothing that is named by its
+/// number alone.
+pub fn compare(known: &[Listed], tokens: &[Token], nameless: &[Nameless], reading: Reading) -> Listing {
     let mut named: BTreeMap<TokenId, &Token> = BTreeMap::new();
     tokens.iter().for_each(|token| {
         named.entry(token.id).or_insert(token);
     });
+    let nameless: BTreeMap<TokenId, Nameless> = nameless.iter().map(|token| (token.id, *token)).collect();
     let mut out = Listing { reading, ..Listing::default() };
     let (mut missed, mut relisted, mut renamed) = (Vec::new(), Vec::new(), Vec::new());
     for before in known {
-        match named.get(&before.token) {
-            Some(token) => {
+        let (token, by_number) = (named.get(&before.token), nameless.get(&before.token));
+        if before.is_delisted && (token.is_some() || by_number.is_some()) {
+            relisted.push((before.token, TokenNews::Relisted));
+        }
+        match (token, by_number) {
+            (Some(token), _) => {
                 let (symbol, was) = (token.symbol.to_uppercase(), before.symbol.to_uppercase());
-                if before.is_delisted {
-                    relisted.push((before.token, TokenNews::Relisted));
-                } else if symbol != was && before.former.as_ref() != Some(&symbol) {
+                if !before.is_delisted && symbol != was && before.former.as_ref() != Some(&symbol) {
                     // Back to the symbol before is no news: two lists that disagree would tell it every day.
                     renamed.push((before.token, TokenNews::Renamed { from: before.symbol.clone() }));
                 }
@@ -33,8 +37,9 @@ pub fn compare(known: &[Listed], tokens: &[Token], reading: Reading) -> Listing 
                     out.renamed.push((before.token, was));
                 }
             }
-            None if reading == Reading::Whole && before.was_listed && !before.is_delisted => missed.push(before),
-            None => {}
+            (None, Some(token)) => out.nameless.push(*token),
+            (None, None) if reading == Reading::Whole && before.was_listed && !before.is_delisted => missed.push(before),
+            (None, None) => {}
         }
     }
     let listed = known.iter().filter(|token| token.was_listed && !token.is_delisted).count();
@@ -73,8 +78,12 @@ mod tests {
 
     impl Directory {
         fn read(&mut self, tokens: &[Token], reading: Reading) -> Listing {
+            self.read_with(tokens, &[], reading)
+        }
+
+        fn read_with(&mut self, tokens: &[Token], nameless: &[Nameless], reading: Reading) -> Listing {
             let known: Vec<_> = self.0.values().cloned().collect();
-            let listing = compare(&known, tokens, reading);
+            let listing = compare(&known, tokens, nameless, reading);
             for token in tokens {
                 let before = self.0.get(&token.id);
                 let listed = Listed {
@@ -86,6 +95,9 @@ mod tests {
                     is_delisted: false,
                 };
                 self.0.insert(token.id, listed);
+            }
+            for token in &listing.nameless {
+                self.0.entry(token.id).and_modify(|listed| (listed.missed, listed.is_delisted) = (0, false));
             }
             for (token, former) in &listing.renamed {
                 self.0.entry(*token).and_modify(|listed| listed.former = Some(former.clone()));
@@ -124,6 +136,22 @@ mod tests {
         directory.read(&without, Reading::Whole);
         assert_eq!(directory.read(&tokens(1..=8), Reading::Whole), nothing);
         assert_eq!(directory.read(&without, Reading::Whole).delisted, [], "twice, but not running");
+    }
+
+    #[test]
+    fn t1_a_row_that_has_nothing_but_a_number_names_its_token() {
+        let by_number = |ids: &[i64]| ids.iter().map(|id| Nameless { id: TokenId(*id), rank: None }).collect::<Vec<_>>();
+        let mut directory = Directory::default();
+        directory.read(&tokens(1..=8), Reading::Whole);
+        for _ in 0..3 {
+            let listing = directory.read_with(&tokens(2..=8), &by_number(&[1, 2, 99]), Reading::Whole);
+            assert_eq!((listing.nameless, listing.missed, listing.news), (by_number(&[1]), vec![], vec![]), "2 has a row, 99 is not known");
+        }
+        directory.read(&tokens(2..=8), Reading::Whole);
+        assert_eq!(directory.read_with(&tokens(2..=8), &by_number(&[1]), Reading::Whole).news, []);
+        assert_eq!(directory.read(&tokens(2..=8), Reading::Whole).news, [], "twice, but not running");
+        assert_eq!(directory.read(&tokens(2..=8), Reading::Whole).news, [(TokenId(1), TokenNews::Delisted)]);
+        assert_eq!(directory.read_with(&tokens([2]), &by_number(&[1]), Reading::Part).news, [(TokenId(1), TokenNews::Relisted)]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The directory: ranks and the full list of tokens, page by page (`rules.md` 1.5 and 1.8).
 
 use crate::{
-    domain::{Feed, Listed, Listing, Reading, Timestamp, Token, TokenId},
+    domain::{Feed, Listed, Listing, Nameless, Reading, Timestamp, Token, TokenId},
     engine::listing::compare,
     sources::{Call, PAGE_ROWS, Page, Source},
     store::{AllTokens, Store, StoreResult},
 };
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 /// A token leaves `all` when it was beyond the limit in so many refreshes running.
 const REFRESHES_OUT: u32 = 3;
@@ -22,6 +22,7 @@ pub(super) struct Refresh {
     /// The list was read to its end.
     is_at_end: bool,
     tokens: Vec<Token>,
+    nameless: BTreeMap<TokenId, Nameless>,
     categories: Vec<(TokenId, String)>,
     /// What was committed: a poll whose end fails later ends again, and one list must not count as two.
     written: OnceLock<Listing>,
@@ -40,27 +41,42 @@ impl Refresh {
     }
 
     fn of(feed: Feed, pages: u32) -> Self {
-        Self { feed, page: 1, pages, failed: false, is_at_end: false, tokens: Vec::new(), categories: Vec::new(), written: OnceLock::new() }
+        Self {
+            feed,
+            page: 1,
+            pages,
+            failed: false,
+            is_at_end: false,
+            tokens: Vec::new(),
+            nameless: BTreeMap::new(),
+            categories: Vec::new(),
+            written: OnceLock::new(),
+        }
     }
 
     pub(super) fn next_call(&self, source: &dyn Source) -> Option<Call> {
         (self.page <= self.pages).then(|| if self.feed == Feed::Ranks { source.ranks(self.page) } else { source.directory(self.page) })
     }
 
-    /// What came; without a page the whole refresh has failed, for a list with a hole would push tokens out of `all`.
+    /// What came; without a page, or with a full one that names nothing, the whole refresh has failed: a list with a hole would push tokens out
+    /// of `all`.
     pub(super) fn accept(&mut self, page: Option<Page>) {
-        let Some(page) = page else {
+        let has_names = |page: &Page| page.rows < PAGE_ROWS || !page.tokens.is_empty() || !page.nameless.is_empty();
+        let Some(page) = page.filter(has_names) else {
             self.failed = true;
             self.pages = 0;
             return;
         };
-        let known = self.tokens.len();
+        let known = self.tokens.len() + self.nameless.len();
         self.tokens.extend(page.tokens);
+        page.nameless.into_iter().for_each(|token| {
+            self.nameless.entry(token.id).or_insert(token);
+        });
         self.categories.extend(page.categories);
         self.tokens.sort_by_key(|token| (token.id, token.rank));
         self.tokens.dedup_by_key(|token| token.id);
         // A short page is the last; one that brings nothing new is the same again.
-        if page.rows < PAGE_ROWS || self.tokens.len() == known {
+        if page.rows < PAGE_ROWS || self.tokens.len() + self.nameless.len() == known {
             (self.pages, self.is_at_end) = (0, true);
         } else {
             self.page += 1;
@@ -96,14 +112,15 @@ impl Refresh {
     }
 
     async fn write_list(&self, store: &Store, source: &dyn Source, all_tokens: u32, now: Timestamp) -> StoreResult<Listing> {
+        let nameless: Vec<_> = self.nameless.values().copied().collect();
         if self.feed == Feed::Ranks {
             let all = AllTokens { up_to: all_tokens, refreshes_out: REFRESHES_OUT };
-            let judge = |known: &[Listed]| compare(known, &self.tokens, Reading::Part);
+            let judge = |known: &[Listed]| compare(known, &self.tokens, &nameless, Reading::Part);
             store.refresh_ranks(source.id(), &self.tokens, judge, all, now).await
         } else {
             // Of a list without an end, what comes after the last page that is read is not missing.
             let reading = if self.is_at_end { Reading::Whole } else { Reading::Part };
-            let judge = |known: &[Listed]| compare(known, &self.tokens, reading);
+            let judge = |known: &[Listed]| compare(known, &self.tokens, &nameless, reading);
             store.write_tokens(source.id(), &self.tokens, judge, now).await
         }
     }

@@ -142,7 +142,7 @@ impl Lookups {
         };
         let tokens: Vec<Token> = page.tokens.into_iter().filter(|token| is_wanted(token, &wanted)).collect();
         if !tokens.is_empty() {
-            self.store.write_tokens(source, &tokens, |known| compare(known, &tokens, Reading::Part), self.clock.now()).await?;
+            self.store.write_tokens(source, &tokens, |known| compare(known, &tokens, &[], Reading::Part), self.clock.now()).await?;
         }
         self.store.record_lookup(source, person, &key, !tokens.is_empty(), now).await?;
         Ok(LookupResult::Found(if tokens.is_empty() { tokens } else { self.known(&wanted).await? }))

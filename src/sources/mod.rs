@@ -7,7 +7,8 @@ pub mod token_metrics;
 mod value;
 
 use crate::domain::{
-    Facet, FieldCounts, Insight, Kind, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, Values, wording::Trouble,
+    Facet, FieldCounts, Insight, Kind, Nameless, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, Values,
+    wording::Trouble,
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
@@ -95,8 +96,10 @@ pub struct Page {
     pub set_aside: Vec<SetAside>,
     /// How the fields that are read came.
     pub fields: Vec<(&'static str, FieldCounts)>,
-    /// Tokens, where the endpoint lists them.
+    /// Tokens, where the endpoint lists or names them.
     pub tokens: Vec<Token>,
+    /// Those that a list of tokens names by their number alone.
+    pub nameless: Vec<Nameless>,
     /// What is said of tokens besides their signals; prices and levels are among the observations.
     pub insights: Vec<(TokenId, Insight)>,
     /// Their categories, where the endpoint names them.

@@ -6,7 +6,7 @@ use super::{
     token_news::{self, news_json},
     token_search::ids_json,
 };
-use crate::domain::{Listed, Listing, Reading, SourceId, Timestamp, Token, TokenId};
+use crate::domain::{Listed, Listing, Nameless, Reading, SourceId, Timestamp, Token, TokenId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +54,12 @@ const KNOWN: (&str, &str) = json_list!(
     "token_id, symbol, former_key, listed_at IS NOT NULL, COALESCE(lists_missed, 0), delisted_at IS NOT NULL",
     "FROM tokens WHERE source = $1"
 );
+/// A row with nothing but a number: what is known of the token stays.
+const NAMELESS: (&str, &str) = over_rows!(
+    "UPDATE tokens SET market_rank = COALESCE(CAST(r.value ->> 1 AS BIGINT), market_rank), listed_at = COALESCE($3, listed_at),
+        lists_missed = NULL, delisted_at = NULL FROM",
+    " WHERE tokens.source = $2 AND tokens.token_id = CAST(r.value ->> 0 AS BIGINT)"
+);
 const MISSED: (&str, &str) = over_rows!(
     "UPDATE tokens SET lists_missed = COALESCE(lists_missed, 0) + 1
      WHERE source = $2 AND token_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
@@ -67,7 +73,7 @@ const COUNT: &str = "SELECT COUNT(*) FROM tokens WHERE source = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[FORGET_RANKS, REFRESH_ALL, COUNT];
 pub(super) const PAIRS: &[(&str, &str)] =
-    &[(UPSERT_SQLITE, UPSERT_POSTGRES), (LEARN_LINKS_SQLITE, LEARN_LINKS_POSTGRES), KNOWN, MISSED, DELISTED];
+    &[(UPSERT_SQLITE, UPSERT_POSTGRES), (LEARN_LINKS_SQLITE, LEARN_LINKS_POSTGRES), KNOWN, NAMELESS, MISSED, DELISTED];
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -119,6 +125,11 @@ fn json(tokens: &[Token], renamed: &[(TokenId, String)]) -> String {
     serde_json::to_string(&rows.into_values().collect::<Vec<_>>()).unwrap_or_default()
 }
 
+fn nameless_json(tokens: &[Nameless]) -> String {
+    let rows: Vec<_> = tokens.iter().map(|token| (token.id, token.rank)).collect();
+    serde_json::to_string(&rows).unwrap_or_default()
+}
+
 /// What `all` means after ranks were refreshed.
 #[derive(Clone, Copy, Debug)]
 pub struct AllTokens {
@@ -131,7 +142,8 @@ pub struct AllTokens {
 /// Writes a list in a transaction, with what it means beside what was known, and leaves behind what is to be told of that.
 macro_rules! write_list {
     ($store:ident, $tx:ident, $source:expr, $tokens:expr, $judge:expr, $now:expr) => {{
-        let words = [KNOWN, (UPSERT_SQLITE, UPSERT_POSTGRES), MISSED, DELISTED, token_news::INSERT].map(|pair| $store.words(pair));
+        let words =
+            [KNOWN, (UPSERT_SQLITE, UPSERT_POSTGRES), NAMELESS, MISSED, DELISTED, token_news::INSERT].map(|pair| $store.words(pair));
         let known: String = sqlx::query_scalar(words[0]).bind($source.as_str()).fetch_one(&mut *$tx).await?;
         let known: Vec<Listed> = list(&known)?.into_iter().map(|row: KnownRow| row.into()).collect();
         let listing: Listing = $judge(&known);
@@ -143,13 +155,16 @@ macro_rules! write_list {
             .bind(listed_at)
             .execute(&mut *$tx)
             .await?;
+        if !listing.nameless.is_empty() {
+            sqlx::query(words[2]).bind(nameless_json(&listing.nameless)).bind($source.as_str()).bind(listed_at).execute(&mut *$tx).await?;
+        }
         if !listing.missed.is_empty() {
-            sqlx::query(words[2]).bind(ids_json(&listing.missed)).bind($source.as_str()).execute(&mut *$tx).await?;
-            let delisted = sqlx::query(words[3]).bind(ids_json(&listing.delisted)).bind($source.as_str()).bind($now.as_millis());
+            sqlx::query(words[3]).bind(ids_json(&listing.missed)).bind($source.as_str()).execute(&mut *$tx).await?;
+            let delisted = sqlx::query(words[4]).bind(ids_json(&listing.delisted)).bind($source.as_str()).bind($now.as_millis());
             delisted.execute(&mut *$tx).await?;
         }
         if !listing.news.is_empty() {
-            sqlx::query(words[4]).bind(news_json(&listing.news)).bind($source.as_str()).execute(&mut *$tx).await?;
+            sqlx::query(words[5]).bind(news_json(&listing.news)).bind($source.as_str()).execute(&mut *$tx).await?;
         }
         listing
     }};

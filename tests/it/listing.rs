@@ -4,7 +4,7 @@ use crate::support::{
     app::TestApp,
     audience::{HOUR, text},
     commands::rows,
-    community::{BTC, ETH, PERSON, SOL, heard, with_operator},
+    community::{BTC, ETH, PERSON, SOL, heard, today, with_operator},
     database::on_both,
 };
 use insta::assert_snapshot;
@@ -82,6 +82,40 @@ on_both!(t1_whoever_named_a_token_hears_once_that_it_is_gone_and_once_that_it_is
     assert_eq!(told(&app), back);
     assert!(!app.say(PERSON, PERSON, "/subscriptions").await.contains("Not listed"));
     assert_eq!(rows(&app.db.url, "SELECT symbol FROM tokens WHERE delisted_at IS NOT NULL AND symbol = 'SOL'").await, [""; 0]);
+});
+
+on_both!(t1_a_row_without_a_symbol_names_its_token_and_a_signal_does_not, |db| async move {
+    let known =
+        "SELECT symbol || ' ' || market_rank || ' ' || (CASE WHEN in_all THEN 'in all' ELSE '' END) FROM tokens WHERE token_id = 3988";
+    let mut app = with_operator(db, &[]).await;
+    lists(&app, ALL);
+    app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.person_subscribes(PERSON, "SOL").await;
+    app.pass(DAY + HOUR).await;
+    // Twice running there is a row of it, of which only the number can be read.
+    lists(&app, &[ALL[0], ALL[1], (SOL, " ", "Solana")]);
+    for _ in 0..3 {
+        next_list(&mut app).await;
+    }
+    assert_eq!(told(&app), [""; 0]);
+    assert_eq!(rows(&app.db.url, known).await, ["SOL 3 in all"], "it keeps the place that its row has");
+
+    lists(&app, &ALL[..2]);
+    next_list(&mut app).await;
+    next_list(&mut app).await;
+    assert_eq!(told(&app), [format!("person: {GONE}")]);
+    // A call of it is no list that names it.
+    for (stance, calls) in [(-1, 0), (1, 1)] {
+        app.source.set_daily(SOL, &today(&app), stance, stance);
+        app.pass(DAY).await;
+        assert_eq!(told(&app).len(), calls);
+    }
+    assert!(app.say(PERSON, PERSON, "/subscriptions").await.contains("Not listed any more by Token Metrics: SOL."));
+
+    lists(&app, &[ALL[0], ALL[1], (SOL, "", "Solana")]);
+    app.pass(DAY + Duration::from_secs(60)).await;
+    assert_eq!(told(&app), ["person: SOL is listed again by Token Metrics. The subscription goes on."]);
+    assert!(!app.say(PERSON, PERSON, "/subscriptions").await.contains("Not listed"));
 });
 
 on_both!(t2_a_list_that_lacks_too_much_makes_no_token_gone, |db| async move {

@@ -9,9 +9,9 @@ use super::{
     wire,
 };
 use crate::{
-    domain::{Facet, Kind, SourceId, Timestamp, TokenId, wording::Trouble},
+    domain::{Facet, Kind, Nameless, SourceId, Timestamp, Token, TokenId, wording::Trouble},
     http::{self, BodyError},
-    sources::{Ask, Call, Collector, PAGE_ROWS, Page, Source, SourceError, Wanted},
+    sources::{Ask, Call, Collector, PAGE_ROWS, Page, Source, SourceError, Wanted, value::Value},
 };
 use async_trait::async_trait;
 use chrono::DateTime;
@@ -182,23 +182,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 
 /// The page as the rest of the house knows it.
 fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &HeaderMap) -> Page {
-    let mut tokens: Vec<_> = body.rows.iter().filter_map(|row| wire::read_token(version, row)).collect();
-    if call.endpoint == endpoint::RANKS {
-        let page: u32 = call.query.iter().find(|(name, _)| *name == "page").and_then(|(_, page)| page.parse().ok()).unwrap_or(1);
-        // The place is that in the answer, also behind a row that cannot be read.
-        tokens = body
-            .rows
-            .iter()
-            .zip(1..)
-            .filter_map(|(row, place)| Some((wire::read_token(version, row)?, place)))
-            .map(|(token, place): (_, u32)| {
-                let rank = page.saturating_sub(1).saturating_mul(PAGE_ROWS as u32).saturating_add(place);
-                crate::domain::Token { rank: Some(rank), ..token }
-            })
-            .collect();
-    }
-    tokens.sort_by_key(|token| (token.id, token.rank));
-    tokens.dedup_by_key(|token| token.id);
+    let (tokens, nameless) = named(version, call, &body.rows);
     let request_id = ["x-request-id", "x-amzn-requestid", "cf-ray"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
     let (observations, set_aside) =
         endpoint::kind_of(call.endpoint).map(|kind| wire::read_rows(version, kind, &body.rows)).unwrap_or_default();
@@ -210,11 +194,32 @@ fn finish(version: Version, call: &Call, body: &wire::Body<'_>, headers: &Header
         set_aside,
         fields: shape::count(version, call.endpoint, &body.rows),
         tokens,
+        nameless,
         insights: read_insights(version, call.endpoint, &body.rows),
         categories,
         not_found: body.is_not_found(),
         request_id: request_id.map(|id| id.chars().take(64).collect()),
     }
+}
+
+/// The tokens that rows are about, each once; those of which a list says nothing but the number by themselves.
+fn named(version: Version, call: &Call, rows: &[Value<'_>]) -> (Vec<Token>, Vec<Nameless>) {
+    let (is_ranks, is_list) = (call.endpoint == endpoint::RANKS, [endpoint::RANKS, endpoint::TOKENS].contains(&call.endpoint));
+    let page: u32 = call.query.iter().find(|(name, _)| *name == "page").and_then(|(_, page)| page.parse().ok()).unwrap_or(1);
+    let before = page.saturating_sub(1).saturating_mul(PAGE_ROWS as u32);
+    let (mut tokens, mut nameless) = (Vec::new(), Vec::new());
+    // The place is that in the answer, also behind a row that cannot be read.
+    for (row, place) in rows.iter().zip(1_u32..) {
+        let rank = is_ranks.then(|| before.saturating_add(place));
+        match wire::read_token(version, row) {
+            Some(token) => tokens.push(Token { rank, ..token }),
+            None if is_list => nameless.extend(wire::token_id(version.keys(), row).map(|id| Nameless { id, rank })),
+            None => {}
+        }
+    }
+    tokens.sort_by_key(|token| (token.id, token.rank));
+    tokens.dedup_by_key(|token| token.id);
+    (tokens, nameless)
 }
 
 #[cfg(test)]
