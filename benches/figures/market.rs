@@ -1,9 +1,11 @@
 //! What databases are filled with before a measurement: a large directory, calls that are known, people who subscribed.
 
-use crate::support::{commands::run_sql, fake_token_metrics::FakeTokenMetrics};
+pub(crate) use crate::support::crowd::{ROWS_A_STATEMENT, chat, member, people};
+
+use crate::support::fake_token_metrics::FakeTokenMetrics;
 use bellwether::{
     clock::{Clock as _, SystemClock},
-    domain::{Kind, Listing, Observation, Platform, Snapshot, SourceId, Timestamp, Token, TokenId, Values},
+    domain::{Kind, Listing, Observation, Snapshot, SourceId, Timestamp, Token, TokenId, Values},
     pipeline::ingest::ingest,
     store::{AllTokens, Store},
 };
@@ -13,8 +15,6 @@ use std::collections::BTreeSet;
 pub(crate) const TOKENS: i64 = 20_000;
 /// Those that are ranked, and followed.
 pub(crate) const RANKED: i64 = 100;
-/// Rows of one statement where plain SQL fills tables.
-pub(crate) const ROWS_A_STATEMENT: usize = 1_000;
 
 /// A symbol of five letters for each token; many begin alike, as real ones do.
 pub(crate) fn symbol(token: i64) -> String {
@@ -64,35 +64,5 @@ pub(crate) fn snapshot(tokens: impl Iterator<Item = i64>, stance: f64, poll: Tim
         set_aside: Vec::new(),
         complete: true,
         gaps: BTreeSet::new(),
-    }
-}
-
-/// The id of the n-th chat, as its platform would give it.
-pub(crate) fn chat(platform: Platform, n: usize) -> String {
-    match platform {
-        Platform::Discord => format!("user:{}", member(n)),
-        _ => (10_000 + n).to_string(),
-    }
-}
-
-/// A Discord user.
-pub(crate) fn member(n: usize) -> u64 {
-    284_102_345_000_000_000 + n as u64
-}
-
-/// People whose private chat is open. With a token, each of them has subscribed to its daily calls.
-pub(crate) async fn people(url: &str, platform: Platform, count: usize, follow: Option<i64>) {
-    let columns = "(platform, chat, topic, place, settings, route, created_at, rest_until, probes)";
-    for first in (0..count).step_by(ROWS_A_STATEMENT) {
-        let person = |n| format!("('{platform}','{}','','person','{{}}','7{n}',0,0,0)", chat(platform, n));
-        let rows: Vec<_> = (first..count.min(first + ROWS_A_STATEMENT)).map(person).collect();
-        run_sql(url, &format!("INSERT INTO destinations {columns} VALUES {}", rows.join(","))).await;
-    }
-    if let Some(token) = follow {
-        let subscribe = format!(
-            "INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
-             SELECT id, 'token-metrics', '{token}', 'daily', 'any', 'instant', 'bench', 0, 0 FROM destinations"
-        );
-        run_sql(url, &subscribe).await;
     }
 }

@@ -7,6 +7,7 @@
 mod alert_charts;
 mod architecture;
 mod binary_check;
+mod binary_crashes;
 mod binary_door;
 mod binary_gateway;
 mod binary_secrets;

@@ -5,7 +5,10 @@ pub(crate) mod gateway;
 pub(crate) mod interaction;
 pub(crate) mod spec;
 
-use super::multipart::{self, File, Part};
+use super::{
+    multipart::{self, File, Part},
+    network::Network,
+};
 use axum::{
     Router,
     body::Bytes,
@@ -16,7 +19,7 @@ use axum::{
 use bellwether::{clock::SharedClock, domain::Timestamp};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -29,11 +32,15 @@ pub(crate) const GUILD: &str = "1180243561948524565";
 pub(crate) const HERE: &str = "1180243562783182920";
 /// The token that is accepted.
 pub(crate) const TOKEN: &str = "bot-token.very-secret.0123456789";
+/// How long a message is known by its nonce. Discord says "the past few minutes": no more than two are relied on.
+const NONCES_ARE_KNOWN: Duration = Duration::from_secs(120);
 
 /// Runs until it is dropped; dropping it fails the test where a request was wrong or a message was not read.
 pub(crate) struct FakeDiscord {
     pub(crate) url: String,
     pub(crate) gateway: Arc<gateway::FakeGateway>,
+    /// The way that messages come.
+    pub(crate) network: Network,
     world: Arc<Mutex<World>>,
     server: JoinHandle<()>,
 }
@@ -41,12 +48,16 @@ pub(crate) struct FakeDiscord {
 struct World {
     clock: SharedClock,
     gateway: Arc<gateway::FakeGateway>,
+    network: Network,
     endpoint: Option<String>,
     channels: BTreeMap<String, Value>,
     roles: BTreeMap<String, Value>,
     own_roles: Vec<String>,
     messages: Vec<Message>,
     created: usize,
+    /// Messages by channel and nonce, and when they came.
+    nonces: HashMap<(String, String), (String, Timestamp)>,
+    repeated: usize,
     answers: Vec<(String, Value)>,
     files: Vec<File>,
     commands: Vec<Value>,
@@ -97,15 +108,19 @@ impl FakeDiscord {
         let here = json!({"id": HERE, "type": 0, "guild_id": GUILD, "name": "alerts", "permission_overwrites": []});
         let everyone = json!([{"id": GUILD, "name": "@everyone", "permissions": interaction::BOT.to_string(), "mentionable": false}]);
         let gateway = Arc::new(gateway::FakeGateway::start().await);
+        let network = Network::default();
         let world = Arc::new(Mutex::new(World {
             clock,
             gateway: Arc::clone(&gateway),
+            network: network.clone(),
             endpoint: None,
             channels: BTreeMap::from([(HERE.to_owned(), here)]),
             roles: BTreeMap::from([(GUILD.to_owned(), everyone)]),
             own_roles: Vec::new(),
             messages: Vec::new(),
             created: 0,
+            nonces: HashMap::new(),
+            repeated: 0,
             answers: Vec::new(),
             files: Vec::new(),
             commands: Vec::new(),
@@ -121,7 +136,7 @@ impl FakeDiscord {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(handle).with_state(Arc::clone(&world));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, gateway, world, server }
+        Self { url, gateway, network, world, server }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -176,6 +191,11 @@ impl FakeDiscord {
                 message.clone()
             })
             .collect()
+    }
+
+    /// How often a message was asked for again and known by its nonce.
+    pub(crate) fn repeated(&self) -> usize {
+        self.world().repeated
     }
 
     /// The edits of "thinking…" so far: interaction token and body.
@@ -248,7 +268,16 @@ async fn handle(State(world): State<Arc<Mutex<World>>>, method: Method, uri: Uri
         }
         Some(FaultKind::Delay(time)) => tokio::time::sleep(time).await,
     }
-    world.lock().unwrap().respond(&asked, &headers, &body)
+    if !asked.starts_with("POST /channels/") {
+        return world.lock().unwrap().respond(&asked, &headers, &body);
+    }
+    let network = world.lock().unwrap().network.clone();
+    let respond = async move {
+        let response = world.lock().unwrap().respond(&asked, &headers, &body);
+        let done = response.status().is_success();
+        (response, done)
+    };
+    network.carry(respond).await
 }
 
 /// Ends the connection without a word; unwinding this way prints nothing.
@@ -386,13 +415,19 @@ impl World {
         }
         window.1 += 1;
         let remaining = 5 - window.1;
-        let earlier = self.messages.iter().find(|message| message.channel == channel && message.body["nonce"] == body["nonce"]);
+        let nonce = (channel.to_owned(), body["nonce"].as_str().unwrap_or_default().to_owned());
+        let is_enforced = body["enforce_nonce"] == json!(true);
+        let earlier = self.nonces.get(&nonce).filter(|(_, at)| is_enforced && now < *at + NONCES_ARE_KNOWN);
         let id = match earlier {
-            Some(message) => message.id.clone(),
+            Some((id, _)) => {
+                self.repeated += 1;
+                id.clone()
+            }
             None => {
                 self.created += 1;
                 let id = (9_000 + self.created).to_string();
                 let file = form.iter().find_map(Part::file);
+                self.nonces.insert(nonce, (id.clone(), now));
                 self.messages.push(Message {
                     id: id.clone(),
                     channel: channel.to_owned(),

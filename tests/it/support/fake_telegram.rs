@@ -12,7 +12,7 @@ mod world;
 
 pub(crate) use world::{Sent, World};
 
-use super::multipart;
+use super::{multipart, network::Network};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -59,6 +59,8 @@ pub(crate) enum Fault {
 pub(crate) struct FakeTelegram {
     /// `TELEGRAM_API_URL`.
     pub(crate) url: String,
+    /// The way that messages come.
+    pub(crate) network: Network,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
     deliverer: tokio::task::JoinHandle<()>,
@@ -68,6 +70,7 @@ pub(super) struct Shared {
     world: Mutex<World>,
     wake: tokio::sync::Notify,
     clock: SharedClock,
+    network: Network,
 }
 
 impl Shared {
@@ -86,11 +89,12 @@ impl FakeTelegram {
     pub(crate) async fn start_with(clock: SharedClock) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { world: Mutex::new(World::default()), wake: tokio::sync::Notify::new(), clock });
+        let (world, wake, network) = (Mutex::new(World::default()), tokio::sync::Notify::new(), Network::default());
+        let shared = Arc::new(Shared { world, wake, clock, network: network.clone() });
         let router = Router::new().route("/{bot}/{method}", post(answer).get(answer)).with_state(shared.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let deliverer = tokio::spawn(webhook::deliver(shared.clone()));
-        Self { url, shared, server, deliverer }
+        Self { url, network, shared, server, deliverer }
     }
 
     pub(crate) fn settings(&self) -> TelegramSettings {
@@ -209,6 +213,15 @@ async fn answer(
     shared.world().calls.push((method.clone(), parameters.clone()));
     let fault = shared.world().take_fault(&method, &parameters);
     match fault {
+        None if method.starts_with("send") => {
+            let network = shared.network.clone();
+            let send = async move {
+                let outcome = carry_out(&shared, &method, &parameters).await;
+                let done = outcome.is_ok();
+                (outcome, done)
+            };
+            respond(network.carry(send).await)
+        }
         None => respond(carry_out(&shared, &method, &parameters).await),
         Some(Fault::Refuse(code, description, extra)) => respond(Err(Refusal::with(code, description, extra))),
         Some(Fault::Raw(status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
