@@ -131,6 +131,7 @@ mod tests {
                 failures: 2,
                 problem: Some("timed out".to_owned()),
                 stopped: false,
+                refused: false,
                 empty_since: None,
             }],
             calls_used: 120,

@@ -82,7 +82,7 @@ impl Desk {
             }
             Subscribed::Done { destination, replaced, first } => {
                 let mut card = self.subscribed_card(&order, place, &tokens, destination, &replaced).await?;
-                card.lines.extend(self.plan_lines(kind, plan.of(kind)).await?);
+                card.lines.extend(self.plan_lines(kind, &plan).await?);
                 card.footer = first.then(|| ReplyPhrase::NotAdvice.into());
                 card.buttons.extend(self.offer(request, ButtonVerb::Preview, &preview::subject(request, &order)).await);
                 Ok((Some(destination), card))
@@ -177,17 +177,19 @@ impl Desk {
         Ok((!labels.is_empty()).then(|| SubscribingPhrase::LeftOut { tokens: labels, more }.into()))
     }
 
-    /// Cadence, next poll and calls left (`rules.md` 1.5). The poller plans anew within seconds: where it will, its last word is outdated.
-    async fn plan_lines(&self, kind: Kind, cadence: &Cadence) -> Result<Vec<Phrase>, Stop> {
+    /// Cadence now and once what is refused is served, next poll and calls left (`rules.md` 1.5). The poller plans anew within seconds: where it will, its last word is outdated.
+    async fn plan_lines(&self, kind: Kind, plan: &Plan) -> Result<Vec<Phrase>, Stop> {
         let statuses = self.store.feed_statuses(SOURCE).await?;
         let status = statuses.into_iter().find(|status| status.feed == Feed::Signals(kind));
-        let cadence = cadence.clone();
+        let cadence = plan.of(kind).clone();
         let mut lines = vec![Phrase::from(match status {
             Some(FeedStatus { stopped: true, feed, .. }) => return Ok(vec![ReportPhrase::FeedStopped { feed }.into()]),
             Some(status) if status.cadence == cadence => SubscribingPhrase::NextPoll { kind, cadence, next: status.next_poll_at },
             Some(FeedStatus { last_poll_at: Some(_), .. }) => SubscribingPhrase::NextPoll { kind, cadence, next: None },
             _ => SubscribingPhrase::FirstPoll { kind, cadence },
         })];
+        let slower = |cadence: &Cadence| SubscribingPhrase::OnceServed { refused: plan.refused.clone(), cadence: cadence.clone() };
+        lines.extend(plan.once_served(kind).map(slower).map(Phrase::from));
         let budget = self.settings.calls_per_month;
         if budget > 0 {
             let used = self.store.calls_since(SOURCE, self.now().day().month_start().start()).await?;

@@ -93,15 +93,17 @@ pub struct FeedStatus {
     pub problem: Option<String>,
     /// Refused by the source: not polled until a restart.
     pub stopped: bool,
+    /// The source refused it when it was last asked, restarts or not: until it answers its calls are left to the others.
+    pub refused: bool,
     /// Every asked token answers "Data not found" since then (`rules.md` 1.9).
     pub empty_since: Option<Timestamp>,
 }
 
 impl FeedStatus {
-    /// The kind whose calls are refused, if this is its feed.
+    /// The kind whose calls were last refused, if this is its feed.
     pub fn refused_kind(&self) -> Option<Kind> {
         match self.feed {
-            Feed::Signals(kind) if self.stopped => Some(kind),
+            Feed::Signals(kind) if self.refused => Some(kind),
             _ => None,
         }
     }

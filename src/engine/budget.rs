@@ -71,7 +71,7 @@ pub struct Demand {
     pub list_pages: u32,
     /// How many tokens have a subscription to each kind; where none has, it is not named.
     pub tokens: BTreeMap<Kind, u32>,
-    /// The kinds that the source refuses: not polled, so that they take nothing from the others.
+    /// The kinds that the source refused when they were last asked for: they take nothing from the others.
     pub refused: BTreeSet<Kind>,
     /// The schedules that were given, or switched off.
     pub wishes: BTreeMap<Kind, Wish>,
@@ -101,6 +101,17 @@ impl Demand {
         self.tokens.get(&kind).copied().unwrap_or_default()
     }
 
+    /// The same once the source refuses nothing any more.
+    #[must_use]
+    pub fn as_if_served(&self) -> Self {
+        Self { refused: BTreeSet::new(), ..self.clone() }
+    }
+
+    /// The kinds that are wanted, and refused.
+    fn wanted_and_refused(&self) -> impl Iterator<Item = Kind> {
+        self.refused.iter().copied().filter(|kind| self.tokens_of(*kind) > 0)
+    }
+
     /// How many tokens of this kind a poll asks for: none where the source refuses it.
     fn polled_tokens_of(&self, kind: Kind) -> u32 {
         if self.refused.contains(&kind) { 0 } else { self.tokens_of(kind) }
@@ -122,17 +133,18 @@ pub struct Obstacle {
 }
 
 /// The plan after subscriptions of `kind` turn the demand from `before` into `after`, if they can be carried: by some cadence, and without
-/// taking the last one from another kind that has one now (`rules.md` 1.5).
+/// taking the last one from another kind that has one now (`rules.md` 1.5). That is looked at as if the source served everything: whoever
+/// subscribes is promised something that another plan of the key does not break (ARCHITECTURE.md, rule G4).
 ///
 /// # Errors
 /// What stands in the way.
 pub fn plan_for(before: &Demand, after: &Demand, kind: Kind) -> Result<Plan, Obstacle> {
-    let (before, after) = (plan(before), plan(after));
-    after.carries(kind).map_err(|needed| Obstacle { kind, needed })?;
-    for other in Kind::ALL.iter().copied().filter(|other| *other != kind && before.carries(*other).is_ok()) {
-        after.carries(other).map_err(|needed| Obstacle { kind: other, needed })?;
+    let (had, served) = (plan(&before.as_if_served()), plan(&after.as_if_served()));
+    served.carries(kind).map_err(|needed| Obstacle { kind, needed })?;
+    for other in Kind::ALL.iter().copied().filter(|other| *other != kind && had.carries(*other).is_ok()) {
+        served.carries(other).map_err(|needed| Obstacle { kind: other, needed })?;
     }
-    Ok(after)
+    Ok(if after.refused.is_empty() { served } else { plan(after) })
 }
 
 /// How often what is polled, and what that costs.
@@ -140,6 +152,10 @@ pub fn plan_for(before: &Demand, after: &Demand, kind: Kind) -> Result<Plan, Obs
 pub struct Plan {
     /// The kinds of signals, all that are available.
     kinds: BTreeMap<Kind, Cadence>,
+    /// The kinds that somebody wants and the source refuses: what they would take is shared among the others.
+    pub refused: Vec<Kind>,
+    /// The same kinds of signals once those are served too; empty where none is refused.
+    once_served: BTreeMap<Kind, Cadence>,
     /// Ranks.
     pub ranks: Cadence,
     /// The full list of tokens; off where the budget is too small for it.
@@ -149,9 +165,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// How often this kind is polled.
+    /// How often this kind is polled, or would be, if it were not refused.
     pub fn of(&self, kind: Kind) -> &Cadence {
         self.kinds.get(&kind).unwrap_or(&Cadence::Off)
+    }
+
+    /// How often this kind is polled once the refused ones are served too, where that is another cadence.
+    pub fn once_served(&self, kind: Kind) -> Option<&Cadence> {
+        self.once_served.get(&kind).filter(|cadence| *cadence != self.of(kind))
     }
 
     /// Whether a subscription of this kind can be carried: polled at all.
@@ -204,8 +225,21 @@ fn hourly_month_every(tokens: u32, cadence: u64) -> u32 {
     hourly_month(tokens, runs, u32::try_from(cadence / HOUR).unwrap_or(1))
 }
 
-/// Chooses how often what is polled.
+/// Chooses how often what is polled. What is refused is given the cadence that it would have, and costs nothing.
 pub fn plan(demand: &Demand) -> Plan {
+    let mut plan = plan_polled(demand);
+    plan.refused = demand.wanted_and_refused().collect();
+    if !plan.refused.is_empty() {
+        plan.once_served = plan_polled(&demand.as_if_served()).kinds;
+        for kind in &plan.refused {
+            plan.kinds.extend(plan.once_served.get(kind).map(|cadence| (*kind, cadence.clone())));
+        }
+    }
+    plan
+}
+
+/// As [`plan`], as if nobody wanted what is refused.
+fn plan_polled(demand: &Demand) -> Plan {
     let unlimited = demand.calls_per_month == 0;
     let (ranks, ranks_cost) = ranks(demand);
     let (directory, directory_cost) = if demand.reads_full_list() {
@@ -238,7 +272,7 @@ pub fn plan(demand: &Demand) -> Plan {
     }
     let planned = chosen.values().fold(fixed, |planned, (_, cost)| planned.saturating_add(*cost));
     let kinds = chosen.into_iter().map(|(kind, (cadence, _))| (kind, cadence)).collect();
-    Plan { kinds, ranks, directory, planned }
+    Plan { kinds, ranks, directory, planned, refused: Vec::new(), once_served: BTreeMap::new() }
 }
 
 /// Calls of one kind in a month, at an even cadence.

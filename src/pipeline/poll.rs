@@ -255,7 +255,7 @@ impl Poller {
             CallEnd::Failed(error) => {
                 active.fail(&error, tries, self.clock.now());
                 if matches!(error, SourceError::Refused { .. }) {
-                    state.status.stopped = true;
+                    (state.status.stopped, state.status.refused) = (true, true);
                     let notice = NoticePhrase::FeedRefused { feed, problem: error.explain() };
                     self.operators.tell_once(&refused_notice(feed), notice).await;
                 }

@@ -7,8 +7,8 @@ use super::{
 use crate::domain::{Cadence, Feed, FeedStatus, Kind, LastPolls, SourceField, SourceId, Timestamp};
 use std::time::Duration;
 
-const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, empty_since
-    FROM feeds WHERE source = $1 ORDER BY feed";
+const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem, stopped, refused,
+        empty_since FROM feeds WHERE source = $1 ORDER BY feed";
 const CALLS_SINCE: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2";
 const CALLS_FOR: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2 AND purpose IN ($3, $4)";
 const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source = $1 AND called_at > $2 AND called_at <= $3
@@ -17,11 +17,12 @@ const WRITE_CALL: &str = "INSERT INTO call_ledger (source, endpoint, purpose, ca
 const SETTLE_CALL: &str = "UPDATE call_ledger SET status = $2 WHERE id = $1";
 const SAVE: &str =
     "INSERT INTO feeds (source, feed, version, cadence, tokens, next_poll_at, last_poll_at, last_success_at, failures, problem,
-        stopped, empty_since)
-    VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        stopped, refused, empty_since)
+    VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (source, feed) DO UPDATE SET cadence = excluded.cadence, tokens = excluded.tokens, next_poll_at = excluded.next_poll_at,
         last_poll_at = excluded.last_poll_at, last_success_at = excluded.last_success_at, failures = excluded.failures,
-        problem = excluded.problem, stopped = excluded.stopped, empty_since = excluded.empty_since";
+        problem = excluded.problem, stopped = excluded.stopped, refused = excluded.refused,
+        empty_since = excluded.empty_since";
 const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
 const LEARN_FIELD: &str =
@@ -93,6 +94,7 @@ struct StatusRow {
     failures: i64,
     problem: Option<String>,
     stopped: bool,
+    refused: bool,
     empty_since: Option<i64>,
 }
 
@@ -124,6 +126,7 @@ impl Store {
             .bind(i64::from(status.failures))
             .bind(&status.problem)
             .bind(status.stopped)
+            .bind(status.refused)
             .bind(at(status.empty_since))
             .execute(pool).await.map(drop))?;
         Ok(())
@@ -265,6 +268,7 @@ impl TryFrom<StatusRow> for FeedStatus {
             failures: u32::try_from(row.failures).unwrap_or_default(),
             problem: row.problem,
             stopped: row.stopped,
+            refused: row.refused,
             empty_since: at(row.empty_since),
         })
     }

@@ -167,6 +167,7 @@ async fn a_plan_without_data_is_told_of() {
         failures: 0,
         problem: stopped.then(|| "the API refuses the request (401): \"Invalid API key\"".to_owned()),
         stopped,
+        refused: stopped,
         empty_since: empty_since.and_then(Timestamp::parse),
     };
     for status in [feed(Kind::Daily, false, Some("2026-11-01T00:00:00Z")), feed(Kind::Hourly, true, None)] {

@@ -4,6 +4,7 @@ use crate::support::{
     app::TestApp,
     community::{BTC, PERSON, SOL, heard, subscribe_all, today, with_operator},
     database::{TestDb, on_both},
+    fake_discord::interaction::slash,
     fake_token_metrics::Fault,
 };
 use bellwether::{clock::Clock, domain::Timestamp};
@@ -98,18 +99,49 @@ on_both!(subscribers_learn_how_often_and_what_is_left, |db| async move {
     "#);
 });
 
-on_both!(what_the_source_refuses_takes_no_calls_from_the_others, |db| async move {
-    let mut app = with_operator(db, BUDGET).await;
+on_both!(what_the_source_refuses_takes_no_calls_from_the_others_and_breaks_no_promise_once_it_is_served, |db| async move {
+    let mut app = with_operator(db, &BUDGET[..1]).await;
     app.source.set_daily(SOL, "2026-11-21", -1, -1);
+    app.source.set_grade(SOL, "Buy", 64.0);
     app.source.set_down_at("tm-grade", Some(Fault::Status(401, r#"{"success": false, "message": "your current plan"}"#.to_owned())));
     let said = app.say(PERSON, PERSON, "/subscribe SOL grade").await;
     assert!(said.contains("every 12 hours"), "{said}");
     app.pass(Duration::from_secs(5 * 60)).await;
-    assert_eq!(heard(&app).len(), 1, "operators are told");
+    let later = "That becomes every 3 hours once the source serves grades too, which it refuses at present.";
     let said = app.say(PERSON, PERSON, "/subscribe SOL").await;
-    assert!(said.contains("every 2 hours"), "3 hours, if grades took their share: {said}");
+    assert!(said.contains("every 2 hours; the first check") && said.contains(later), "{said}");
     let said = app.say(PERSON, PERSON, "/subscribe BTC grade").await;
     assert!(said.contains("Grade: stopped, because the source refuses the API key or its plan"), "{said}");
+
+    // A restart tries it again, and promises no more for that.
+    app = app.restart().await;
+    let said = app.in_direct_messages(slash("subscribe", &[("tokens", "SOL")])).await;
+    assert!(said.contains("every 2 hours") && said.contains(later), "{said}");
+    app.pass(Duration::from_secs(5 * 60)).await;
+    let said = app.in_direct_messages(slash("subscribe", &[("tokens", "BTC"), ("kind", "grade")])).await;
+    assert!(said.contains("Grade: stopped, because the source refuses the API key or its plan"), "{said}");
+
+    // What would not fit once it is served is refused while it is not.
+    app = app.restart_with(&[("TOKEN_METRICS_CALLS_PER_MONTH", "200")]).await;
+    app.pass(Duration::from_secs(5 * 60)).await;
+    let before = app.say(PERSON, PERSON, "/subscriptions").await;
+    for said in [
+        app.say(PERSON, PERSON, "/subscribe ETH grade").await,
+        app.in_direct_messages(slash("subscribe", &[("tokens", "ETH"), ("kind", "grade")])).await,
+    ] {
+        assert!(said.contains("follow grades of 3 tokens. That takes at least 31 API calls a month, and the budget of 200"), "{said}");
+    }
+    assert_eq!(app.say(PERSON, PERSON, "/subscriptions").await, before);
+
+    app.source.set_down_at("tm-grade", None);
+    app = app.restart_with(&BUDGET[..1]).await;
+    for _ in 0..2 {
+        app.pass(Duration::from_secs(60)).await;
+    }
+    let said = app.say(PERSON, PERSON, "/status").await;
+    assert!(said.contains("Daily: checked every 3 hours") && said.contains("Grade: checked every 12 hours"), "{said}");
+    let said = app.say(PERSON, PERSON, "/subscribe BTC").await;
+    assert!(said.contains("every 3 hours") && !said.contains("That becomes"), "{said}");
 });
 
 on_both!(what_no_cadence_can_carry_is_refused_with_the_number, |db| async move {

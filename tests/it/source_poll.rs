@@ -164,10 +164,11 @@ on_both!(a_refusal_stops_the_feed_until_a_restart_and_is_told_once, |db| async m
     assert!(!bench.status(DAILY).await.stopped);
 });
 
-on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_a_restart, |db| async move {
+on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_it_answers, |db| async move {
     const GRADE: Feed = Feed::Signals(Kind::Grade);
     let every = |hours: u64| Cadence::Every(Duration::from_secs(hours * 3600));
     let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    let plan = async || budget::plan(&demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap());
     bench.fake.set_daily(3375, "2026-11-22", 1, 1);
     bench.fake.set_grade(3375, "Buy", 64.0);
     bench.subscribe(Kind::Daily, "3375").await;
@@ -178,15 +179,21 @@ on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_a_restart, |db| asy
     bench.fake.set_down_at("tm-grade", Some(Fault::Status(401, r#"{"success": false, "message": "your current plan"}"#.to_owned())));
     bench.run_until(&mut poller, "2026-11-22T13:00:00Z").await;
     let (daily, grade) = (bench.status(DAILY).await, bench.status(GRADE).await);
-    assert_eq!((daily.cadence, grade.stopped, grade.tokens), (every(2), true, 1));
+    assert_eq!((daily.cadence, grade.cadence, grade.stopped, grade.tokens), (every(2), every(12), true, 1));
     // `check` and `/subscribe` reckon with the same.
-    let planned = budget::plan(&demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap());
-    assert_eq!((planned.of(Kind::Daily), planned.planned), (&every(2), 372 + 31 + 50));
-    bench.fake.set_down_at("tm-grade", None);
-    let mut poller = bench.poller();
-    bench.run_until(&mut poller, "2026-11-22T13:01:00Z").await;
-    let (daily, grade) = (bench.status(DAILY).await, bench.status(GRADE).await);
-    assert_eq!((daily.cadence, grade.cadence, grade.stopped), (every(3), every(12), false));
+    assert_eq!((plan().await.of(Kind::Daily), plan().await.planned), (&every(2), 372 + 31 + 50));
+
+    // A restart asks once more, and gives nothing away before that is answered.
+    for (at, answer) in [("2026-11-22T13:01:00Z", Some(Fault::Html(502))), ("2026-11-22T13:02:00Z", None)] {
+        let is_served = answer.is_none();
+        bench.fake.set_down_at("tm-grade", answer);
+        let mut poller = bench.poller();
+        bench.run_until(&mut poller, at).await;
+        let (daily, grade) = (bench.status(DAILY).await, bench.status(GRADE).await);
+        assert_eq!((daily.cadence, grade.cadence), (every(if is_served { 3 } else { 2 }), every(12)), "{at}");
+        assert_eq!((grade.stopped, grade.refused), (false, !is_served), "{at}");
+    }
+    assert_eq!(plan().await.planned, 8 * 31 + 62 + 31 + 50);
 });
 
 #[tokio::test]

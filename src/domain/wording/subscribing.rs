@@ -70,6 +70,11 @@ pub enum SubscribingPhrase {
         kind: Kind,
         cadence: Cadence,
     },
+    /// How often instead, once the source serves what it refuses.
+    OnceServed {
+        refused: Vec<Kind>,
+        cadence: Cadence,
+    },
     CallsLeft {
         left: u32,
         budget: u32,
@@ -168,6 +173,11 @@ impl SubscribingPhrase {
                     out.text("; the first check begins as soon as the call budget allows");
                 }
                 out.text(".")
+            }
+            Self::OnceServed { refused, cadence } => {
+                cadence_words(out.text("That becomes "), cadence);
+                let kinds: Vec<_> = refused.iter().map(|kind| signals(*kind)).collect();
+                out.text(format!(" once the source serves {} too, which it refuses at present.", kinds.join(" and ")))
             }
             Self::CallsLeft { left, budget } => out.text(format!("API calls left this month: {left} of {budget}.")),
             Self::Unsubscribed => out.text("Unsubscribed"),

@@ -29,6 +29,25 @@ fn a_subscription_is_carried_unless_it_or_another_kind_goes_without() {
 }
 
 #[test]
+fn what_is_refused_costs_nothing_and_is_promised_all_the_same() {
+    let refused = |demand: Demand| Demand { refused: BTreeSet::from([Kind::Hourly]), ..demand };
+    let both = plan(&refused(demand(500, 50, 20)));
+    assert_eq!((both.of(Kind::Daily), both.of(Kind::Hourly)), (&every(2), &every(3)));
+    assert_eq!((both.once_served(Kind::Daily), both.once_served(Kind::Hourly)), (Some(&every(6)), None));
+    assert_eq!((both.planned, both.refused), (12 * 31 + 31 + 50, vec![Kind::Hourly]));
+    // Nobody wants it: no word of it.
+    let unwanted = plan(&refused(demand(500, 50, 0)));
+    assert_eq!((unwanted.refused.len(), unwanted.once_served(Kind::Daily)), (0, None));
+    // More than fits once it is served is refused, of the same kind and of another.
+    let before = refused(demand(500, 10, 5));
+    let obstacle = plan_for(&before, &before.with_tokens(Kind::Hourly, 400), Kind::Hourly);
+    assert!(matches!(obstacle, Err(Obstacle { kind: Kind::Hourly, .. })), "{obstacle:?}");
+    let obstacle = plan_for(&before, &before.with_tokens(Kind::Daily, 1000), Kind::Daily);
+    assert!(matches!(obstacle, Err(Obstacle { kind: Kind::Daily, .. })), "{obstacle:?}");
+    assert_eq!(*plan_for(&before, &before.with_tokens(Kind::Daily, 20), Kind::Daily).unwrap().of(Kind::Daily), every(2));
+}
+
+#[test]
 fn the_table_of_the_rule() {
     for (tokens, hours) in [(1, 2), (50, 2), (100, 3), (200, 6), (500, 24), (750, 24), (1000, 24)] {
         let plan = plan(&demand(500, tokens, 0));

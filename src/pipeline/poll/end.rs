@@ -195,6 +195,8 @@ impl Poller {
             }
             PollOutcome::Skipped => {}
         }
+        let answered = matches!(ending.outcome, PollOutcome::Complete | PollOutcome::Partial);
+        state.status.refused &= state.status.stopped || !answered;
         self.set_next(feed, now);
         self.hasten_or_hold(feed, &ending, now);
         if ending.ask_again {

@@ -46,6 +46,7 @@ impl FeedState {
             failures: 0,
             problem: None,
             stopped: false,
+            refused: false,
             empty_since: None,
         };
         Self { status, wanted: BTreeMap::new(), active: None, silent: Silent::default(), down_since: None, partial: 0, partial_at: None }

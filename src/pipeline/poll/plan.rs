@@ -103,8 +103,7 @@ impl Poller {
         Ok(std::mem::replace(&mut self.planner.newest_subscription, newest) != newest)
     }
 
-    /// Takes up what the last run left. A refusal ends with a restart: perhaps the key was changed. That is written down at once, for whoever
-    /// reckons with what is refused.
+    /// Takes up what the last run left. What was refused is tried again: perhaps the key was changed. Until it answers it is planned without.
     async fn start(&mut self) -> StoreResult<()> {
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
@@ -127,13 +126,11 @@ impl Poller {
                 Feed::Directory => (&plan.directory, self.feeds.get(feed).map_or(0, |state| state.status.tokens)),
             };
             let Some(state) = self.feeds.get_mut(feed) else { continue };
-            // What is refused is planned without, and keeps the cadence that it will have again.
-            let cadence = if state.status.stopped { state.status.cadence.clone() } else { cadence.clone() };
-            let same_cadence = state.status.cadence == cadence;
+            let same_cadence = state.status.cadence == *cadence;
             let same = same_cadence && state.status.tokens == tokens;
             // `BELLWETHER_ALL_TOKENS` is another since ranks were last read: what `all` means is not to wait for days.
             let outdated = *feed == Feed::Ranks && state.status.tokens != tokens && !state.status.stopped;
-            state.status.cadence = cadence;
+            state.status.cadence = cadence.clone();
             state.status.tokens = tokens;
             let moved = if outdated {
                 state.status.next_poll_at = Some(now);

@@ -127,6 +127,7 @@ section! {
         failures: Number = BIGINT failures,
         problem: Option<Text> = TEXT problem,
         stopped: bool = BOOLEAN stopped,
+        refused: bool = BOOLEAN refused,
         empty_since: Option<Moment> = BIGINT empty_since,
         unconfirmed: Option<UnconfirmedJson> = TEXT unconfirmed,
     } key [source, feed] order ["x.source", "x.feed"]

@@ -134,6 +134,12 @@ impl TestApp {
         self.begin_anew().await
     }
 
+    /// The same with these settings changed.
+    pub(crate) async fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
+        self.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart().await
+    }
+
     /// Stops, and starts on another database.
     pub(crate) async fn move_to(mut self, db: TestDb) -> Self {
         self.halt();

@@ -1,0 +1,1 @@
+UPDATE feeds SET refused = TRUE;
