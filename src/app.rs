@@ -2,10 +2,12 @@
 
 mod beside;
 mod role;
+mod wake_ups;
 
 use self::{
     beside::{CommandsReport, register_discord, register_telegram, report_health, watch_way_of_commands},
-    role::Role,
+    role::Replica,
+    wake_ups::pass_on,
 };
 use crate::{
     chat::{
@@ -28,7 +30,7 @@ use crate::{
         schedule::Schedule,
     },
     sources::{Source, token_metrics::TokenMetrics},
-    store::{OpenError, ServeLock, Store, StoreError},
+    store::{OpenError, Role, ServeLock, Store, StoreError},
     telemetry::Metrics,
     web::{self, OperatorAccess, Phase, Readiness},
 };
@@ -65,9 +67,6 @@ pub enum AppError {
     /// The API key is missing.
     #[error("TOKEN_METRICS_API_KEY: it is not set")]
     NoApiKey,
-    /// Another instance serves the same PostgreSQL database.
-    #[error("DATABASE_URL: another `bellwether serve` is using this database; stop it first")]
-    InUse,
     /// A part ended by itself.
     #[error("the part `{0}` died; see the lines above")]
     Died(&'static str),
@@ -271,7 +270,6 @@ pub struct App {
     shutdown: CancellationToken,
     readiness: Readiness,
     store: Store,
-    role: Option<Role>,
     _lock: Option<ServeLock>,
 }
 
@@ -287,7 +285,8 @@ impl App {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let store = Store::open(url.expose_secret()).await?;
-        let role = if store.is_sqlite() { None } else { Some(Role::take(&store, clock).await?) };
+        let replica = Replica::new(store.clone(), clock.clone());
+        replica.announce().await?;
         let recovered = store.recover_attempts(store.is_sqlite(), clock.now()).await?;
         if recovered.unknown > 0 {
             tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
@@ -303,14 +302,12 @@ impl App {
                 tracing::error!(%error, "the listener failed");
             }
         });
-        if let Some(role) = role.clone() {
-            tasks.spawn("right to serve", role.keep(shutdown.clone()));
-        }
-        parts.spawn(&mut tasks, &shutdown);
+        parts.spawn(&mut tasks, &replica, &shutdown);
+        tasks.spawn("announcement", replica.stay_announced(shutdown.clone()));
         readiness.database(true);
         readiness.enter(Phase::Ready);
         tracing::info!(%address, "Bellwether is running");
-        Ok(Self { address, tasks, tracker, shutdown, readiness, store, role, _lock: lock })
+        Ok(Self { address, tasks, tracker, shutdown, readiness, store, _lock: lock })
     }
 
     /// Runs until `stop` or until a part dies; then stops everything within ten seconds.
@@ -333,9 +330,6 @@ impl App {
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("some work did not end within 10 seconds; what was in flight is taken up at the next start");
         } else {
-            if let Some(role) = &self.role {
-                role.give_back().await;
-            }
             self.store.close().await;
         }
         died.map_or(Ok(()), |part| Err(AppError::Died(part)))
@@ -348,8 +342,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
 
 impl Parts {
     /// Runs every part as a task; each ends when `shutdown` is cancelled and gives its name.
-    fn spawn(self, tasks: &mut Tasks, shutdown: &CancellationToken) {
+    fn spawn(self, tasks: &mut Tasks, replica: &Replica, shutdown: &CancellationToken) {
         let stop = || shutdown.clone();
+        let replica = || replica.clone();
+        let messages: Vec<_> = self.flow.messages.clone();
+        tasks
+            .spawn("wake-ups", pass_on(self.store, self.flow.changes.clone(), messages, self.updates.as_ref().map(Updates::waker), stop()));
         let readiness = self.readiness;
         let commands = |platform, problems| CommandsReport {
             platform,
@@ -367,25 +365,25 @@ impl Parts {
             tasks.spawn("way of Discord's commands", watch_way_of_commands(discord, not_coming, stop()));
         }
         if let Some(gateway) = self.gateway {
-            tasks.spawn("Gateway", gateway.run(stop()));
+            tasks.spawn("Gateway", replica().hold(Role::Gateway, gateway, stop()));
         }
         tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {
             let (platform, health) = (deliverer.platform(), deliverer.health());
             tasks.spawn("readiness", report_health(readiness.clone(), platform, health, stop()));
-            tasks.spawn("deliverer", deliverer.run(stop()));
+            tasks.spawn("deliverer", replica().hold(Role::Deliverer(platform), deliverer, stop()));
         }
         if let Some(updates) = self.updates {
             tasks.spawn("readiness", commands(Platform::Telegram, vec![updates.problem()]).run(stop()));
-            tasks.spawn("Telegram updates", updates.run(stop()));
+            tasks.spawn("Telegram updates", replica().hold(Role::Updates, updates, stop()));
         }
         if let Some(lookups) = self.lookups {
             tasks.spawn("lookups", lookups.run(stop()));
         }
         tasks.spawn("scorecards", keep_reviews_new(self.flow.scorecards.clone(), self.flow.clock.clone(), stop()));
-        tasks.spawn("flow", self.flow.run(stop()));
-        tasks.spawn("housekeeping", self.housekeeping.run(stop()));
-        tasks.spawn("poller", self.poller.run(stop()));
+        tasks.spawn("flow", replica().hold(Role::Flow, self.flow, stop()));
+        tasks.spawn("housekeeping", replica().hold(Role::Housekeeping, self.housekeeping, stop()));
+        tasks.spawn("poller", replica().hold(Role::Poller, self.poller, stop()));
     }
 }
 
@@ -401,7 +399,7 @@ mod tests {
         tasks.spawn("flow", part);
         let store = Store::open("sqlite::memory:").await.unwrap();
         let (address, tracker, readiness) = (([127, 0, 0, 1], 1).into(), TaskTracker::new(), Readiness::default());
-        App { address, tasks, tracker, shutdown, readiness, store, role: None, _lock: None }
+        App { address, tasks, tracker, shutdown, readiness, store, _lock: None }
     }
 
     #[tokio::test]

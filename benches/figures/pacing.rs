@@ -68,7 +68,8 @@ impl Sending {
             at_once: MOST_IN_FLIGHT,
         };
         let messenger: Arc<dyn Messenger> = Arc::new(Telegram::new(telegram.settings(), clock));
-        let running = tokio::spawn(Deliverer::new(parts, messenger).run(stop.clone()));
+        let (mut deliverer, claims, until) = (Deliverer::new(parts, messenger), store.clone(), stop.clone());
+        let running = tokio::spawn(async move { deliverer.run(claims, until).await });
         Self { store, url, telegram, wake, stop, running, _files: files }
     }
 

@@ -1,74 +1,163 @@
-//! Who serves a PostgreSQL database: one process at a time, by a lease that another takes over 15 s after its holder was last heard of.
-//! On SQLite the lock beside the file does this.
+//! Who does what only one process at a time may do. With SQLite that is the one process there is. With PostgreSQL every process serves commands, and each
+//! role goes to one of them by a lease: another takes over 15 s after its holder was last heard of, or at once after a clean stop.
 
-use super::AppError;
 use crate::{
+    chat::{discord::Gateway, telegram::Updates},
     clock::SharedClock,
-    store::{SERVE_ROLE, Store, StoreResult},
+    domain::Timestamp,
+    pipeline::{deliver::Deliverer, flow::Flow, housekeeping::Housekeeping, poll::Poller},
+    store::{Role, Store, StoreResult, Term},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// `rules.md` 4.5.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// A predecessor that was killed is waited for; one that goes on renewing is another instance.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Whoever was not heard of for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
 
-/// The right to serve. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Role {
-    store: Store,
-    clock: SharedClock,
-    holder: String,
+/// What only one process at a time may do.
+pub(super) trait Part: Send + 'static {
+    /// Works for one term: until told to stop, or until it ends by itself, which nobody expects. Where it matters that nobody else does the same, it writes
+    /// through `store`, which refuses once another process has taken over.
+    fn work(&mut self, store: Store, stop: CancellationToken) -> impl Future<Output = ()> + Send;
 }
 
-impl Role {
-    /// Takes the role, waiting for a predecessor's lease to run out.
-    ///
-    /// # Errors
-    /// Where another instance holds on to it, or the database fails.
-    pub(super) async fn take(store: &Store, clock: &SharedClock) -> Result<Self, AppError> {
-        let role = Self { store: store.clone(), clock: clock.clone(), holder: super::holder() };
-        let began = tokio::time::Instant::now();
-        let mut told = false;
-        while !role.try_take().await? {
-            if began.elapsed() > PATIENCE {
-                return Err(AppError::InUse);
-            }
-            if !std::mem::replace(&mut told, true) {
-                tracing::info!("another instance serves this database, or was killed just now: waiting up to 20 seconds for its lease");
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
+impl Part for Poller {
+    async fn work(&mut self, store: Store, stop: CancellationToken) {
+        self.run(store, stop).await;
+    }
+}
+
+impl Part for Flow {
+    async fn work(&mut self, store: Store, stop: CancellationToken) {
+        Self { store, ..self.clone() }.run(stop).await;
+    }
+}
+
+impl Part for Housekeeping {
+    async fn work(&mut self, store: Store, stop: CancellationToken) {
+        Self { store, ..self.clone() }.run(stop).await;
+    }
+}
+
+impl Part for Deliverer {
+    async fn work(&mut self, store: Store, stop: CancellationToken) {
+        self.run(store, stop).await;
+    }
+}
+
+/// What it stores is stored once, whoever stores it.
+impl Part for Updates {
+    async fn work(&mut self, _store: Store, stop: CancellationToken) {
+        self.run(stop).await;
+    }
+}
+
+/// What comes twice is carried out once, whoever it came to.
+impl Part for Gateway {
+    async fn work(&mut self, _store: Store, stop: CancellationToken) {
+        self.run(stop).await;
+    }
+}
+
+/// This process, as one that may hold roles. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Replica {
+    store: Store,
+    clock: SharedClock,
+    holder: Arc<str>,
+}
+
+impl Replica {
+    pub(super) fn new(store: Store, clock: SharedClock) -> Self {
+        Self { store, clock, holder: super::holder().into() }
+    }
+
+    /// Says that this process serves, so that nobody imports meanwhile. Waits for an import that is under way.
+    pub(super) async fn announce(&self) -> StoreResult<()> {
+        if self.store.is_sqlite() {
+            return Ok(());
         }
-        Ok(role)
+        self.store.announce(&self.holder, self.clock.now() + LEASE).await
     }
 
-    async fn try_take(&self) -> StoreResult<bool> {
-        let now = self.clock.now();
-        self.store.take_lease(SERVE_ROLE, &self.holder, now, now + LEASE).await
+    /// Goes on saying so until told to stop, and then that it is over.
+    pub(super) async fn stay_announced(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! { () = stop.cancelled() => {}, () = sleep(RENEW) => {} }
+            let said = if stop.is_cancelled() {
+                self.store.leave(&self.holder, self.clock.now() - FORGOTTEN).await
+            } else {
+                self.announce().await
+            };
+            if let Err(error) = said {
+                tracing::warn!(%error, "the database was not told whether this process serves it");
+            }
+        }
     }
 
-    /// Renews the lease until told to stop; ends by itself only where another instance has taken it.
-    pub(super) async fn keep(self, stop: CancellationToken) {
+    /// Does a part's work whenever this process holds its role, until told to stop.
+    pub(super) async fn hold(self, role: Role, mut part: impl Part, stop: CancellationToken) {
+        if self.store.is_sqlite() {
+            return part.work(self.store.clone(), stop).await;
+        }
+        while let Some((term, until)) = self.take(role, &stop).await {
+            tracing::info!(role = role.as_str(), "this process has taken over a role");
+            let (over, ended) = (stop.child_token(), CancellationToken::new());
+            let work = async {
+                part.work(self.store.under(term.clone()), over.clone()).await;
+                ended.cancel();
+            };
+            tokio::join!(work, self.keep(&term, until, &over, &ended));
+            if let Err(error) = self.store.give_lease_back(&term).await {
+                tracing::warn!(role = role.as_str(), %error, "a role could not be given back; a successor waits 15 seconds");
+            }
+            if !over.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the role is free, and takes it; nothing when told to stop.
+    async fn take(&self, role: Role, stop: &CancellationToken) -> Option<(Term, Timestamp)> {
+        let mut failing = false;
+        while !stop.is_cancelled() {
+            let now = self.clock.now();
+            match self.store.take_lease(role, &self.holder, now, now + LEASE).await {
+                Ok(Some(term)) => return Some((term, now + LEASE)),
+                Ok(None) => failing = false,
+                Err(error) if !std::mem::replace(&mut failing, true) => {
+                    tracing::error!(role = role.as_str(), %error, "a role cannot be taken while the database fails; trying again");
+                }
+                Err(_) => {}
+            }
+            tokio::select! { () = stop.cancelled() => {}, () = sleep(LOOK_AGAIN) => {} }
+        }
+        None
+    }
+
+    /// Renews the lease until the work has ended. Tells it to end (`over`) once another process has the role, or might have it.
+    async fn keep(&self, term: &Term, mut until: Timestamp, over: &CancellationToken, ended: &CancellationToken) {
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(RENEW) => {}
+            tokio::select! { () = ended.cancelled() => return, () = sleep(RENEW) => {} }
+            let now = self.clock.now();
+            let end = match timeout(RENEW, self.store.keep_lease(term, now + LEASE)).await {
+                Ok(Ok(true)) => {
+                    until = now + LEASE;
+                    continue;
+                }
+                Ok(Ok(false)) => "another process has taken over this role",
+                Ok(Err(_)) | Err(_) if self.clock.now() < until => continue,
+                Ok(Err(_)) | Err(_) => "the lease of this role could not be renewed in time; whoever reaches the database takes over",
+            };
+            if !over.is_cancelled() {
+                tracing::warn!(role = term.role().as_str(), end);
+                over.cancel();
             }
-            match self.store.keep_lease(SERVE_ROLE, &self.holder, self.clock.now() + LEASE).await {
-                Ok(true) => {}
-                Ok(false) => return tracing::error!("another instance has taken over this database: this one stops"),
-                Err(error) => tracing::error!(%error, "the right to serve could not be renewed; trying again"),
-            }
-        }
-    }
-
-    /// Gives the role back at a clean end.
-    pub(super) async fn give_back(&self) {
-        if let Err(error) = self.store.give_lease_back(SERVE_ROLE, &self.holder).await {
-            tracing::warn!(%error, "the right to serve could not be given back; a successor waits 15 seconds");
         }
     }
 }

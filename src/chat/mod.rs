@@ -13,7 +13,7 @@ use picture::png_part;
 use without_pictures::WithoutPictures;
 
 use crate::domain::{
-    Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, Timestamp, Zone,
+    Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, SentLately, Timestamp, Zone,
     wording::{Card, CardFile, Phrase, Picture},
 };
 use async_trait::async_trait;
@@ -30,6 +30,9 @@ pub trait Messenger: Send + Sync {
     /// # Errors
     /// The time before which there is no place.
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
+
+    /// What went out in the last minute, before a restart or by another process: the platform's limits go on from there.
+    fn recall(&self, _sent: &[SentLately], _now: Timestamp) {}
 
     /// Whether a picture that was sent once may be named from then on.
     fn keeps_pictures(&self) -> bool {

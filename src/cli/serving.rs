@@ -4,7 +4,7 @@ use super::Failure;
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    store::{OpenError, SERVE_ROLE, ServeLock, Store},
+    store::{OpenError, ServeLock, Store},
 };
 use secrecy::ExposeSecret;
 
@@ -24,8 +24,8 @@ pub(super) async fn serving(config: &Config, store: &Store) -> Result<Serving, F
         Err(error) => Err(Failure::Other(format!("DATABASE_URL: {error}"))),
         Ok(None) if store.is_sqlite() => Ok(Serving::Nobody(None)),
         Ok(None) => {
-            let leased = store.is_leased(SERVE_ROLE, SystemClock.now()).await.map_err(Failure::other)?;
-            Ok(if leased { Serving::Elsewhere } else { Serving::Nobody(None) })
+            let served = store.is_served(SystemClock.now()).await.map_err(Failure::other)?;
+            Ok(if served { Serving::Elsewhere } else { Serving::Nobody(None) })
         }
     }
 }

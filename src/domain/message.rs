@@ -345,3 +345,13 @@ fn digest_card(delivery: Delivery, total: usize, form: DigestForm, calls: &[Call
     }
     card
 }
+/// A message that went out a moment ago, as a platform's limits count it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentLately {
+    /// The chat.
+    pub chat: String,
+    /// Whether it answered a command.
+    pub is_reply: bool,
+    /// When the platform's answer came; `None` where nobody knows.
+    pub ended_at: Option<Timestamp>,
+}

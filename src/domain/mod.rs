@@ -46,7 +46,7 @@ pub use kind::{Delivery, Direction, Kind};
 pub use levels::{Crossing, Level, Levels, Near};
 pub use line::Line;
 pub use listing::{Listed, Listing, Reading, TokenNews};
-pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SummaryCause};
+pub use message::{Call, DigestForm, Follows, FollowsHow, Mention, MessageBody, Outcome, SentLately, SummaryCause};
 pub use mute::{MuteLength, Mutes};
 pub use plan::{Cadence, Feed, FeedStatus};
 pub use scorecard::{Horizon, Price, Record, Scorecard, WeekMove, WeekReview};

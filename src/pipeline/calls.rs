@@ -76,6 +76,12 @@ impl Caller {
         Self { source, store, clock, metrics, limits, rest_until: Arc::new(AtomicI64::new(i64::MIN)) }
     }
 
+    /// The same, with its ledger in this store.
+    #[must_use]
+    pub fn writing_to(&self, store: Store) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// Which source is asked.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source

@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
 const LEASE: Duration = Duration::from_secs(15);
+/// The longest window of a platform's limits.
+const REMEMBERED: Duration = Duration::from_secs(60);
 /// Attempts at once, where nothing else is asked for.
 pub const MOST_IN_FLIGHT: usize = 32;
 /// Claims at once: few, so that what is more urgent overtakes soon.
@@ -64,6 +66,8 @@ pub struct Deliverer {
     in_flight: JoinSet<StoreResult<()>>,
     /// When something was last claimed or looked for.
     last_round: Timestamp,
+    /// What is claimed through: it refuses once another process delivers. Ends are stored all the same, by whoever holds the claim.
+    claims: Store,
 }
 
 struct Shared {
@@ -124,8 +128,9 @@ impl Deliverer {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
         let condition = Condition { quiet: Some(Wait::default()), ..Condition::default() };
+        let claims = parts.store.clone();
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
-        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), last_round: Timestamp::EPOCH }
+        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), last_round: Timestamp::EPOCH, claims }
     }
 
     /// Which platform's messages.
@@ -138,8 +143,10 @@ impl Deliverer {
         self.shared.health.subscribe()
     }
 
-    /// Delivers until told to stop; then waits for what is in flight.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Delivers until told to stop; then waits for what is in flight. Claims through `claims`.
+    pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
+        self.claims = claims;
+        self.recall().await;
         while !shutdown.is_cancelled() {
             let sleep = match self.round().await {
                 Ok(round) if round.started > 0 => Duration::ZERO,
@@ -159,6 +166,15 @@ impl Deliverer {
         }
         while let Some(ended) = self.in_flight.join_next().await {
             self.shared.log_end(ended);
+        }
+    }
+
+    /// Tells the messenger what went out lately, before a restart or by another process, so that the platform's limits hold over it.
+    async fn recall(&self) {
+        let now = self.shared.parts.clock.now();
+        match self.claims.sent_since(self.shared.platform, now - REMEMBERED).await {
+            Ok(sent) => self.shared.messenger.recall(&sent, now),
+            Err(error) => tracing::warn!(platform = %self.shared.platform, %error, "what was sent in the last minute is not known"),
         }
     }
 
@@ -203,14 +219,14 @@ impl Deliverer {
             return Ok(Round::default());
         }
         let parts = &self.shared.parts;
-        let claims = parts.store.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
+        let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
             // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over.
             if without_place.is_empty() && (pictured(&claimed).is_some() || self.shared.admits()) {
                 round.started += 1;
-                let shared = Arc::clone(&self.shared);
-                self.in_flight.spawn(async move { shared.attempt(claimed).await });
+                let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
+                self.in_flight.spawn(async move { shared.attempt(claimed, &claims).await });
             } else {
                 without_place.push(claimed);
             }

@@ -111,7 +111,6 @@ impl Poller {
     pub fn new(parts: PollerParts) -> Self {
         let PollerParts { source, store, clock, metrics, operators, settings, wake } = parts;
         let caller = Caller::new(source, store.clone(), clock.clone(), metrics.clone(), settings.limits());
-        let feeds = Feed::POLLED.iter().map(|feed| (*feed, FeedState::new(*feed))).collect();
         Self {
             store,
             clock,
@@ -120,7 +119,7 @@ impl Poller {
             settings,
             wake,
             caller,
-            feeds,
+            feeds: unknown_feeds(),
             planner: plan::Planner::default(),
             watch: shape::Watch::default(),
         }
@@ -136,8 +135,13 @@ impl Poller {
         self.feeds.values().any(|state| state.active.is_some())
     }
 
-    /// Polls until the process stops. A poll under way is left then; its calls are counted.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Polls until told to stop, and writes through `store`. A poll under way is left then; its calls are counted. Nothing is remembered of an
+    /// earlier time: another process may have polled since.
+    pub async fn run(&mut self, store: Store, shutdown: CancellationToken) {
+        self.caller = self.caller.writing_to(store.clone());
+        self.store = store;
+        self.feeds = unknown_feeds();
+        (self.planner, self.watch) = (plan::Planner::default(), shape::Watch::default());
         loop {
             let result = tokio::select! {
                 biased;
@@ -287,6 +291,10 @@ impl Active {
             self.broken_off = self.failed >= MOST_FAILED;
         }
     }
+}
+
+fn unknown_feeds() -> BTreeMap<Feed, FeedState> {
+    Feed::POLLED.iter().map(|feed| (*feed, FeedState::new(*feed))).collect()
 }
 
 /// The name under which operators are told once that a feed is refused.

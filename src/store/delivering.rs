@@ -5,7 +5,7 @@ use super::{
     destinations::{DestinationRow, columns},
     dialect::{in_transaction, on_db},
 };
-use crate::domain::{Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, Timestamp};
+use crate::domain::{Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, SentLately, Timestamp};
 use std::time::Duration;
 
 /// A time that has come, or that no wait can reach from now: the clock was stepped back since it was set (`rules.md` 6.7).
@@ -65,6 +65,8 @@ const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a JOIN mess
     WHERE a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
 const ABANDON: &str = "UPDATE messages SET unknown_ends = unknown_ends + 1, lease_holder = NULL, lease_until = NULL WHERE id = $1";
 const DROP_LEASES: &str = "UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS NOT NULL";
+const SENT_SINCE: &str = "SELECT d.chat, m.lane, a.ended_at FROM attempts a JOIN messages m ON m.id = a.message_id
+    JOIN destinations d ON d.id = m.destination_id WHERE a.started_at > $2 AND m.platform = $1 ORDER BY a.started_at";
 const QUEUE_DEPTH: &str =
     "SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'queued' GROUP BY platform, lane ORDER BY platform, lane";
 
@@ -84,6 +86,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     OPEN_ATTEMPTS,
     ABANDON,
     DROP_LEASES,
+    SENT_SINCE,
     QUEUE_DEPTH,
 ];
 /// No message and no destination waits for longer: the hour that a platform may ask for, lengthened by a fifth.
@@ -250,6 +253,21 @@ impl Store {
             }
             Recovered { unknown: open.len() }
         })
+    }
+
+    /// What was begun to be sent after `since`, in order: to which chat, how urgent it was, and when its answer came, if one did.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn sent_since(&self, platform: Platform, since: Timestamp) -> StoreResult<Vec<SentLately>> {
+        let rows: Vec<(String, i64, Option<i64>)> = on_db!(self.db, pool => sqlx::query_as(SENT_SINCE)
+            .bind(platform.as_str()).bind(since.as_millis()).fetch_all(pool).await)?;
+        let row = |(chat, lane, ended): (String, i64, Option<i64>)| SentLately {
+            chat,
+            is_reply: Lane::from_i64(lane) == Lane::Reply,
+            ended_at: ended.map(Timestamp::from_millis),
+        };
+        Ok(rows.into_iter().map(row).collect())
     }
 
     /// How many messages wait, by platform and lane.

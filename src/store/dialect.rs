@@ -12,7 +12,10 @@ macro_rules! on_db {
     ($db:expr, $pool:ident => $body:expr) => {
         match &$db {
             $crate::store::Db::Sqlite { pool: $pool, .. } => $body,
-            $crate::store::Db::Postgres($pool) => $body,
+            $crate::store::Db::Postgres(postgres) => {
+                let $pool = &postgres.pool;
+                $body
+            }
         }
     };
 }
@@ -25,7 +28,15 @@ macro_rules! write_db {
                 let $pool = writer.connection();
                 $body
             }
-            $crate::store::Db::Postgres($pool) => $body,
+            $crate::store::Db::Postgres(postgres) => {
+                let mut writing = postgres.writing().await?;
+                let $pool = writing.connection();
+                let done = $body;
+                if done.is_ok() {
+                    writing.finish().await?;
+                }
+                done
+            }
         }
     };
 }
@@ -43,8 +54,8 @@ macro_rules! in_transaction {
                 writer.commit($tx).await?;
                 $crate::store::StoreResult::Ok(value)
             }
-            $crate::store::Db::Postgres(pool) => {
-                let mut $tx = pool.begin().await?;
+            $crate::store::Db::Postgres(postgres) => {
+                let mut $tx = postgres.begin().await?;
                 let value = async { $crate::store::StoreResult::Ok($body) }.await?;
                 $tx.commit().await?;
                 $crate::store::StoreResult::Ok(value)

@@ -1,42 +1,130 @@
-//! Roles that one process at a time holds (PostgreSQL; on SQLite a lock beside the file does this).
+//! Roles that one process at a time holds, by lease (PostgreSQL; on SQLite a lock beside the file keeps everybody else out), and who serves at all.
+//!
+//! A lease runs out by the clock, and a clock proves nothing about a process that was paused. So each taking of a role is a numbered [`Term`], and a
+//! store that writes under one ([`Store::under`]) looks in each transaction whether that term is still the newest. Whoever was overtaken cannot write.
 
 use super::{
-    Store, StoreResult,
+    Db, Store, StoreResult,
     dialect::{on_db, write_db},
 };
-use crate::domain::Timestamp;
-
-/// The right to serve a PostgreSQL database.
-pub const SERVE_ROLE: &str = "serve";
+use crate::domain::{Platform, Timestamp};
+use std::sync::Arc;
 
 pub(super) const TAKE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
     WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder RETURNING fence";
-const KEEP: &str = "UPDATE leases SET expires_at = $3 WHERE name = $1 AND holder = $2";
-pub(super) const GIVE_BACK: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
+/// Asked before: a refused `TAKE` writes to the log all the same.
+const TAKEN: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND holder <> $2 AND expires_at > $3";
+const KEEP: &str = "UPDATE leases SET expires_at = $4 WHERE name = $1 AND holder = $2 AND fence = $3";
+/// The row stays: a number that came again would let an old term write.
+const GIVE_BACK: &str = "UPDATE leases SET expires_at = 0 WHERE name = $1 AND holder = $2 AND fence = $3";
+/// Shared, so that nobody takes the role over before this transaction has ended.
+pub(super) const IS_NEWEST: &str = "SELECT fence FROM leases WHERE name = $1 AND holder = $2 AND fence = $3 FOR SHARE";
+const NEWEST: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND holder = $2 AND fence = $3";
+const ANNOUNCE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
+    ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at";
+const LEAVE: &str = "DELETE FROM leases WHERE name = $1 OR (name LIKE 'replica:%' AND expires_at < $2)";
+pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at > $1";
 
-const HELD: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND expires_at > $2";
+/// Nobody begins to serve before this transaction has ended.
+pub(super) const LOCK: (&str, &str) = ("SELECT 1", "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE");
 
-pub(super) const STATEMENTS: &[&str] = &[TAKE, KEEP, GIVE_BACK, HELD];
+pub(super) const PAIRS: &[(&str, &str)] = &[(NEWEST, IS_NEWEST), LOCK];
+pub(super) const STATEMENTS: &[&str] = &[TAKE, TAKEN, KEEP, GIVE_BACK, NEWEST, ANNOUNCE, LEAVE, ANYBODY];
+
+/// What one process at a time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Asks the source.
+    Poller,
+    /// Turns changes into messages.
+    Flow,
+    /// Keeps the house.
+    Housekeeping,
+    /// Sends to one platform.
+    Deliverer(Platform),
+    /// Takes updates from Telegram, and carries out what any process stored.
+    Updates,
+    /// Holds the connections to Discord's Gateway.
+    Gateway,
+}
+
+impl Role {
+    /// Its name in the database and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Poller => "poller",
+            Self::Flow => "flow",
+            Self::Housekeeping => "housekeeping",
+            Self::Deliverer(Platform::Discord) => "deliverer:discord",
+            Self::Deliverer(Platform::Telegram) => "deliverer:telegram",
+            Self::Deliverer(Platform::Console) => "deliverer:console",
+            Self::Updates => "updates:telegram",
+            Self::Gateway => "gateway:discord",
+        }
+    }
+}
+
+/// One taking of a role: what may be written in its name until the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    pub(super) role: Role,
+    pub(super) holder: Arc<str>,
+    pub(super) fence: i64,
+}
+
+impl Term {
+    /// Of what.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+}
 
 impl Store {
+    /// The same database, for writing in the name of a term: each transaction fails with [`super::StoreError::Overtaken`] once another process has taken the role.
+    #[must_use]
+    pub fn under(&self, term: Term) -> Self {
+        let mut store = self.clone();
+        if let Db::Postgres(postgres) = &mut store.db {
+            postgres.term = Some(term);
+        }
+        store
+    }
+
+    /// Whether the term that this store writes under is still the newest; always so without one.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn is_current(&self) -> StoreResult<bool> {
+        let Db::Postgres(postgres) = &self.db else { return Ok(true) };
+        let Some(Term { role, holder, fence }) = &postgres.term else { return Ok(true) };
+        let newest: i64 = sqlx::query_scalar(NEWEST).bind(role.as_str()).bind(&**holder).bind(fence).fetch_one(&postgres.pool).await?;
+        Ok(newest > 0)
+    }
+
     /// Takes a role until `expires_at` if nobody holds it, or takes it over from a holder whose time is up.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, expires_at: Timestamp) -> StoreResult<bool> {
+    pub async fn take_lease(&self, role: Role, holder: &Arc<str>, now: Timestamp, expires_at: Timestamp) -> StoreResult<Option<Term>> {
+        let taken: i64 = on_db!(self.db, pool => sqlx::query_scalar(TAKEN)
+            .bind(role.as_str()).bind(&**holder).bind(now.as_millis()).fetch_one(pool).await)?;
+        if taken > 0 {
+            return Ok(None);
+        }
         let fence: Option<i64> = write_db!(self.db, pool => sqlx::query_scalar(TAKE)
-            .bind(name).bind(holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
-        Ok(fence.is_some())
+            .bind(role.as_str()).bind(&**holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
+        Ok(fence.map(|fence| Term { role, holder: Arc::clone(holder), fence }))
     }
 
     /// Holds a role on until `expires_at`; false where somebody else has taken it over.
     ///
     /// # Errors
     /// Where the database fails: the role is still held until its time is up.
-    pub async fn keep_lease(&self, name: &str, holder: &str, expires_at: Timestamp) -> StoreResult<bool> {
-        let rows = write_db!(self.db, pool => sqlx::query(KEEP)
-            .bind(name).bind(holder).bind(expires_at.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
+    pub async fn keep_lease(&self, term: &Term, expires_at: Timestamp) -> StoreResult<bool> {
+        let Term { role, holder, fence } = term;
+        let rows = write_db!(self.db, pool => sqlx::query(KEEP).bind(role.as_str()).bind(&**holder).bind(fence)
+            .bind(expires_at.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows > 0)
     }
 
@@ -44,16 +132,42 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails: the lease runs out by itself.
-    pub async fn give_lease_back(&self, name: &str, holder: &str) -> StoreResult<()> {
-        write_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(name).bind(holder).execute(pool).await.map(drop))?;
+    pub async fn give_lease_back(&self, term: &Term) -> StoreResult<()> {
+        let Term { role, holder, fence } = term;
+        write_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(role.as_str()).bind(&**holder).bind(fence).execute(pool).await.map(drop))?;
         Ok(())
     }
-    /// Whether somebody holds a role.
+
+    /// Says that this process serves the database until `until`, unless it says so again. Waits for an import that is under way.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn is_leased(&self, name: &str, now: Timestamp) -> StoreResult<bool> {
-        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(HELD).bind(name).bind(now.as_millis()).fetch_one(pool).await)?;
+    pub async fn announce(&self, holder: &str, until: Timestamp) -> StoreResult<()> {
+        let name = replica(holder);
+        write_db!(self.db, pool => sqlx::query(ANNOUNCE).bind(&name).bind(holder).bind(until.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Says that it serves no more; forgets those that were not heard of for a while.
+    ///
+    /// # Errors
+    /// Where the database fails: its word runs out by itself.
+    pub async fn leave(&self, holder: &str, forgotten: Timestamp) -> StoreResult<()> {
+        let name = replica(holder);
+        write_db!(self.db, pool => sqlx::query(LEAVE).bind(&name).bind(forgotten.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Whether any process serves this database.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn is_served(&self, now: Timestamp) -> StoreResult<bool> {
+        let count: i64 = on_db!(self.db, pool => sqlx::query_scalar(ANYBODY).bind(now.as_millis()).fetch_one(pool).await)?;
         Ok(count > 0)
     }
+}
+
+fn replica(holder: &str) -> String {
+    format!("replica:{holder}")
 }

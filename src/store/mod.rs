@@ -33,6 +33,7 @@ mod mutes;
 mod open;
 mod outbox;
 mod personal;
+mod postgres;
 mod reading;
 mod schema;
 mod scorecard;
@@ -47,6 +48,7 @@ mod token_search;
 mod trace;
 pub mod transfer;
 mod uploads;
+mod wake_ups;
 mod wanted;
 mod writer;
 
@@ -61,7 +63,7 @@ pub use destinations::{NewDestination, UntoldQuarantine};
 pub use directory::AllTokens;
 pub use fanout::{Candidates, FanoutJob, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
-pub use leases::SERVE_ROLE;
+pub use leases::{Role, Term};
 pub use lookups::LookupCounts;
 pub use mutes::{MuteOrder, Muted};
 pub use open::{OpenError, ServeLock};
@@ -77,9 +79,11 @@ pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOr
 pub use thresholds::PastNumber;
 pub use token_news::{DueNews, NewsDecision};
 pub use token_search::TokenField;
+pub use wake_ups::{WakeUp, WakeUps};
 pub use wanted::WantedTargets;
 
-use sqlx::{PgPool, SqlitePool};
+use postgres::Postgres;
+use sqlx::SqlitePool;
 use writer::Writer;
 
 /// The database, whichever it is. Cheap to clone.
@@ -97,7 +101,7 @@ pub(in crate::store) enum Db {
         pool: SqlitePool,
         writer: Writer,
     },
-    Postgres(PgPool),
+    Postgres(Postgres),
 }
 
 /// A database that failed: an internal error, never shown to a member.
@@ -117,6 +121,9 @@ pub enum StoreError {
         /// The value or the parser's words.
         detail: String,
     },
+    /// Another process has taken over the role that this was to be written in the name of: nothing was written.
+    #[error("another replica has taken over this role")]
+    Overtaken,
     /// The request behind this was carried out already: nothing was changed.
     #[error("this request was carried out already")]
     Repeated,
@@ -131,7 +138,7 @@ impl StoreError {
         match self {
             Self::Database(sqlx::Error::Database(refusal)) => matches!(refusal.kind(), sqlx::error::ErrorKind::Other),
             Self::Database(_) | Self::Conflict | Self::Contended => true,
-            Self::Corrupt { .. } | Self::Repeated => false,
+            Self::Corrupt { .. } | Self::Repeated | Self::Overtaken => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Db, Store,
+    postgres::Postgres,
     writer::{self, Writer},
 };
 use sqlx::{
@@ -23,6 +24,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a statement waits for another writer of the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// PostgreSQL ends a transaction in which nothing is said for so long.
+const LET_GO: &str = "SET idle_in_transaction_session_timeout = '10s'";
 /// Connections to a SQLite file besides the one that writes.
 const READERS: u32 = 3;
 /// When the connection that copies the log is closed again.
@@ -89,7 +92,7 @@ impl Store {
         let db = if url.starts_with("sqlite:") {
             connect_sqlite(url).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Db::Postgres(connect_postgres(url).await?)
+            Db::Postgres(Postgres { pool: connect_postgres(url).await?, term: None })
         } else {
             return Err(OpenError::UnknownScheme);
         };
@@ -103,7 +106,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), OpenError> {
         let done = match &self.db {
             Db::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer.connection()).await,
-            Db::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+            Db::Postgres(postgres) => POSTGRES_MIGRATIONS.run(&postgres.pool).await,
         };
         done.map_err(|error| match error {
             MigrateError::VersionMissing(version) => OpenError::Newer(version),
@@ -136,7 +139,7 @@ impl Store {
                 pool.close().await;
                 writer.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(postgres) => postgres.pool.close().await,
         }
     }
 }
@@ -202,7 +205,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::BadUrl)?.disable_statement_logging();
-    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await;
+    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT);
+    // What a paused process holds locked is free again before its lease has run out.
+    let pool = pool.after_connect(|connection, _| Box::pin(async { sqlx::query(LET_GO).execute(connection).await.map(drop) }));
+    let pool = pool.connect_with(options.clone()).await;
     match pool {
         // The pool tried for ten seconds and does not say what went wrong: asked once more without it, the server or the system does.
         Err(sqlx::Error::PoolTimedOut) => {

@@ -60,6 +60,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     directory::PAIRS,
     fanout::PAIRS,
     feeds::PAIRS,
+    leases::PAIRS,
     mutes::PAIRS,
     personal::PAIRS,
     reading::PAIRS,

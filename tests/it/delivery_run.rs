@@ -11,6 +11,7 @@ use crate::support::{
 use bellwether::{domain::Platform, pipeline::deliver::Deliverer};
 use serde_json::json;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const PERSON: i64 = 501;
@@ -31,6 +32,11 @@ fn take(app: &mut TestApp, platform: Platform) -> Deliverer {
     app.parts.deliverers.remove(index)
 }
 
+fn running(app: &TestApp, mut deliverer: Deliverer, stop: &CancellationToken) -> JoinHandle<()> {
+    let (store, stop) = (app.db.store.clone(), stop.clone());
+    tokio::spawn(async move { deliverer.run(store, stop).await })
+}
+
 async fn up_to_messages(app: &mut TestApp, stance: i64) {
     app.call(&[SOL], stance);
     app.clock.advance(Duration::from_secs(16 * 60));
@@ -43,7 +49,7 @@ on_both!(a_stop_waits_for_what_is_in_flight, |db| async move {
     app.channel_subscribes(json!([text("tokens", "sol")])).await;
     app.baseline(&FOUR).await;
     let (stop, discord) = (CancellationToken::new(), take(&mut app, Platform::Discord));
-    let running = tokio::spawn(discord.run(stop.clone()));
+    let running = self::running(&app, discord, &stop);
     let post = format!("POST /channels/{HERE}/messages");
     app.discord.fault(&post, 1, FaultKind::Delay(Duration::from_millis(400)));
     up_to_messages(&mut app, 1).await;
@@ -82,7 +88,7 @@ async fn who_waited_for_a_picture_keeps_to_the_pace_all_the_same() {
     up_to_messages(&mut app, 1).await;
     // The first picture is long on its way; everybody else waits for it, and meanwhile a second goes by.
     app.telegram.fault("sendPhoto", None, Fault::Delay(Duration::from_millis(700)));
-    let running = tokio::spawn(telegram.run(stop.clone()));
+    let running = self::running(&app, telegram, &stop);
     until("the first one is on its way", async || !app.telegram.calls("sendPhoto").is_empty()).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     app.clock.advance(Duration::from_secs(1));
@@ -109,7 +115,7 @@ async fn a_full_second_is_waited_for_and_not_asked_about() {
     many_follow(&app, "{\"max_per_hour\":10,\"cooldown_minutes\":0}").await;
     let (stop, telegram) = (CancellationToken::new(), take(&mut app, Platform::Telegram));
     up_to_messages(&mut app, 1).await;
-    let running = tokio::spawn(telegram.run(stop.clone()));
+    let running = self::running(&app, telegram, &stop);
     let sent = || rows(&app.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages WHERE state = 'sent' AND lane = 1");
     // The clock stands still: thirty go, and then the second is full.
     until("thirty go", async || sent().await == ["30"]).await;
@@ -140,7 +146,7 @@ on_both!(a_failing_database_is_told_of_once_a_try_and_it_goes_on_afterwards, |db
     };
     run_sql(&app.db.url, refuse).await;
     let (stop, telegram) = (CancellationToken::new(), take(&mut app, Platform::Telegram));
-    let running = tokio::spawn(telegram.run(stop.clone()));
+    let running = self::running(&app, telegram, &stop);
     tokio::time::sleep(Duration::from_millis(1_300)).await;
     let errors = app.log.take_errors();
     assert!(matches!(errors.len(), 1..=3) && errors.iter().all(|line| line.contains("disk full")), "one line a try: {errors:#?}");

@@ -339,7 +339,8 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
     let Bench { fake, db, clock, updates } = bench;
     let problem = updates.problem();
     let stop = CancellationToken::new();
-    let running = tokio::spawn(updates.run(stop.clone()));
+    let until = stop.clone();
+    let running = tokio::spawn(async move { updates.run(until).await });
     while fake.calls("getUpdates").is_empty() {
         tokio::task::yield_now().await;
     }
@@ -360,7 +361,7 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
 async fn a_command_that_takes_long_delays_nobody_else() {
     let Bench { fake, db, clock, updates } = Bench::new(TestDb::sqlite().await).await;
     fake.fault("getChatAdministrators", Some(GROUP), Fault::Delay(Duration::from_secs(3600)));
-    let running = tokio::spawn(updates.run(CancellationToken::new()));
+    let running = tokio::spawn(async move { updates.run(CancellationToken::new()).await });
     fake.with(|world| world.say(GROUP, ADMIN, "/settings"));
     while fake.calls("getChatAdministrators").is_empty() {
         tokio::task::yield_now().await;

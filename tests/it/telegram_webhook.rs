@@ -266,7 +266,8 @@ async fn a_command_is_carried_out_as_soon_as_it_comes_and_a_stop_leaves_the_webh
     let (routes, problem, stop) = (router(&running).unwrap(), running.problem(), CancellationToken::new());
     let server = tokio::spawn(web::serve(listener, routes, stop.clone()));
     bench.fake.fault("setWebhook", None, Fault::Refuse(400, "Bad Request: bad webhook: not yet", Value::Null));
-    let running = tokio::spawn(running.run(stop.clone()));
+    let told = stop.clone();
+    let running = tokio::spawn(async move { running.run(told).await });
     until(|| problem.borrow().as_ref().is_some_and(|words| words.contains("bad webhook"))).await;
     until(|| problem.borrow().is_none()).await;
     bench.fake.with(|world| world.say(PERSON, PERSON, "/help"));

@@ -98,7 +98,7 @@ impl Gateway {
     }
 
     /// Stays connected until it is told to stop. What needs an operator ends the connections, and is said in [`Self::problem`].
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(&self, shutdown: CancellationToken) {
         let (starts, shards) = tokio::select! { biased; () = shutdown.cancelled() => return, asked = self.starts() => asked };
         let end = self.connect(&starts, shards, &shutdown).await;
         if let Some(fatal) = end {

@@ -74,6 +74,13 @@ impl Limiter {
         self.sent.push_back(now);
     }
 
+    /// Takes over what went out lately, before this began.
+    pub(super) fn recall(&mut self, sent: impl Iterator<Item = Timestamp>, now: Timestamp) {
+        self.sent.extend(sent.filter(|at| *at <= now));
+        self.sent.make_contiguous().sort_unstable();
+        self.forget_sent(now);
+    }
+
     fn forget_sent(&mut self, now: Timestamp) {
         while self.sent.front().is_some_and(|at| *at + SECOND <= now) {
             self.sent.pop_front();

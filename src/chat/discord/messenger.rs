@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
-    domain::{Mention, MessageBody, Platform, Timestamp, wording::Card},
+    domain::{Mention, MessageBody, Platform, SentLately, Timestamp, wording::Card},
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -37,6 +37,10 @@ impl Messenger for Discord {
 
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
         self.0.limiter().admit(now)
+    }
+
+    fn recall(&self, sent: &[SentLately], now: Timestamp) {
+        self.0.limiter().recall(sent.iter().map(|sent| sent.ended_at.unwrap_or(now)), now);
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {

@@ -4,8 +4,8 @@
 //! Telegram counts when a request arrives, which is some time between its start and its answer. A place is therefore kept from the start
 //! of a request until one window after its *answer*: however the network stretches the requests, no window ever holds too many arrivals.
 //!
-//! The windows live in memory. What a predecessor sent in its last minute is not known after a restart, so that for the first minute
-//! a group's share is halved; should the two together still be too many, Telegram answers 429, which is obeyed and loses nothing.
+//! The windows live in memory. What went out in the last minute before a start is told by whoever knows ([`Limits::recall`]); until then a group's share
+//! is halved for the first minute. Should it still be too many, Telegram answers 429, which is obeyed and loses nothing.
 
 use crate::domain::Timestamp;
 use std::{
@@ -60,6 +60,16 @@ pub(super) enum Wait {
 impl Limits {
     pub(super) fn new(started: Timestamp) -> Self {
         Self { started, admitted: VecDeque::new(), under_way: 0, ended: VecDeque::new(), chats: HashMap::new(), swept: started }
+    }
+
+    /// Takes over what went out lately, before this began: to which chat, whether it was a reply, and when its answer came.
+    pub(super) fn recall(&mut self, sent: impl Iterator<Item = (i64, bool, Timestamp)>, now: Timestamp) {
+        for (chat, is_reply, at) in sent {
+            self.ended.push_back(at);
+            self.chats.entry(chat).or_default().ended.push_back((at, is_reply));
+        }
+        self.started = now - MINUTE;
+        self.sweep(now);
     }
 
     /// Takes one of the places of the present second, or says when there may be one.

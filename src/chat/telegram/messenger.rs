@@ -10,7 +10,7 @@ use super::{
 use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, WithoutPictures},
     clock::SharedClock,
-    domain::{Platform, QuarantineReason, Timestamp},
+    domain::{Platform, QuarantineReason, SentLately, Timestamp},
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -186,6 +186,11 @@ impl Messenger for Telegram {
 
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
         self.limits().admit(now)
+    }
+
+    fn recall(&self, sent: &[SentLately], now: Timestamp) {
+        let known = sent.iter().filter_map(|sent| Some((sent.chat.parse().ok()?, sent.is_reply, sent.ended_at.unwrap_or(now))));
+        self.limits().recall(known, now);
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {

@@ -128,9 +128,17 @@ impl Updates {
         self.problem.subscribe()
     }
 
+    /// Says that something may have been stored by somebody else.
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let arrivals = Arc::clone(&self.arrivals);
+        move || arrivals.wake()
+    }
+
     /// Takes in and carries out until it is told to stop; what was begun by then is finished. A command that takes long delays its own
-    /// chat alone: neither what comes next nor what was said elsewhere waits for it.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// chat alone: neither what comes next nor what was said elsewhere waits for it. Where it goes on is not remembered from an earlier time: another
+    /// process may have taken updates since.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        *self.position() = Position::default();
         let take_in = async {
             match self.telegram.webhook() {
                 Some(webhook) => self.keep_webhook(webhook, &shutdown).await,

@@ -9,7 +9,7 @@ use crate::{
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
     },
-    store::{Claimed, Settlement, StoreResult},
+    store::{Claimed, Settlement, Store, StoreResult},
     telemetry::Stage,
 };
 use std::{
@@ -50,7 +50,7 @@ impl Shared {
     }
 
     /// One attempt, from the request to the settlement.
-    pub(super) async fn attempt(&self, claimed: Claimed) -> StoreResult<()> {
+    pub(super) async fn attempt(&self, claimed: Claimed, claims: &Store) -> StoreResult<()> {
         if let Some(why) = too_uncertain(self.platform, uncertain_ends(&claimed)) {
             return self.dead(&claimed, false, why.to_owned(), self.parts.clock.now()).await;
         }
@@ -87,6 +87,10 @@ impl Shared {
                 illustrated
             }
         };
+        // A process that was paused since it claimed this sends nothing that another one may be sending by now.
+        if !claims.is_current().await.unwrap_or(false) {
+            return self.store_end(&claimed, Ending::Released, self.parts.clock.now()).await;
+        }
         outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());
         let attempt = async {
             match edited(&claimed) {

@@ -99,7 +99,7 @@ impl Store {
         }
         match &self.db {
             crate::store::Db::Sqlite { pool, .. } => stream!(pool),
-            crate::store::Db::Postgres(pool) => stream!(pool),
+            crate::store::Db::Postgres(postgres) => stream!(postgres.pool),
         }
     }
 }

@@ -15,17 +15,12 @@ use crate::{
 };
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Under which name an import is recorded, and holds the right to serve.
+/// Under which name an import is recorded.
 const ACTOR: &str = "import";
 /// Rows a statement.
 const CHUNK: usize = 2_000;
-/// How long nobody else may serve, should this process die without ending its transaction.
-const LEASE: Duration = Duration::from_secs(15);
 
 macro_rules! places_where {
     ($condition:literal) => {
@@ -252,8 +247,11 @@ impl Store {
                 let mut tx = $pool.begin_with(self.words(begin)).await?;
                 if !alone {
                     // Whoever wants to serve meanwhile waits for the end of this transaction.
-                    let lease = sqlx::query(leases::TAKE).bind(leases::SERVE_ROLE).bind(ACTOR).bind((now + LEASE).as_millis());
-                    lease.bind(now.as_millis()).fetch_optional(&mut *tx).await?.ok_or(ImportError::InUse)?;
+                    sqlx::query(self.words(leases::LOCK)).execute(&mut *tx).await?;
+                    let served: i64 = sqlx::query_scalar(leases::ANYBODY).bind(now.as_millis()).fetch_one(&mut *tx).await?;
+                    if served > 0 {
+                        return Err(ImportError::InUse);
+                    }
                 }
                 let present = present!(self, tx);
                 let plan = judge(&present).map_err(ImportError::Refused)?;
@@ -262,16 +260,13 @@ impl Store {
                     return Ok((present, plan));
                 }
                 apply!(self, tx, plan, state, now);
-                if !alone {
-                    sqlx::query(leases::GIVE_BACK).bind(leases::SERVE_ROLE).bind(ACTOR).execute(&mut *tx).await?;
-                }
                 tx.commit().await?;
                 Ok((present, plan))
             }};
         }
         match &self.db {
             Db::Sqlite { writer, .. } => import!(writer.connection()),
-            Db::Postgres(pool) => import!(pool),
+            Db::Postgres(postgres) => import!(&postgres.pool),
         }
     }
 }

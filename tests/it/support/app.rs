@@ -317,7 +317,8 @@ impl Running {
         let lookups = tokio::spawn(parts.lookups.take().unwrap().run(stop.clone()));
         let run = |gateway: Gateway| {
             let problem = gateway.problem();
-            (tokio::spawn(gateway.with_pauses(HASTE).run(stop.clone())), problem)
+            let (gateway, until) = (gateway.with_pauses(HASTE), stop.clone());
+            (tokio::spawn(async move { gateway.run(until).await }), problem)
         };
         let gateway = parts.gateway.take().map(run);
         Self { parts, address, server, lookups, gateway, stop }
