@@ -21,7 +21,7 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// What only one process at a time may do.
 pub(super) trait Part: Send + 'static {
-    /// Works for one term: until told to stop, or until it ends by itself, which nobody expects. Where it matters that nobody else does the same, it writes
+    /// Works for one term: until told to stop, or until it notices that the term is over. Where it matters that nobody else does the same, it writes
     /// through `store`, which refuses once another process has taken over.
     fn work(&mut self, store: Store, stop: CancellationToken) -> impl Future<Output = ()> + Send;
 }
@@ -113,11 +113,12 @@ impl Replica {
                 ended.cancel();
             };
             tokio::join!(work, self.keep(&term, until, &over, &ended));
+            // Where it is neither over nor taken, the part has died.
+            if !over.is_cancelled() && self.store.under(term.clone()).is_current().await.unwrap_or(false) {
+                return;
+            }
             if let Err(error) = self.store.give_lease_back(&term).await {
                 tracing::warn!(role = role.as_str(), %error, "a role could not be given back; a successor waits 15 seconds");
-            }
-            if !over.is_cancelled() {
-                return;
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     domain::{Platform, Timestamp},
     engine::breaker::MassFailure,
     pipeline::operators::Operators,
-    store::{Store, StoreResult},
+    store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
 use illustrate::pictured;
@@ -143,7 +143,7 @@ impl Deliverer {
         self.shared.health.subscribe()
     }
 
-    /// Delivers until told to stop; then waits for what is in flight. Claims through `claims`.
+    /// Delivers until told to stop, or until another process does; then waits for what is in flight. Claims through `claims`.
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
         self.recall().await;
@@ -151,6 +151,7 @@ impl Deliverer {
             let sleep = match self.round().await {
                 Ok(round) if round.started > 0 => Duration::ZERO,
                 Ok(round) => round.not_before.map_or(LONGEST_SLEEP, |at| at.since(self.shared.parts.clock.now())).min(LONGEST_SLEEP),
+                Err(StoreError::Overtaken) => break,
                 Err(error) => {
                     tracing::error!(platform = %self.shared.platform, %error, "messages could not be claimed; trying again");
                     LONGEST_SLEEP

@@ -4,7 +4,7 @@ use crate::{
     cache::Scorecards,
     clock::SharedClock,
     pipeline::{compose::compose_all, fanout::fan_out_all, token_news::tell_token_news},
-    store::{Store, StoreResult},
+    store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
 use std::{sync::Arc, time::Duration};
@@ -46,11 +46,13 @@ impl Flow {
         Ok(written)
     }
 
-    /// Steps until told to stop.
+    /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.step().await {
-                tracing::error!(%error, "changes could not be turned into messages; trying again");
+            match self.step().await {
+                Ok(_) => {}
+                Err(StoreError::Overtaken) => return,
+                Err(error) => tracing::error!(%error, "changes could not be turned into messages; trying again"),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}

@@ -7,7 +7,7 @@ use crate::{
         wording::{NoticePhrase, Trouble},
     },
     pipeline::operators::Operators,
-    store::{Store, StoreResult, UntoldQuarantine},
+    store::{Store, StoreError, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
 };
 use std::{sync::Arc, time::Duration};
@@ -91,11 +91,13 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Steps until told to stop.
+    /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.step().await {
-                tracing::error!(%error, "housekeeping failed; trying again");
+            match self.step().await {
+                Ok(_) => {}
+                Err(StoreError::Overtaken) => return,
+                Err(error) => tracing::error!(%error, "housekeeping failed; trying again"),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}

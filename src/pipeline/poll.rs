@@ -27,7 +27,7 @@ use crate::{
     },
     engine::budget,
     sources::{Ask, Source, SourceError},
-    store::{CallLimits, Store, StoreResult},
+    store::{CallLimits, Store, StoreError, StoreResult},
     telemetry::{Metrics, PollOutcome},
 };
 use feed::{Active, FeedState, Job};
@@ -135,7 +135,7 @@ impl Poller {
         self.feeds.values().any(|state| state.active.is_some())
     }
 
-    /// Polls until told to stop, and writes through `store`. A poll under way is left then; its calls are counted. Nothing is remembered of an
+    /// Polls until told to stop, or until another process does, and writes through `store`. A poll under way is left then; its calls are counted. Nothing is remembered of an
     /// earlier time: another process may have polled since.
     pub async fn run(&mut self, store: Store, shutdown: CancellationToken) {
         self.caller = self.caller.writing_to(store.clone());
@@ -150,6 +150,7 @@ impl Poller {
             };
             let wait = match result {
                 Ok(next) => next.since(self.clock.now()).clamp(Duration::from_millis(10), LONGEST_SLEEP),
+                Err(StoreError::Overtaken) => return,
                 Err(error) => {
                     tracing::error!(%error, "polling waits for the database");
                     LONGEST_SLEEP

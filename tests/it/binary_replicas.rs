@@ -11,7 +11,8 @@ use interaction::{ADMIN, in_server, slash, subcommand};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const SOL: i64 = 3988;
+/// Each turns once: what turns too often is unstable.
+const TOKENS: [(i64, &str); 4] = [(3988, "SOL"), (3375, "BTC"), (3306, "ETH"), (3369, "XRP")];
 const PEOPLE: std::ops::Range<i64> = 501..511;
 
 struct Community {
@@ -19,26 +20,26 @@ struct Community {
     db: TestDb,
     replicas: Vec<(Process, String)>,
     installation: Installation,
-    stance: i64,
+    turned: usize,
     commands: u64,
 }
 
 impl Community {
     async fn start(db: TestDb, replicas: usize) -> Self {
         let fakes = Fakes::start().await;
-        fakes.daily(SOL, -1);
+        TOKENS.iter().for_each(|(token, _)| fakes.daily(*token, -1));
         let installation = Installation::new(&fakes, &db.url);
-        let mut community = Self { fakes, db, replicas: Vec::new(), installation, stance: -1, commands: 100 };
+        let mut community = Self { fakes, db, replicas: Vec::new(), installation, turned: 0, commands: 100 };
         for _ in 0..replicas {
             community.add().await;
         }
         let holder = community.holder("poller").await;
         wait_for_polls(&community.replicas[holder].1, "ranks", 1).await;
         for person in PEOPLE {
-            community.fakes.telegram.with(|world| world.say(person, person, "/subscribe SOL"));
+            community.fakes.telegram.with(|world| world.say(person, person, "/subscribe SOL,BTC,ETH,XRP"));
         }
         community.everybody_hears("Subscribed").await;
-        let channel = subcommand("channel", "subscribe", json!([{"name": "tokens", "type": 3, "value": "sol"}]));
+        let channel = subcommand("channel", "subscribe", json!([{"name": "tokens", "type": 3, "value": "sol,btc,eth,xrp"}]));
         let last = community.replicas.len() - 1;
         assert!(community.asks(last, channel).await.contains("SOL"), "whichever process is asked");
         wait_for_polls(&community.replicas[holder].1, "daily", 2).await;
@@ -80,7 +81,7 @@ impl Community {
         let mut heard = BTreeMap::<i64, u32>::new();
         let told = until(|| {
             for sent in self.fakes.telegram.unread() {
-                assert!(sent.text.contains(words), "{}", sent.text);
+                assert!(sent.text.contains(words), "{}\n{}", sent.text, self.logs());
                 *heard.entry(sent.chat).or_default() += 1;
             }
             let all = heard.len() == PEOPLE.count();
@@ -90,11 +91,22 @@ impl Community {
         assert!(heard.values().all(|count| *count == 1), "{heard:?}");
     }
 
-    /// The call turns: everybody hears of it, once.
+    /// The next call turns.
+    fn turn(&mut self) -> String {
+        let (token, symbol) = TOKENS[self.turned];
+        self.turned += 1;
+        self.fakes.daily(token, 1);
+        format!("{symbol} turned bullish")
+    }
+
+    /// The next call turns: everybody hears of it, once.
     async fn turns(&mut self) {
-        self.stance = -self.stance;
-        self.fakes.daily(SOL, self.stance);
-        self.everybody_hears(if self.stance > 0 { "SOL turned bullish" } else { "SOL turned bearish" }).await;
+        let words = self.turn();
+        self.are_told(&words).await;
+    }
+
+    async fn are_told(&self, words: &str) {
+        self.everybody_hears(words).await;
         let on_discord = || async { Some(self.fakes.discord.unread()).filter(|sent| !sent.is_empty()) };
         let sent = until(on_discord).await.unwrap_or_else(|| panic!("nothing on Discord\n{}", self.logs()));
         assert_eq!(sent.iter().map(|message| message.channel.as_str()).collect::<Vec<_>>(), [HERE]);
@@ -137,14 +149,12 @@ async fn whoever_is_killed_paused_or_stopped_another_goes_on() {
 
     let paused = community.holder("poller").await;
     community.replicas[paused].0.signal("STOP");
-    community.stance = -community.stance;
-    community.fakes.daily(SOL, community.stance);
+    let words = community.turn();
     let other = 1 - paused;
     community.replicas[other].0.wait_for("this process has taken over a role role=\"deliverer:telegram\"").await;
     community.replicas[paused].0.signal("CONT");
-    community.everybody_hears("SOL turned bullish").await;
-    community.replicas[paused].0.wait_for("another process has taken over this role").await;
-    until(|| async { Some(community.fakes.discord.unread()).filter(|sent| !sent.is_empty()) }).await.unwrap();
+    community.are_told(&words).await;
+    community.replicas[paused].0.wait_for("has taken over this role").await;
 
     // A clean stop hands everything over at once, and whoever was overtaken takes part again.
     let (process, _) = community.replicas.remove(other);

@@ -19,6 +19,7 @@ use futures_util::{
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -74,12 +75,12 @@ impl UpdatesError {
         }
     }
 
-    /// Waiting does not mend it: the token or the webhook is refused, or somebody else takes the updates.
+    /// Waiting does not mend it: the token or the webhook is refused. Somebody else who takes the updates may be a replica that is just being overtaken.
     fn needs_operator(&self) -> bool {
         match self {
-            Self::Conflict(_) | Self::Undelivered { .. } => true,
+            Self::Undelivered { .. } => true,
             Self::Telegram(error) => error.is_unauthorized() || matches!(error, ApiError::Refused { code: 400, .. }),
-            Self::Inbox(_) => false,
+            Self::Conflict(_) | Self::Inbox(_) => false,
         }
     }
 }
@@ -172,8 +173,16 @@ impl Updates {
         // A chat is looked at again only when all that was taken of it is settled: nothing is carried out twice.
         let mut busy = BTreeSet::new();
         loop {
-            let open = self.open_by_chat().await;
-            let is_known = open.is_ok();
+            // What is at work goes on meanwhile: it may hold the very connections that this look waits for.
+            let (mut look, mut ended) = (pin!(self.open_by_chat()), Vec::new());
+            let open = loop {
+                tokio::select! {
+                    biased;
+                    open = &mut look => break open,
+                    Some(chat) = at_work.next() => ended.push(chat),
+                }
+            };
+            let (is_known, look_again) = (open.is_ok(), !ended.is_empty());
             match open {
                 Ok(chats) => {
                     for (chat, updates) in chats {
@@ -184,10 +193,13 @@ impl Updates {
                 }
                 Err(error) => tracing::warn!(%error, "what Telegram brought cannot be read; trying again"),
             }
+            // Only now: the look may have seen what was settled while it lasted.
+            busy.retain(|chat| !ended.contains(chat));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(chat) = at_work.next() => { busy.remove(&chat); }
+                () = std::future::ready(()), if look_again && is_known => {}
                 () = self.arrivals.stored(), if is_known => {}
                 () = time::sleep(TRY_AGAIN), if !is_known => {}
             }
