@@ -2,6 +2,7 @@
 //! killed, paused or stopped.
 
 use crate::support::{
+    cable::Cable,
     commands::{rows, run_sql},
     database::TestDb,
     fake_discord::{HERE, interaction},
@@ -182,4 +183,175 @@ async fn nobody_imports_into_what_is_served() {
     run_sql(&community.db.url, "UPDATE leases SET expires_at = 1").await;
     let imported = community.installation.run(&["import", file.to_str().unwrap()]).await;
     assert_eq!(imported.code, Some(0), "{}", imported.err);
+}
+
+/// How long three processes are killed, paused and cut off.
+const ROUNDS: usize = 8;
+const MANY: i64 = 24;
+
+#[tokio::test]
+async fn at_random_nothing_is_lost_and_nothing_comes_twice_but_what_nobody_knows_of() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let seed = std::env::var("BELLWETHER_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let chance = fastrand::Rng::with_seed(seed);
+    let mut community = Random::start(db, chance).await;
+    for _ in 0..ROUNDS {
+        community.harm().await;
+        for _ in 0..community.chance.usize(1..4) {
+            community.turn();
+            community.everybody_heard(seed).await;
+        }
+        community.mend().await;
+    }
+    community.judge(seed).await;
+}
+
+/// Three processes, each with its own way to the database, and people who follow everything.
+struct Random {
+    fakes: Fakes,
+    db: TestDb,
+    replicas: Vec<(Installation, Cable, Process)>,
+    chance: fastrand::Rng,
+    harmed: Option<(usize, Harm)>,
+    turned: i64,
+    /// By chat and token: how often it was told.
+    heard: BTreeMap<(String, String), u32>,
+    done: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    Killed,
+    Paused,
+    CutOff,
+}
+
+impl Random {
+    async fn start(db: TestDb, chance: fastrand::Rng) -> Self {
+        let fakes = Fakes::start().await;
+        let tokens: Vec<_> = (1..=MANY).map(|id| (id, format!("T{id}"), format!("Token {id}"))).collect();
+        fakes.source.set_tokens(tokens.iter().map(|(id, symbol, name)| (*id, symbol.as_str(), name.as_str())));
+        (1..=MANY).for_each(|token| fakes.daily(token, -1));
+        let (mut replicas, mut first) = (Vec::new(), None);
+        for _ in 0..3 {
+            let cable = Cable::to(&db.url).await;
+            let installation = Installation::new(&fakes, &cable.url);
+            let (process, address) = installation.serve().await;
+            first.get_or_insert(address);
+            replicas.push((installation, cable, process));
+        }
+        let first = first.unwrap();
+        wait_for_polls(&first, "ranks", 1).await;
+        for person in PEOPLE {
+            fakes.telegram.with(|world| world.say(person, person, "/settings max_per_hour=0"));
+            fakes.telegram.with(|world| world.say(person, person, "/subscribe all"));
+        }
+        let answered = || async { (fakes.telegram.with(|world| world.sent.len()) == 2 * PEOPLE.count()).then_some(()) };
+        assert!(until(answered).await.is_some());
+        fakes.telegram.unread();
+        for (id, command) in [
+            (201, subcommand("channel", "subscribe", json!([{"name": "tokens", "type": 3, "value": "all"}]))),
+            (202, subcommand("channel", "settings", json!([{"name": "max_per_hour", "type": 4, "value": 0}]))),
+        ] {
+            assert_eq!(interact(&first, &in_server(id, ADMIN, command)).await.0, 200);
+        }
+        wait_for_polls(&first, "daily", 2).await;
+        Self { fakes, db, replicas, chance, harmed: None, turned: 0, heard: BTreeMap::new(), done: Vec::new() }
+    }
+
+    async fn harm(&mut self) {
+        let which = self.chance.usize(0..3);
+        let harm = [Harm::Killed, Harm::Paused, Harm::CutOff][self.chance.usize(0..3)];
+        self.done.push(format!("{which} {harm:?}"));
+        // A turn is on its way when it happens.
+        self.turn();
+        tokio::time::sleep(std::time::Duration::from_millis(self.chance.u64(0..2_500))).await;
+        let (_, cable, process) = &self.replicas[which];
+        match harm {
+            Harm::Killed => process.signal("KILL"),
+            Harm::Paused => process.signal("STOP"),
+            Harm::CutOff => cable.cut(),
+        }
+        self.harmed = Some((which, harm));
+    }
+
+    async fn mend(&mut self) {
+        let Some((which, harm)) = self.harmed.take() else { return };
+        let (installation, cable, process) = &mut self.replicas[which];
+        match harm {
+            Harm::Killed => *process = installation.serve().await.0,
+            Harm::Paused => process.signal("CONT"),
+            Harm::CutOff => cable.mend(),
+        }
+    }
+
+    fn turn(&mut self) {
+        if self.turned < MANY {
+            self.turned += 1;
+            self.fakes.daily(self.turned, 1);
+        }
+    }
+
+    fn listen(&mut self) {
+        let telegram = self.fakes.telegram.unread().into_iter().map(|sent| (sent.chat.to_string(), sent.text));
+        let discord = self.fakes.discord.unread().into_iter().map(|sent| (sent.channel, sent.body.to_string()));
+        for (chat, text) in telegram.chain(discord) {
+            for token in (1..=MANY).map(|token| format!("T{token}")) {
+                let named = [format!("{token} turned bullish"), format!("{token},"), format!("{token}\""), format!("{token}\n")];
+                if named.iter().any(|words| text.contains(&**words)) || text.ends_with(&token) {
+                    *self.heard.entry((chat.clone(), token)).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    async fn everybody_heard(&mut self, seed: u64) {
+        let chats: Vec<_> = PEOPLE.map(|person| person.to_string()).chain([HERE.to_owned()]).collect();
+        let begun = std::time::Instant::now();
+        loop {
+            self.listen();
+            let missing: Vec<_> = (1..=self.turned)
+                .flat_map(|token| chats.iter().map(move |chat| (chat.clone(), format!("T{token}"))))
+                .filter(|key| !self.heard.contains_key(key))
+                .collect();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(
+                begun.elapsed() < crate::support::process::PATIENCE,
+                "seed {seed}: {missing:?} after {:?}\n{}",
+                self.done,
+                self.replicas.iter().map(|(.., process)| process.log()).collect::<Vec<_>>().join("\n----\n")
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
+    async fn judge(mut self, seed: u64) {
+        let open = || async {
+            let open = rows(&self.db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages WHERE state <> 'sent'").await;
+            (open == ["0"]).then_some(())
+        };
+        assert!(until(open).await.is_some(), "seed {seed}");
+        self.listen();
+        let count = async |sql: &str| rows(&self.db.url, sql).await[0].parse::<u32>().unwrap();
+        let unknown = count("SELECT CAST(COUNT(*) AS TEXT) FROM attempts WHERE outcome = 'unknown'").await;
+        let slots = "SELECT CAST(COUNT(*) - COUNT(DISTINCT started_at / 2000) AS TEXT) FROM polls WHERE feed = 'daily' AND complete";
+        assert_eq!(count(slots).await, 0, "seed {seed}: no slot was polled twice");
+        let doubles = |on_discord: bool| {
+            let of = self.heard.iter().filter(|((chat, _), _)| (chat == HERE) == on_discord);
+            of.map(|(_, count)| count - 1).sum::<u32>()
+        };
+        println!(
+            "seed {seed}: {:?}; {} turns to {} people and a channel; twice on Discord {}, on Telegram {}, ends that nobody knows {unknown}",
+            self.done,
+            self.turned,
+            PEOPLE.count(),
+            doubles(true),
+            doubles(false)
+        );
+        assert_eq!(doubles(true), 0, "seed {seed}: {:?}", self.heard);
+        assert!(doubles(false) <= unknown, "seed {seed}: {} of {unknown}", doubles(false));
+    }
 }

@@ -74,6 +74,7 @@ mod source_poll;
 mod source_samples;
 mod store_leases;
 mod store_schema;
+mod store_wake_ups;
 mod support;
 mod telegram_channels;
 mod telegram_deep_links;

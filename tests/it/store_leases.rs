@@ -50,6 +50,7 @@ async fn whoever_was_overtaken_writes_nothing_any_more() {
             failures,
             problem: None,
             stopped: false,
+            refused: false,
             empty_since: None,
         };
         store.save_feed(SourceId::TokenMetrics, &status).await

@@ -217,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn what_went_out_before_a_start_counts_and_the_rest_of_the_share_is_free() {
+        let mut limits = Limits::new(at(60_000));
+        let before = (0..15).map(|second| (-1, second < 9, at(44_000 + second * 1000)));
+        limits.recall(before.chain([(7, false, at(59_500))]), at(60_000));
+        assert_eq!(limits.begin(7, false, at(60_000)), Err(Wait::Chat(at(60_500))), "a private chat rests");
+        limits.begin(-1, true, at(60_000)).unwrap();
+        limits.end(-1, true, at(60_000));
+        assert_eq!(limits.begin(-1, true, at(61_000)), Err(Wait::Reply(at(104_000))), "ten replies in all");
+        for second in 1..5 {
+            limits.begin(-1, false, at(60_000 + second * 1000)).unwrap();
+            limits.end(-1, false, at(60_000 + second * 1000));
+        }
+        assert_eq!(limits.begin(-1, false, at(65_000)), Err(Wait::Chat(at(104_000))), "twenty in all");
+    }
+
+    #[test]
     fn a_clock_that_steps_back_locks_nothing() {
         let mut limits = settled();
         for _ in 0..OVERALL {

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod audience;
+pub(crate) mod cable;
 pub mod commands;
 pub(crate) mod community;
 pub(crate) mod crowd;
