@@ -7,13 +7,13 @@ use super::{
 use crate::{
     chart::{Chart, NextLevels},
     domain::{
-        Call, Graded, Kind, Levels, Outcome, PastRow, Price, Settings, Since, SourceId, Stance, Theme, Timestamp, TokenId, Zone,
+        Call, Graded, Kind, Levels, Outcome, PastRow, Price, Settings, Since, SourceId, Stance, Theme, Timestamp, TokenId, Values, Zone,
         wording::{Picture, TokenLabel},
     },
     engine::diff,
     store::{Store, StoreResult},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const SOURCE: SourceId = SourceId::TokenMetrics;
 /// How far a picture reaches back: a season of daily calls, a week of hourly ones.
@@ -67,6 +67,46 @@ impl Look {
     }
 }
 
+/// The rows of a token's past, before it is a picture.
+#[derive(Clone, Debug)]
+pub struct Past {
+    subject: ChartSubject,
+    /// The oldest first.
+    rows: Vec<PastRow>,
+}
+
+impl Past {
+    /// Whether there is no line of prices to draw.
+    pub fn lacks_prices(&self) -> bool {
+        self.rows.iter().filter(|row| Price::of(&row.values).is_some()).count() < 2
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The same with these prices where the rows have none: as far back as a picture reaches, and not beyond the newest row, because nobody
+    /// knows of a call there.
+    #[must_use]
+    pub fn with_prices(self, prices: &[(Timestamp, f64)]) -> Self {
+        let Some(end) = self.rows.last().map(|row| row.data_time) else { return self };
+        let kind = self.subject.kind;
+        let begin = end - kind.period() * most_rows(kind);
+        let mut rows: BTreeMap<_, _> = self.rows.iter().map(|row| (row.data_time, row.clone())).collect();
+        for (at, price) in prices.iter().filter(|(at, _)| (begin..=end).contains(at)) {
+            let row = rows.entry(*at).or_insert_with(|| PastRow { data_time: *at, stance: None, values: Values::default() });
+            if row.values.price().is_none() {
+                row.values.close = Some(*price);
+            }
+        }
+        let superfluous = rows.len().saturating_sub(most_rows(kind) as usize);
+        let rows: Vec<_> = rows.into_values().skip(superfluous).collect();
+        // One alone makes no line, and would take the place of what is known of changes.
+        if rows.iter().filter(|row| row.values.price().is_some()).count() < 2 { self } else { Self { rows, ..self } }
+    }
+}
+
 /// Draws charts. Cheap to clone; all clones share what is kept.
 #[derive(Clone)]
 pub struct Charts {
@@ -108,12 +148,26 @@ impl Charts {
         Self { store, pictures: Arc::default(), of_alerts: Arc::new(Recent::new(ROOM)) }
     }
 
+    /// What is stored of a token's past.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn past(&self, subject: ChartSubject) -> StoreResult<Past> {
+        let (kind, until) = (subject.kind, subject.known.map(|known| known.data_time));
+        let mut rows = self.store.last_rows(SOURCE, kind, subject.token, until, most_rows(kind)).await?;
+        // What was followed before a long pause is another past.
+        let pause = rows.windows(2).position(|pair| pair[0].data_time.since(pair[1].data_time) > diff::lapse(kind));
+        rows.truncate(pause.map_or(rows.len(), |place| place + 1));
+        rows.reverse();
+        Ok(Past { subject, rows })
+    }
+
     /// The past as a picture; nothing where there is none, or where it cannot be drawn.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn of(&self, subject: ChartSubject, look: Look) -> StoreResult<Option<Picture>> {
-        let chart = self.chart(subject).await?;
+    pub async fn picture(&self, past: Past, look: Look) -> StoreResult<Option<Picture>> {
+        let chart = self.chart(past).await?;
         Ok(self.drawn(&chart, look).await.map(|drawn| drawn.picture))
     }
 
@@ -125,24 +179,16 @@ impl Charts {
         let place = self.of_alerts.place_of(Key::of(call, look));
         // What could not be read is read again for the next reader; what cannot be drawn is not drawn again.
         let draw = || async {
-            let chart = self.chart(subject_of(call)).await?;
-            let drawn = if shows_prices(&chart) { self.drawn(&chart, look).await } else { None };
+            let past = self.past(subject_of(call)).await?;
+            // Without a line there is no more to see than the words say.
+            let drawn = if past.lacks_prices() { None } else { self.drawn(&self.chart(past).await?, look).await };
             StoreResult::Ok(drawn.map(Arc::new))
         };
         Ok(place.get_or_try_init(draw).await?.clone())
     }
 
-    async fn chart(&self, subject: ChartSubject) -> StoreResult<Chart> {
-        let ChartSubject { token, label, kind, stance, since, known } = subject;
-        let most = match kind {
-            Kind::Hourly => MOST_HOURS,
-            _ => MOST_DAYS,
-        };
-        let mut rows = self.store.last_rows(SOURCE, kind, token, known.map(|known| known.data_time), most).await?;
-        // What was followed before a long pause is another past.
-        let pause = rows.windows(2).position(|pair| pair[0].data_time.since(pair[1].data_time) > diff::lapse(kind));
-        rows.truncate(pause.map_or(rows.len(), |place| place + 1));
-        rows.reverse();
+    async fn chart(&self, past: Past) -> StoreResult<Chart> {
+        let Past { subject: ChartSubject { token, label, kind, stance, since, known }, rows } = past;
         let (levels, grade) = match rows.last() {
             Some(last) => (self.levels(token, last, known).await?, self.grade(token, last, known).await?),
             None => (None, None),
@@ -178,6 +224,13 @@ impl Charts {
     }
 }
 
+const fn most_rows(kind: Kind) -> u32 {
+    match kind {
+        Kind::Hourly => MOST_HOURS,
+        _ => MOST_DAYS,
+    }
+}
+
 impl Key {
     fn of(call: &Call, look: Look) -> Self {
         // Days are named in UTC, whoever reads.
@@ -193,11 +246,6 @@ impl Key {
     }
 }
 
-/// Whether there is more to see than the words say.
-fn shows_prices(chart: &Chart) -> bool {
-    chart.rows.iter().filter(|row| Price::of(&row.values).is_some()).count() > 1
-}
-
 fn subject_of(call: &Call) -> ChartSubject {
     ChartSubject {
         token: call.token,
@@ -207,5 +255,56 @@ fn subject_of(call: &Call) -> ChartSubject {
         // A call that was restated may be older than the row that was.
         since: (call.outcome != Outcome::Corrected).then_some(Since { at: call.data_time, exact: true }),
         known: Some(Known { data_time: call.data_time, seen_at: call.seen_at }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: u32) -> Timestamp {
+        Timestamp::parse("2026-06-01").unwrap() + DAY * day
+    }
+
+    fn past(rows: &[(u32, Values)]) -> Past {
+        let label = TokenLabel { symbol: "SOL".to_owned(), name: String::new(), id: None };
+        let subject = ChartSubject { token: TokenId(3988), label, kind: Kind::Daily, stance: None, since: None, known: None };
+        let row = |(day, values): &(u32, Values)| PastRow { data_time: at(*day), stance: Some(Stance::Bullish), values: values.clone() };
+        Past { subject, rows: rows.iter().map(row).collect() }
+    }
+
+    fn closing(close: f64) -> Values {
+        Values { close: Some(close), ..Values::default() }
+    }
+
+    /// The days that have a row, with its price.
+    fn shown(past: &Past) -> Vec<(u32, Option<f64>)> {
+        let day = |row: &PastRow| u32::try_from(row.data_time.since(at(0)).as_secs() / DAY.as_secs()).unwrap();
+        past.rows.iter().map(|row| (day(row), row.values.price())).collect()
+    }
+
+    fn prices(days: impl IntoIterator<Item = u32>) -> Vec<(Timestamp, f64)> {
+        days.into_iter().map(|day| (at(day), f64::from(day))).collect()
+    }
+
+    #[test]
+    fn prices_of_the_source_fill_in_what_the_rows_do_not_say() {
+        let rows = past(&[(100, Values::default()), (102, closing(7.5))]);
+        let filled = rows.with_prices(&prices([98, 100, 101, 102, 103]));
+        assert_eq!(shown(&filled), [(98, Some(98.0)), (100, Some(100.0)), (101, Some(101.0)), (102, Some(7.5))]);
+        assert!(!filled.lacks_prices());
+        assert_eq!(filled.rows.iter().filter(|row| row.stance.is_some()).count(), 2, "a price is no call");
+    }
+
+    #[test]
+    fn a_line_is_two_prices_and_no_older_than_a_picture_reaches() {
+        let rows = past(&[(200, Values { holding_returns: Some(0.5), ..Values::default() })]);
+        for none in [prices([]), prices([199]), prices([0, 1, 109]), prices([201, 202])] {
+            assert_eq!(shown(&rows.clone().with_prices(&none)), [(200, None)], "{none:?}");
+        }
+        let filled = rows.with_prices(&prices(0..=300));
+        assert_eq!((shown(&filled)[0], filled.rows.len()), ((111, Some(111.0)), 90));
+        let nothing = past(&[]).with_prices(&prices(0..=300));
+        assert!(nothing.is_empty() && nothing.lacks_prices());
     }
 }

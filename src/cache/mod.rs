@@ -8,7 +8,7 @@ mod recent;
 mod scorecards;
 mod uploads;
 
-pub use charts::{AlertChart, ChartSubject, Charts, Known, Look};
+pub use charts::{AlertChart, ChartSubject, Charts, Known, Look, Past};
 pub use insights::{Answer, Insights};
 pub use scorecards::Scorecards;
 pub use uploads::{Upload, UploadTurn};

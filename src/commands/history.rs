@@ -1,16 +1,17 @@
 //! `/history`: how the call of a token changed, as far as it is stored. Nothing is looked up for it: the past of a token that nobody
-//! follows would cost calls, and `/signal` tells its call of now.
+//! follows would cost calls, and `/signal` tells its call of now. Prices alone are asked for, where a picture has none.
 
 use super::{
     Request,
     desk::{Desk, Outcome, SOURCE},
+    insight::PastPrices,
     signal::{Subject, call_card, follow_it, is_followed},
 };
 use crate::{
     cache::{ChartSubject, Look},
     domain::{
-        Change, Kind, Nature, Scorecard, Stance, Timestamp, Token,
-        wording::{Card, CardFile, HistoryPhrase, Phrase, Picture, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
+        Change, Facet, Kind, Nature, Scorecard, Stance, Timestamp, Token,
+        wording::{Card, CardFile, HistoryPhrase, Phrase, ReplyPhrase, ReportPhrase, ScorecardPhrase, Standing, TokenLabel, Tone},
     },
     store::{CurrentCall, StoreResult},
 };
@@ -35,7 +36,8 @@ impl Desk {
                 if !is_followed(&call, kind, self.now()) {
                     card.lines.push(follow_it);
                 }
-                card.file = self.chart(request, &token, label, kind, &call).await?.map(|picture| CardFile::Picture(Box::new(picture)));
+                let (stance, since) = (call.stance, call.since);
+                self.add_chart(&mut card, request, ChartSubject { token: token.id, label, kind, stance, since, known: None }).await?;
                 card
             }
             None => {
@@ -73,18 +75,21 @@ impl Desk {
         Ok(if all.is_empty() { Vec::new() } else { said(ScorecardPhrase::Head { kind }, &all) })
     }
 
-    /// The past as a picture, by the reader's clock and in their colours; nothing where there is none, or where it cannot be drawn.
-    async fn chart(
-        &self,
-        request: &Request,
-        token: &Token,
-        label: TokenLabel,
-        kind: Kind,
-        call: &CurrentCall,
-    ) -> StoreResult<Option<Picture>> {
+    /// Adds the past as a picture, by the reader's clock and in their colours, where there is one. Where too few prices are stored the source
+    /// is asked for them; without prices it shows the calls alone.
+    async fn add_chart(&self, card: &mut Card, request: &Request, subject: ChartSubject) -> StoreResult<()> {
         let reader = self.store.destination_at(request.own_address()).await?;
         let look = reader.map_or_else(Look::default, |reader| Look::of(&reader.settings));
-        self.charts.of(ChartSubject { token: token.id, label, kind, stance: call.stance, since: call.since, known: None }, look).await
+        let (token, facet) = (subject.token, Facet::prices_of(subject.kind));
+        let mut past = self.charts.past(subject).await?;
+        if let Some(facet) = facet.filter(|_| past.lacks_prices() && !past.is_empty()) {
+            match self.past_prices(token, facet).await {
+                PastPrices::Known(prices) => past = past.with_prices(&prices),
+                PastPrices::Soon => card.lines.push(HistoryPhrase::PricesSoon.into()),
+            }
+        }
+        card.file = self.charts.picture(past, look).await?.map(|picture| CardFile::Picture(Box::new(picture)));
+        Ok(())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What `/signal` says of a token besides its call (ARCHITECTURE.md, I): what is known already, and what the source says within a moment. It
-//! is an addition: none of it can keep the call from being told.
+//! What `/signal` says of a token besides its call, and the prices of the past that `/history` draws (ARCHITECTURE.md, I): what is known
+//! already, and what the source says within a moment. It is an addition: none of it can keep the call from being told.
 
 use super::{
     desk::{Desk, SOURCE, Stop},
@@ -31,6 +31,14 @@ pub struct InsightRequest {
     pub answered: oneshot::Sender<()>,
 }
 
+/// The prices of the past of a token.
+pub(super) enum PastPrices {
+    /// The oldest first; none where the source has none, or cannot be asked.
+    Known(Vec<(Timestamp, f64)>),
+    /// Whoever asks again in a minute may be told.
+    Soon,
+}
+
 impl Desk {
     /// Adds what the source says of the token besides.
     pub(super) async fn add_insight(&self, card: &mut Card, token: TokenId, kind: Kind) -> Result<(), Stop> {
@@ -38,7 +46,7 @@ impl Desk {
         let is_titled = kind == Kind::Levels;
         let followed = if is_titled { None } else { self.followed_levels(token).await? };
         let is_asked = |facet: &Facet| !matches!(facet, Facet::Price | Facet::Levels) || !(is_titled || followed.is_some());
-        let facets: Vec<_> = Facet::ALL.into_iter().filter(is_asked).collect();
+        let facets: Vec<_> = Facet::OF_NOW.into_iter().filter(is_asked).collect();
         self.ask_about(token, &facets).await;
         let now = self.now();
         let mut lines: Vec<_> = followed.iter().map(|levels| price(levels.price, Some(levels.near()), levels.at, now)).collect();
@@ -53,12 +61,27 @@ impl Desk {
         if !nothing.is_empty() {
             lines.push(InsightPhrase::NothingOf { facets: nothing });
         }
-        let is_soon = |facet: &Facet| !answers.contains_key(facet) && self.insights.asked_next(token, *facet) <= now + SOON;
-        if facets.iter().any(is_soon) {
+        if facets.iter().any(|facet| self.is_soon_known(token, *facet, now)) {
             lines.push(InsightPhrase::MoreSoon);
         }
         card.lines.extend(lines.into_iter().map(Phrase::from));
         Ok(())
+    }
+
+    /// What its price was.
+    pub(super) async fn past_prices(&self, token: TokenId, facet: Facet) -> PastPrices {
+        self.ask_about(token, &[facet]).await;
+        let now = self.now();
+        match self.insights.answer(token, facet, now) {
+            Some(Answer { insight: Some(Insight::Prices(prices)), .. }) => PastPrices::Known(prices),
+            None if self.is_soon_known(token, facet, now) => PastPrices::Soon,
+            _ => PastPrices::Known(Vec::new()),
+        }
+    }
+
+    /// Whether whoever asks again in a minute may be told what nobody knows yet.
+    fn is_soon_known(&self, token: TokenId, facet: Facet, now: Timestamp) -> bool {
+        self.insights.answer(token, facet, now).is_none() && self.insights.asked_next(token, facet) <= now + SOON
     }
 
     /// Its levels, where somebody follows them.
@@ -98,8 +121,8 @@ fn told(answers: &BTreeMap<Facet, Answer>, now: Timestamp) -> Vec<InsightPhrase>
                 lines.push(InsightPhrase::Scenarios { day: scenarios.day, market: scenarios.market, as_of });
                 lines.extend(scenarios.around_now().into_iter().map(|scenario| InsightPhrase::Scenario { scenario }));
             }
-            // They stand beside the price.
-            Some(Insight::Levels(_)) | None => {}
+            // Levels stand beside the price; the prices of the past are drawn.
+            Some(Insight::Levels(_) | Insight::Prices(_)) | None => {}
         }
     }
     lines

@@ -9,6 +9,7 @@ use super::{
     insight::{PricePrediction, Quantmetrics},
     levels::{Price, ResistanceSupport},
     market::{Hiccup, Market},
+    ohlcv::Ohlcv,
     rows::{HourlySignal, ListedToken, TradingSignal},
 };
 use crate::{
@@ -28,6 +29,7 @@ use std::{
     collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::net::TcpListener;
@@ -71,6 +73,8 @@ fn router(api: Api) -> Router {
         .route("/v2/resistance-support", get(resistance_support))
         .route("/v2/quantmetrics", get(quantmetrics))
         .route("/v2/price-prediction", get(price_prediction))
+        .route("/v2/daily-ohlcv", get(daily_ohlcv))
+        .route("/v2/hourly-ohlcv", get(hourly_ohlcv))
         .route("/v2/tokens", get(tokens))
         .route("/v2/top-market-cap-tokens", get(top_market_cap_tokens))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "Not found") })
@@ -197,6 +201,29 @@ async fn quantmetrics(State(api): State<Api>, headers: HeaderMap, Query(query): 
 
 async fn price_prediction(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
     latest(&api, &headers, query, PricePrediction::of)
+}
+
+async fn daily_ohlcv(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    past_prices(&api, &headers, query, Ohlcv::days)
+}
+
+async fn hourly_ohlcv(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Parameters>) -> Answer {
+    past_prices(&api, &headers, query, Ohlcv::hours)
+}
+
+/// The prices of the asked tokens, one after the other, of each the newest first.
+fn past_prices(
+    api: &Api,
+    headers: &HeaderMap,
+    query: Parameters,
+    rows: fn(&Market, TokenId, &RangeInclusive<Day>) -> Vec<Ohlcv>,
+) -> Answer {
+    let market = api.open(headers)?;
+    let query = Asked(query);
+    let (tokens, paging) = (query.tokens()?, query.paging("limit")?);
+    let (first, last) = query.days(market.days())?;
+    let asked = market.listings().filter(|listing| tokens.wants(listing));
+    Ok(page(asked.flat_map(|listing| rows(&market, listing.id, &(first..=last))), paging))
 }
 
 /// How the asked tokens are at the moment, a row each.

@@ -9,6 +9,7 @@ mod insight;
 mod levels;
 mod listing;
 pub mod market;
+mod ohlcv;
 mod rows;
 mod walk;
 

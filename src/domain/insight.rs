@@ -1,6 +1,6 @@
 //! What the source says of a token besides its signals, when somebody asks: where its price is, how it fared, what it could come to.
 
-use super::{Level, Timestamp};
+use super::{Kind, Level, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One thing that can be asked of a token.
@@ -15,6 +15,10 @@ pub enum Facet {
     Risk,
     /// What the price could be.
     Scenarios,
+    /// What it was at the end of each of the last days.
+    DailyPrices,
+    /// The same of the last hours.
+    HourlyPrices,
 }
 
 /// What is said of one facet.
@@ -28,6 +32,8 @@ pub enum Insight {
     Risk(Risk),
     /// Never without a case.
     Scenarios(Scenarios),
+    /// In US dollars, one for each time, the oldest first: never none.
+    Prices(Vec<(Timestamp, f64)>),
 }
 
 /// The source's own measures of the past, each where it is known.
@@ -67,7 +73,23 @@ pub struct Scenario {
 
 impl Facet {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Price, Self::Levels, Self::Risk, Self::Scenarios];
+    pub const ALL: [Self; 6] = [Self::Price, Self::Levels, Self::Risk, Self::Scenarios, Self::DailyPrices, Self::HourlyPrices];
+    /// Those that tell how a token is now.
+    pub const OF_NOW: [Self; 4] = [Self::Price, Self::Levels, Self::Risk, Self::Scenarios];
+
+    /// The prices of the past that go with rows of a kind, where there are such.
+    pub const fn prices_of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Daily => Some(Self::DailyPrices),
+            Kind::Hourly => Some(Self::HourlyPrices),
+            Kind::Grade | Kind::Fundamental | Kind::Levels => None,
+        }
+    }
+
+    /// Whether a call has room for one token alone: an answer holds as many rows as that one has.
+    pub const fn is_of_one(self) -> bool {
+        matches!(self, Self::DailyPrices | Self::HourlyPrices)
+    }
 }
 
 impl Risk {

@@ -1,5 +1,5 @@
-//! What the source says of a token besides its signals, asked for when somebody wants to know (ARCHITECTURE.md, I): one call for many tokens,
-//! within the pace of the reserve. A facet is asked for by one asker, so that a slow endpoint holds up itself alone.
+//! What the source says of a token besides its signals, asked for when somebody wants to know (ARCHITECTURE.md, I): one call for many tokens
+//! (of the prices of the past for one), within the pace of the reserve. A facet is asked for by one asker, so that a slow endpoint holds up itself alone.
 
 use super::{
     calls::{CallEnd, Caller, Purpose},
@@ -62,13 +62,14 @@ impl Asker {
     async fn ask(&self, token: TokenId, now: Timestamp) -> StoreResult<()> {
         let AskerParts { caller, store, clock, insights, refusals } = &self.parts;
         let (facet, month) = (self.facet, caller.limits().per_month);
-        let tokens = insights.together(token, facet, &self.others(store).await?, TOGETHER, now);
+        let (others, most) = if facet.is_of_one() { (Vec::new(), 1) } else { (self.others(store).await?, TOGETHER) };
+        let tokens = insights.together(token, facet, &others, most, now);
         let call = caller.source().insight(facet, &tokens);
         if let Some(until) = refusals.until(call.endpoint, now) {
             insights.rest(facet, until);
             return Ok(());
         }
-        if !insight::has_room(month, caller.used_by_people().await?, now) {
+        if !insight::has_room(facet, month, caller.used_by_people().await?, now) {
             insights.rest(facet, now + REST);
             return Ok(());
         }

@@ -199,7 +199,7 @@ impl Page {
         match facet {
             Facet::Price => observed(|values| values.close.map(Insight::Price)),
             Facet::Levels => observed(|values| Some(values.levels).filter(|levels| !levels.is_empty()).map(Insight::Levels)),
-            Facet::Risk | Facet::Scenarios => self.insights.into_iter().collect(),
+            Facet::Risk | Facet::Scenarios | Facet::DailyPrices | Facet::HourlyPrices => self.insights.into_iter().collect(),
         }
     }
 

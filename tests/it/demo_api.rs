@@ -63,6 +63,28 @@ const QUANTMETRICS: &[(&str, &str)] = &[
 ];
 const PRICE_PREDICTION: &[(&str, &str)] =
     &[("DATE", "string"), ("PRICE_PREDICTION", "other"), ("TOKEN_ID", "number"), ("TOKEN_NAME", "string"), ("TOKEN_SYMBOL", "string")];
+const DAILY_OHLCV: &[(&str, &str)] = &[
+    ("CLOSE", "number"),
+    ("DATE", "string"),
+    ("HIGH", "number"),
+    ("LOW", "number"),
+    ("OPEN", "number"),
+    ("TOKEN_ID", "number"),
+    ("TOKEN_NAME", "string"),
+    ("TOKEN_SYMBOL", "string"),
+    ("VOLUME", "number"),
+];
+const HOURLY_OHLCV: &[(&str, &str)] = &[
+    ("CLOSE", "number"),
+    ("HIGH", "number"),
+    ("LOW", "number"),
+    ("OPEN", "number"),
+    ("TIMESTAMP", "string"),
+    ("TOKEN_ID", "number"),
+    ("TOKEN_NAME", "string"),
+    ("TOKEN_SYMBOL", "string"),
+    ("VOLUME", "number"),
+];
 const TOKENS: &[(&str, &str)] = &[
     ("CATEGORY_LIST", "array"),
     ("EXCHANGE_LIST", "array"),
@@ -147,6 +169,8 @@ async fn rows_have_the_keys_and_types_of_the_real_api() {
         ("price-prediction?token_id=3375,3988", PRICE_PREDICTION),
         ("trading-signals?token_id=3375", TRADING_SIGNALS),
         ("hourly-trading-signals?token_id=3375", HOURLY_TRADING_SIGNALS),
+        ("daily-ohlcv?token_id=3375", DAILY_OHLCV),
+        ("hourly-ohlcv?token_id=3375", HOURLY_OHLCV),
         ("tokens", TOKENS),
         ("top-market-cap-tokens?top_k=10", TOKENS),
     ] {
@@ -185,6 +209,40 @@ async fn measures_and_scenarios_are_those_of_the_simulated_prices() {
     assert_eq!((case["scenario"].as_f64(), case["total_mcap_scenario"].as_f64()), (Some(2.0), Some(6.8e12)));
     let [bear, base, moon] = ["bear", "base", "moon"].map(|case_of| case[format!("predicted_price_{case_of}")].as_f64().unwrap());
     assert!(bear < price && price < base && base < moon, "{case}");
+}
+
+#[tokio::test]
+async fn past_prices_are_those_of_the_hourly_calls() {
+    let api = Simulation::of_seed(1).await;
+    let closes = api.rows("hourly-trading-signals?token_id=3375&limit=100").await;
+    let hours = api.rows("hourly-ohlcv?token_id=3375&limit=100&page=1").await;
+    assert_eq!(
+        (hours.len(), column(&hours, "CLOSE"), column(&hours, "TIMESTAMP")),
+        (100, column(&closes, "CLOSE"), column(&closes, "TIMESTAMP"))
+    );
+    let days = api.rows("daily-ohlcv?symbol=BTC&limit=100&page=1").await;
+    assert_eq!((column(&days, "DATE")[0].as_str(), days[0]["CLOSE"].as_f64()), ("2026-11-21T00:00:00.000Z", hours[0]["CLOSE"].as_f64()));
+    let last_of_a_day = hours.iter().find(|row| row["TIMESTAMP"] == "2026-11-20T23:00:00.000Z").unwrap();
+    assert_eq!((&days[1]["DATE"], &days[1]["CLOSE"]), (&json!("2026-11-20T00:00:00.000Z"), &last_of_a_day["CLOSE"]));
+    for rows in [&days, &hours] {
+        let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
+        assert!(
+            rows.len() > 50 && rows.windows(2).all(|pair| pair[0]["OPEN"] == pair[1]["CLOSE"]),
+            "the newest first, each from where the last ended"
+        );
+        for row in rows {
+            let ends = [number(row, "OPEN"), number(row, "CLOSE")];
+            assert!(ends.iter().all(|price| (number(row, "LOW")..=number(row, "HIGH")).contains(price)), "{row}");
+        }
+    }
+    let asked = api.rows("daily-ohlcv?token_id=3375&startDate=2026-11-18&endDate=2026-11-19").await;
+    assert_eq!(column(&asked, "DATE"), ["2026-11-19T00:00:00.000Z", "2026-11-18T00:00:00.000Z"]);
+    for endpoint in ["daily-ohlcv", "hourly-ohlcv"] {
+        assert_eq!(api.get(&format!("{endpoint}?token_id=1")).await.0, 404);
+        assert_eq!(api.get(&format!("{endpoint}?token_id=BTC")).await.0, 400);
+        assert_eq!(api.get(&format!("{endpoint}?token_id=3375&page=90")).await.0, 404);
+        assert_eq!(api.get_with(&format!("{endpoint}?token_id=3375"), &[]).await.0, 401);
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ mod flow_market;
 mod flow_signals;
 mod flow_source;
 mod grades;
+mod history_prices;
 mod ingest_polls;
 mod insight;
 mod invite;

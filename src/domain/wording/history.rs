@@ -25,6 +25,8 @@ pub enum HistoryPhrase {
     NoChange,
     /// Nobody follows the token.
     NothingKnown,
+    /// The prices of the picture came too late for it.
+    PricesSoon,
 }
 
 /// How long a call stood.
@@ -71,6 +73,9 @@ impl HistoryPhrase {
             }
             Self::NothingKnown => {
                 out.text("I have no history of this, because nobody here follows it.");
+            }
+            Self::PricesSoon => {
+                out.text("The prices of its chart are being asked for: type this again in a minute.");
             }
         }
     }

@@ -81,6 +81,7 @@ const fn noun(facet: Facet) -> &'static str {
         Facet::Levels => "price levels",
         Facet::Risk => "risk measures",
         Facet::Scenarios => "price scenarios",
+        Facet::DailyPrices | Facet::HourlyPrices => "past prices",
     }
 }
 

@@ -107,7 +107,7 @@ impl NoticePhrase {
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
                 .code("bellwether check")
                 .text(" for the cause, then restart."),
-            Self::EndpointRefused { endpoint, problem } => out.text("Asked for by ").code("/signal").text(format!(
+            Self::EndpointRefused { endpoint, problem } => out.text("Asked for by ").code("/signal").text(" or ").code("/history").text(format!(
                 ", {endpoint} is not to be had: {problem}. Members are not told, what it would say is left out; it is asked again in a day."
             )),
             Self::TokensRefused { problem } => out.text(format!(

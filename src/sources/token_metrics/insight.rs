@@ -1,4 +1,5 @@
-//! Rows of `/quantmetrics` and of `/price-prediction`: what is asked for when somebody wants to know more of a token.
+//! Rows of `/quantmetrics`, `/price-prediction`, `/daily-ohlcv` and `/hourly-ohlcv`: what is asked for when somebody wants to know more of a
+//! token.
 
 use super::{
     endpoint,
@@ -6,10 +7,10 @@ use super::{
     wire,
 };
 use crate::{
-    domain::{Insight, Risk, Scenario, Scenarios, Timestamp, TokenId},
-    sources::value::Value,
+    domain::{Insight, Kind, Risk, Scenario, Scenarios, Timestamp, TokenId},
+    sources::{PAGE_ROWS, value::Value},
 };
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// As ratios: beyond that nobody means a volatility.
 const VOLATILITY: RangeInclusive<f64> = 0.0..=100.0;
@@ -26,10 +27,25 @@ pub fn read_insights(version: Version, endpoint: &str, rows: &[Value<'_>]) -> Ve
     let keys = version.keys();
     let read: fn(&Keys, &Value<'_>) -> Option<Insight> = match endpoint {
         endpoint::RISK => |keys, row| Some(risk(keys, row)).filter(|risk| !risk.is_empty()).map(Insight::Risk),
+        endpoint::DAILY_PRICES => return past_prices(keys, Kind::Daily, rows),
+        endpoint::HOURLY_PRICES => return past_prices(keys, Kind::Hourly, rows),
         endpoint::SCENARIOS => |keys, row| row.get(keys.prediction).and_then(scenarios).map(Insight::Scenarios),
         _ => return Vec::new(),
     };
     rows.iter().filter_map(|row| Some((wire::token_id(keys, row)?, read(keys, row)?))).collect()
+}
+
+/// The newest prices of each token, as many as a page holds; of rows of the same time the first counts.
+fn past_prices(keys: &Keys, kind: Kind, rows: &[Value<'_>]) -> Vec<(TokenId, Insight)> {
+    let mut all: BTreeMap<TokenId, BTreeMap<Timestamp, f64>> = BTreeMap::new();
+    for row in rows {
+        let (token, at) = (wire::token_id(keys, row), wire::data_time(keys, kind, row));
+        if let (Some(token), Some(at), Some(price)) = (token, at, wire::price(row.get(keys.close))) {
+            all.entry(token).or_default().entry(at).or_insert(price);
+        }
+    }
+    let newest = |prices: BTreeMap<_, _>| prices.into_iter().rev().take(PAGE_ROWS).rev().collect();
+    all.into_iter().map(|(token, prices)| (token, Insight::Prices(newest(prices)))).collect()
 }
 
 fn risk(keys: &Keys, row: &Value<'_>) -> Risk {
@@ -64,7 +80,11 @@ mod tests {
     use super::*;
 
     fn read_row(version: Version, endpoint: &str, row: &str) -> Option<Insight> {
-        let mut all = read_insights(version, endpoint, &[serde_json::from_str(row).unwrap()]);
+        read_all(version, endpoint, &format!("[{row}]"))
+    }
+
+    fn read_all(version: Version, endpoint: &str, rows: &str) -> Option<Insight> {
+        let mut all = read_insights(version, endpoint, &serde_json::from_str::<Vec<Value<'_>>>(rows).unwrap());
         assert!(all.len() < 2 && all.iter().all(|(token, _)| *token == TokenId(3375)));
         all.pop().map(|(_, insight)| insight)
     }
@@ -116,5 +136,41 @@ mod tests {
         let many = format!("{{\"TOKEN_ID\": 3375, \"PRICE_PREDICTION\": {{\"price_prediction\": [{}]}}}}", [case; 50].join(","));
         let Some(Insight::Scenarios(many)) = read_row(Version::V2, endpoint::SCENARIOS, &many) else { panic!("cases") };
         assert_eq!(many.cases.len(), MOST_CASES);
+    }
+
+    #[test]
+    fn past_prices_come_in_order_whatever_the_source_sends() {
+        let read = |version, endpoint, rows: &str| -> Vec<(String, f64)> {
+            match read_all(version, endpoint, rows) {
+                Some(Insight::Prices(prices)) => prices.into_iter().map(|(at, price)| (at.to_string(), price)).collect(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let at = |time: &str, price| (time.to_owned(), price);
+        let rows = r#"[{"TOKEN_ID": 3375, "DATE": "2026-11-20T00:00:00.000Z", "OPEN": 1, "CLOSE": "2.5"}, {"TOKEN_ID": 3375, "DATE": "2026-11-21", "CLOSE": 3},
+            {"TOKEN_ID": 3375, "DATE": "2026-11-20", "CLOSE": 9}, {"TOKEN_ID": 3375, "TIMESTAMP": "2026-11-18T13:00:00Z", "CLOSE": 1e-9},
+            {"TOKEN_ID": 3375, "DATE": "2026-11-19", "CLOSE": -1}, {"TOKEN_ID": 3375, "DATE": "2026-11-19", "CLOSE": "NaN"},
+            {"TOKEN_ID": 3375, "DATE": "2026-11-19", "CLOSE": 1e300}, {"TOKEN_ID": 3375, "DATE": "2026-11-19", "CLOSE": null},
+            {"TOKEN_ID": 3375, "DATE": "soon", "CLOSE": 4}, {"TOKEN_ID": 3375, "CLOSE": 4}, {"DATE": "2026-11-17", "CLOSE": 4}, null, 7]"#;
+        let days = [at("2026-11-18T00:00:00Z", 1e-9), at("2026-11-20T00:00:00Z", 2.5), at("2026-11-21T00:00:00Z", 3.0)];
+        assert_eq!(read(Version::V2, endpoint::DAILY_PRICES, rows), days);
+        let v3 =
+            ["TOKEN_ID", "DATE", "TIMESTAMP", "CLOSE"].iter().fold(rows.to_owned(), |rows, key| rows.replace(key, &key.to_lowercase()));
+        assert_eq!(read(Version::V3, endpoint::DAILY_PRICES, &v3), days);
+        let hours = r#"[{"TOKEN_ID": 3375, "TIMESTAMP": "2026-11-21T22:00:00.000Z", "CLOSE": 96849.12}, {"TOKEN_ID": "3375", "TIMESTAMP": "2026-11-21T21:59:00Z", "CLOSE": 1}]"#;
+        assert_eq!(
+            read(Version::V2, endpoint::HOURLY_PRICES, hours),
+            [at("2026-11-21T21:00:00Z", 1.0), at("2026-11-21T22:00:00Z", 96849.12)]
+        );
+        assert_eq!(read_all(Version::V2, endpoint::DAILY_PRICES, r#"[{"TOKEN_ID": 3375, "DATE": "2026-11-20", "CLOSE": 0}]"#), None);
+    }
+
+    #[test]
+    fn no_more_past_prices_are_taken_than_a_page_holds() {
+        let begin = Timestamp::parse("2026-01-01").unwrap().day();
+        let row = |day: i64| format!("{{\"TOKEN_ID\": 3375, \"DATE\": \"{}\", \"CLOSE\": {}}}", begin.plus(day), day + 1);
+        let rows = format!("[{}]", (0..5_000).map(row).collect::<Vec<_>>().join(","));
+        let Some(Insight::Prices(prices)) = read_all(Version::V2, endpoint::DAILY_PRICES, &rows) else { panic!("prices") };
+        assert_eq!((prices.len(), prices[0].1, prices[PAGE_ROWS - 1].1), (PAGE_ROWS, 4_901.0, 5_000.0), "the newest");
     }
 }

@@ -37,6 +37,10 @@ pub mod endpoint {
     pub const RISK: &str = "quantmetrics";
     /// What prices could come to, the latest of each token.
     pub const SCENARIOS: &str = "price-prediction";
+    /// Prices of the past, one row a token and UTC day.
+    pub const DAILY_PRICES: &str = "daily-ohlcv";
+    /// Prices of the past, one row a token and hour.
+    pub const HOURLY_PRICES: &str = "hourly-ohlcv";
     /// Tokens by market cap.
     pub const RANKS: &str = "top-market-cap-tokens";
     /// All tokens.
@@ -49,6 +53,8 @@ pub mod endpoint {
             Facet::Levels => LEVELS,
             Facet::Risk => RISK,
             Facet::Scenarios => SCENARIOS,
+            Facet::DailyPrices => DAILY_PRICES,
+            Facet::HourlyPrices => HOURLY_PRICES,
         }
     }
 

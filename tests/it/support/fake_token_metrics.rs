@@ -75,6 +75,7 @@ struct Inner {
     levels: BTreeMap<i64, Vec<(String, f64)>>,
     risks: BTreeMap<i64, [Option<f64>; 3]>,
     scenarios: BTreeMap<i64, (f64, Vec<[f64; 4]>)>,
+    past_prices: BTreeMap<(&'static str, i64), BTreeMap<Timestamp, f64>>,
     tokens: Vec<TokenRow>,
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
@@ -120,6 +121,22 @@ impl FakeTokenMetrics {
     /// The hourly row of a token: signal and position.
     pub fn set_hourly(&self, token: i64, hour: &str, signal: i64, position: i64) {
         self.inner().hourly.insert((Timestamp::parse(hour).unwrap(), token), (signal, position));
+    }
+
+    /// What a token's price was at the end of each day from this one on.
+    pub fn set_daily_prices(&self, token: i64, begin: &str, prices: &[f64]) {
+        self.set_past_prices("daily-ohlcv", Duration::from_secs(24 * 3600), token, begin, prices);
+    }
+
+    /// The same of each hour.
+    pub fn set_hourly_prices(&self, token: i64, begin: &str, prices: &[f64]) {
+        self.set_past_prices("hourly-ohlcv", Duration::from_secs(3600), token, begin, prices);
+    }
+
+    fn set_past_prices(&self, endpoint: &'static str, period: Duration, token: i64, begin: &str, prices: &[f64]) {
+        let begin = Timestamp::parse(begin).unwrap();
+        let prices = (0_u32..).zip(prices).map(|(place, price)| (begin + period * place, *price)).collect();
+        self.inner().past_prices.insert((endpoint, token), prices);
     }
 
     /// How a token is graded: label and number.
@@ -332,6 +349,18 @@ fn rows(inner: &Inner, endpoint: &str, query: &Query, (limit, page): (usize, usi
             let rows = inner.scenarios.iter().filter(|(id, _)| asked(**id));
             rows.map(|(id, (market, cases))| predicted(inner, *id, *market, cases)).collect()
         }
+        "daily-ohlcv" | "hourly-ohlcv" => {
+            let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
+            if ids.is_none() && symbols.is_none() {
+                return Err((400, "token_id or symbol is required"));
+            }
+            let range = if query.contains_key("startDate") || query.contains_key("endDate") { Some(dates(query)?) } else { None };
+            let is_named = |id: i64| symbols.as_ref().is_none_or(|symbols| symbols.contains(&token_of(inner, id).symbol.as_str()));
+            let is_within = |at: Timestamp| range.is_none_or(|(start, end)| (start.day()..=end.day()).contains(&at.day()));
+            let tokens = inner.past_prices.iter().filter(|((of, id), _)| *of == endpoint && asked(*id) && is_named(*id));
+            let all = tokens.flat_map(|((_, id), prices)| prices.iter().rev().map(|(at, price)| (*id, *at, *price)));
+            all.filter(|(_, at, _)| is_within(*at)).map(|(id, at, price)| traded(inner, endpoint, id, at, price)).collect()
+        }
         "top-market-cap-tokens" => inner.tokens.iter().map(listed).collect(),
         "tokens" => {
             let symbols: Option<Vec<&str>> = query.get("symbol").map(|text| text.split(',').collect());
@@ -414,6 +443,15 @@ fn fundamental(
 fn priced(inner: &Inner, id: i64, price: f64) -> Value {
     let token = token_of(inner, id);
     json!({"TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, "CURRENT_PRICE": price})
+}
+
+fn traded(inner: &Inner, endpoint: &str, id: i64, at: Timestamp, close: f64) -> Value {
+    let token = token_of(inner, id);
+    let key = if endpoint == "daily-ohlcv" { "DATE" } else { "TIMESTAMP" };
+    json!({
+        "TOKEN_ID": id, "TOKEN_NAME": token.name, "TOKEN_SYMBOL": token.symbol, key: iso(at),
+        "OPEN": close * 0.99, "HIGH": close * 1.02, "LOW": close * 0.98, "CLOSE": close, "VOLUME": 138_849_600,
+    })
 }
 
 fn leveled(inner: &Inner, id: i64, levels: &[(String, f64)]) -> Value {
