@@ -75,6 +75,12 @@ fn daily() -> Chart {
     chart("SOL", "Solana", Kind::Daily, returns(&prices), &calls(&prices))
 }
 
+/// Prices that wind about the levels next to the last of them.
+fn winding(prices: &[f64]) -> Chart {
+    let last = prices[prices.len() - 1];
+    among(chart("SOL", "Solana", Kind::Hourly, closes(prices), &calls(prices)), last, Some(last * 0.97), Some(last * 1.03))
+}
+
 /// Every kind of past, by what is special in it.
 fn pasts() -> Vec<(&'static str, Chart)> {
     let hours = walk(3, 168, 96_849.12, 0.012);
@@ -107,6 +113,7 @@ fn pasts() -> Vec<(&'static str, Chart)> {
         ),
         ("one-level", among(chart("PEPE2", "Twelve Zeros", Kind::Hourly, closes(&tiny), &calls(&tiny)), 1.009e-13, None, Some(1.1e-13))),
         ("flat-among-levels", among(chart("USDT", "Tether", Kind::Hourly, closes(&[1.0; 48]), &bearish), 1.0, Some(0.99), Some(1.001))),
+        ("winding-about-levels", winding(&walk(26, 90, 100.0, 0.03))),
         ("without-a-call", chart("NIL", "Nil", Kind::Daily, returns(&[1.0, 1.1]), &[None, None])),
     ]
 }
@@ -174,6 +181,7 @@ fn what_is_shown_is_what_is_known() {
     levels-far-off: Chart of the hourly calls of XAUBTC (Eight Digits) from 18 Nov 13:00 to 21 Nov 00:00. Now: bullish since 20 Nov 16:00. The call turned 3 times in that time. Price, US$: $11,932,943. Grade Strong Buy 87.25. Support 1000000, resistance 99999999.
     one-level: Chart of the hourly calls of PEPE2 (Twelve Zeros) from 16 Nov 01:00 to 21 Nov 00:00. Now: bearish since 20 Nov 23:00. The call turned 12 times in that time. Price, US$: $0.0₁₂1009. Grade Strong Buy 87.25. No support known, resistance 0.00000000000011.
     flat-among-levels: Chart of the hourly calls of USDT (Tether) from 19 Nov 01:00 to 21 Nov 00:00. Now: bearish since 19 Nov 01:00. The call did not turn in that time. Price, US$: $1.000. Grade Strong Buy 87.25. Support 0.99, resistance 1.001.
+    winding-about-levels: Chart of the hourly calls of SOL (Solana) from 17 Nov 07:00 to 21 Nov 00:00. Now: bullish since 21 Nov 00:00. The call turned 7 times in that time. Price, US$: $112.3. Grade Strong Buy 87.25. Support 108.959, resistance 115.699.
     without-a-call: Chart of the daily calls of NIL from 20 Nov 2026 to 21 Nov 2026. Now: no call yet. The call did not turn in that time. Price change since 20 Nov 2026: +10.0 %.
     "#);
     assert_eq!(Chart { rows: Vec::new(), ..daily() }.svg(&Utc, Theme::Dark), None);
@@ -215,6 +223,42 @@ fn labels_do_not_overlap() {
             assert!(heights.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 30.0), "{name}: {heights:?}");
         }
     }
+}
+
+/// Names of levels stay clear of the line of prices, however it winds about them, and of each other.
+#[test]
+fn names_of_levels_do_not_stand_upon_the_line() {
+    let mut upon = Vec::new();
+    for seed in 0..200 {
+        let svg = winding(&walk(seed, 90, 100.0, 0.03)).svg(&Utc, Theme::Dark).unwrap();
+        let line = price_line(&svg);
+        let names: Vec<_> = texts(&svg).filter(|(_, y, anchor, _)| *anchor == "start" && (160.0..560.0).contains(y)).collect();
+        assert_eq!(names.len(), 2, "{seed}");
+        assert!((names[0].1 - names[1].1).abs() > 20.0 || (names[0].0 - names[1].0).abs() > 180.0, "{seed}: {names:?}");
+        for (x, foot, _, words) in names {
+            // No letter is narrower in the mean.
+            let end = x + 12.0 * words.chars().count() as f64;
+            upon.extend(is_upon(&line, (x, end), (foot - 18.0, foot)).then(|| format!("{seed}: {words}")));
+        }
+    }
+    assert_eq!(upon, [""; 0], "there is room in all of them");
+}
+
+/// Whether a line comes into a box.
+fn is_upon(line: &[(f64, f64)], (left, right): (f64, f64), (top, bottom): (f64, f64)) -> bool {
+    line.windows(2).any(|pair| {
+        let at = |x: f64| pair[0].1 + (pair[1].1 - pair[0].1) * (x - pair[0].0) / (pair[1].0 - pair[0].0);
+        let (from, to) = (pair[0].0.max(left), pair[1].0.min(right));
+        from < to && at(from).max(at(to)) > top && at(from).min(at(to)) < bottom
+    })
+}
+
+/// Where the prices go: the widest line of the picture.
+fn price_line(svg: &str) -> Vec<(f64, f64)> {
+    let line = svg.lines().find(|line| line.starts_with("<polyline") && line.contains("stroke-width=\"5.0\"")).unwrap();
+    let points = line.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+    let point = |point: &str| point.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).unwrap();
+    points.split(' ').map(point).collect()
 }
 
 fn texts(svg: &str) -> impl Iterator<Item = (f64, f64, &str, &str)> {

@@ -220,7 +220,7 @@ async fn past_prices_are_those_of_the_hourly_calls() {
         (hours.len(), column(&hours, "CLOSE"), column(&hours, "TIMESTAMP")),
         (100, column(&closes, "CLOSE"), column(&closes, "TIMESTAMP"))
     );
-    let days = api.rows("daily-ohlcv?symbol=BTC&limit=100&page=1").await;
+    let days = api.rows("daily-ohlcv?token_name=Bitcoin&limit=100&page=1").await;
     assert_eq!((column(&days, "DATE")[0].as_str(), days[0]["CLOSE"].as_f64()), ("2026-11-21T00:00:00.000Z", hours[0]["CLOSE"].as_f64()));
     let last_of_a_day = hours.iter().find(|row| row["TIMESTAMP"] == "2026-11-20T23:00:00.000Z").unwrap();
     assert_eq!((&days[1]["DATE"], &days[1]["CLOSE"]), (&json!("2026-11-20T00:00:00.000Z"), &last_of_a_day["CLOSE"]));

@@ -37,8 +37,11 @@ fn asked(app: &TestApp) -> Vec<String> {
 
 /// What a member on Discord is told, and what stands beside the picture for whoever does not see it.
 async fn history(app: &mut TestApp, options: &[(&str, &str)]) -> (String, String) {
+    let before = app.discord.answers().len();
     let said = app.on_server(PLAIN, slash("history", options)).await;
-    let alt = app.discord.answers().pop().and_then(|(_, answer)| answer["attachments"][0]["description"].as_str().map(str::to_owned));
+    // An answer with a picture is an edit of "thinking…".
+    let edit = app.discord.answers().into_iter().nth(before);
+    let alt = edit.and_then(|(_, answer)| answer["attachments"][0]["description"].as_str().map(str::to_owned));
     (said, alt.unwrap_or_default())
 }
 
@@ -48,7 +51,7 @@ async fn picture(app: &mut TestApp, token: &str) -> String {
 
 on_both!(a_picture_without_stored_prices_shows_those_of_the_source_asked_for_once, |db| async move {
     let mut app = followed_since_today(db, &[]).await;
-    let with_prices = "Chart of the daily calls of SOL (Solana) from 12 Nov 2026 to 21 Nov 2026. Now: bullish since before 21 Nov 2026. \
+    let with_prices = "Chart of the daily calls of SOL (Solana) from 12 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026. \
                        The call did not turn in that time. Price, US$: $148.0.";
     assert_eq!(picture(&mut app, "sol").await, with_prices);
     let drawn = app.discord.files();
@@ -60,7 +63,7 @@ on_both!(a_picture_without_stored_prices_shows_those_of_the_source_asked_for_onc
     assert_eq!(picture(&mut app, "sol").await, with_prices);
     assert_eq!(asked(&app), [""; 0], "it is known");
     // What has none is known to have none, and whatever nobody follows has no picture.
-    let without = "Chart of the daily calls of BTC (Bitcoin) from 21 Nov 2026 to 21 Nov 2026. Now: bullish since before 21 Nov 2026. \
+    let without = "Chart of the daily calls of BTC (Bitcoin) from 21 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026. \
                    The call did not turn in that time. No prices known.";
     assert_eq!([picture(&mut app, "btc").await, picture(&mut app, "btc").await], [without, without]);
     assert_eq!(history(&mut app, &[("token", "sol"), ("kind", "hourly")]).await.1, "");
@@ -81,7 +84,7 @@ on_both!(hours_keep_their_own_close_and_end_with_the_call, |db| async move {
     app.source.set_hourly_prices(SOL, "2026-11-21T01:00:00Z", &[90_000.0, 91_000.0, 92_000.0, 93_000.0, 1.0, 2.0, 3.0]);
     let options = [("token", "sol"), ("kind", "hourly")];
     app.source.take_seen();
-    assert_snapshot!(history(&mut app, &options).await.1, @"");
+    assert_snapshot!(history(&mut app, &options).await.1, @"Chart of the hourly calls of SOL (Solana) from 21 Nov 01:00 to 21 Nov 05:00. Now: bullish since 21 Nov 05:00. The call did not turn in that time. Price, US$: $96,849.");
     assert_eq!(asked(&app), ["hourly-ohlcv limit=100 page=1 token_id=3988"]);
 });
 
@@ -162,7 +165,7 @@ on_both!(prices_that_cannot_be_are_not_drawn, |db| async move {
         json!("x"),
     ];
     app.source.fault("daily-ohlcv", Fault::Rows(hostile.clone()));
-    assert_snapshot!(picture(&mut app, "sol").await, @"");
+    assert_snapshot!(picture(&mut app, "sol").await, @"Chart of the daily calls of SOL (Solana) from 17 Nov 2026 to 21 Nov 2026. Now: bullish since 21 Nov 2026. The call did not turn in that time. Price, US$: $8.250.");
     // Thousands of days that nobody asked for, and those of another token.
     hostile.extend((0..5_000).map(|day| row(&format!("19{:02}-01-{:02}", 50 + day % 40, 1 + day % 28), json!(day + 1))));
     app.source.fault("daily-ohlcv", Fault::Rows(hostile));

@@ -4,12 +4,12 @@ use super::{Picture, style, width, words};
 use crate::{
     chart::{
         Chart,
-        canvas::Anchor,
+        canvas::{Anchor, Area},
         font::Weight,
         scale::{self, Scale},
         series::{Measure, Series},
     },
-    domain::{Way, wording::ChartPhrase},
+    domain::{Timestamp, Way, wording::ChartPhrase},
 };
 
 /// How far beyond the prices the picture reaches for a level, as a share of what they range over: the line of prices keeps half of the height.
@@ -21,6 +21,19 @@ const LABEL: (f64, Weight) = (26.0, Weight::Medium);
 const ABOVE: f64 = -10.0;
 const BELOW: f64 = 28.0;
 const INSET: f64 = 14.0;
+/// How high letters stand above their foot.
+const HEIGHT: f64 = 20.0;
+/// From words to a level, or to other words.
+const GAP: f64 = 3.0;
+/// So far from the line of prices words are as free as can be.
+const FREE: f64 = 12.0;
+/// How far words that find no room at their level move from it, each time; and what it is worth to stand on their own side of it.
+const AWAY: f64 = 26.0;
+const OTHER_SIDE: f64 = 3.0;
+/// How large a dot is.
+const DOT: f64 = 10.0;
+/// Along a level words are tried at so many places, and at its end.
+const PLACES: u32 = 100;
 
 /// One level, and where it stands by what the line of prices measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,34 +80,84 @@ impl Picture<'_> {
         }
     }
 
-    /// Words on top of everything, each where the line of prices is furthest from it, to the left where that is all the same.
+    /// Words on top of everything, each at the best of many places, to the left where that is all the same.
     pub(super) fn level_names(&mut self, scale: &Scale, marks: &[Mark]) {
+        let mut obstacles = self.obstacles(scale, marks);
         for mark in marks {
             let price = format!("${}", scale::single(mark.at));
             let name = words(ChartPhrase::Level { side: mark.side, price, is_beyond: !mark.is_near });
-            let (top, bottom) = (self.plot.y + BELOW, self.plot.bottom() + ABOVE);
-            let line = self.y(scale, mark.value);
-            // What is resistance stands above its line, what is support below: so the two never meet.
-            let foot = if mark.side == Way::Up { line + ABOVE } else { line + BELOW };
-            let foot = foot.clamp(top, bottom);
             let size = width(LABEL, &name);
-            let left = self.plot.x + INSET;
-            let right = self.plot.right() - INSET - size;
-            let x = [right, f64::midpoint(left, right), left]
-                .into_iter()
-                .max_by(|one, other| self.distance(scale, (*one, foot), size).total_cmp(&self.distance(scale, (*other, foot), size)))
-                .unwrap_or(left);
-            self.canvas.text((x, foot), Anchor::Start, style(LABEL, self.colours.level), &name);
+            let (left, right) = (self.plot.x + INSET, self.plot.right() - INSET - size);
+            let across = |place: u32| left + (right - left) * f64::from(place) / f64::from(PLACES);
+            let feet = self.feet(mark.side, self.y(scale, mark.value));
+            let places = feet.into_iter().flat_map(|(foot, cost)| (0..=PLACES).map(move |place| (across(place), foot, cost)));
+            let best = places
+                .map(|(x, foot, cost)| (Area { x, y: foot - HEIGHT, width: size, height: HEIGHT }, cost))
+                .map(|(area, cost)| (obstacles.freedom(area) - cost, area))
+                // Of those that are as good as each other the first.
+                .reduce(|best, next| if next.0 > best.0 { next } else { best });
+            let Some((_, area)) = best else { continue };
+            self.canvas.text((area.x, area.bottom()), Anchor::Start, style(LABEL, self.colours.level), &name);
+            obstacles.words.push(area);
         }
     }
 
-    /// How far the line of prices stays from words at this place; far enough is far enough.
-    fn distance(&self, scale: &Scale, (x, foot): (f64, f64), size: f64) -> f64 {
-        const ENOUGH: f64 = 24.0;
-        let middle = foot - LABEL.0 / 3.0;
-        let beside = (x - INSET)..=(x + size + INSET);
-        let places = self.series.points.iter().map(|(at, value)| (self.x(*at), self.y(scale, *value)));
-        let distances = places.filter(|(at, _)| beside.contains(at)).map(|(_, y)| (y - middle).abs());
-        distances.fold(f64::INFINITY, f64::min).min(LABEL.0 / 2.0 + ENOUGH)
+    /// At which heights words may stand, and how much that is against them: what is resistance above its line and what is support below it, on
+    /// the other side rather than upon the line of prices, and a little away rather than that.
+    fn feet(&self, side: Way, line: f64) -> Vec<(f64, f64)> {
+        let (top, bottom) = (self.plot.y + BELOW, self.plot.bottom() + ABOVE);
+        let mut feet = Vec::new();
+        for (times, cost) in [(0.0, 0.0), (1.0, 6.0), (2.0, 9.0)] {
+            for (of, from_line, away) in [(Way::Up, ABOVE, -AWAY), (Way::Down, BELOW, AWAY)] {
+                let foot = (line + from_line + away * times).clamp(top, bottom);
+                feet.push((foot, cost + if of == side { 0.0 } else { OTHER_SIDE }));
+            }
+        }
+        feet
     }
+
+    fn obstacles(&self, scale: &Scale, marks: &[Mark]) -> Obstacles {
+        let place = |(at, value): (Timestamp, f64)| (self.x(at), self.y(scale, value));
+        let line: Vec<_> = self.series.points.iter().copied().map(place).collect();
+        let turns = self.series.turns.iter().filter_map(|turn| Some(place((turn.at, turn.value?))));
+        Obstacles {
+            dots: turns.chain(line.last().copied()).collect(),
+            line,
+            levels: near(marks).map(|value| self.y(scale, value)).collect(),
+            words: Vec::new(),
+        }
+    }
+}
+
+/// What words have to stay clear of.
+struct Obstacles {
+    /// The line of prices, and the dots on it.
+    line: Vec<(f64, f64)>,
+    dots: Vec<(f64, f64)>,
+    /// At which heights there are levels.
+    levels: Vec<f64>,
+    words: Vec<Area>,
+}
+
+impl Obstacles {
+    /// How far words at this place stay from the line of prices and its dots; far enough is far enough. Upon a level or other words there is no
+    /// freedom.
+    fn freedom(&self, area: Area) -> f64 {
+        let (begin, end) = (area.x - INSET, area.right() + INSET);
+        let is_upon = |other: &Area| begin < other.right() && other.x < end && (area.y - other.y).abs() < area.height + GAP;
+        if self.levels.iter().any(|y| (area.y - GAP..area.bottom() + GAP).contains(y)) || self.words.iter().any(is_upon) {
+            return -FREE;
+        }
+        let ways = self.line.windows(2).filter_map(|pair| between(pair[0], pair[1], (begin, end)));
+        let dots = self.dots.iter().filter(|(x, _)| (begin..=end).contains(x)).map(|(_, y)| (y - DOT, y + DOT));
+        let distances = ways.chain(dots).map(|(high, low)| (high - area.bottom()).max(area.y - low).max(0.0));
+        distances.fold(FREE, f64::min)
+    }
+}
+
+/// From which height to which a piece of a line goes between two places; nothing where it is not there.
+fn between(from: (f64, f64), to: (f64, f64), (begin, end): (f64, f64)) -> Option<(f64, f64)> {
+    let (first, last) = (from.0.max(begin), to.0.min(end));
+    let at = |x: f64| from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0);
+    (first < last).then(|| (at(first).min(at(last)), at(first).max(at(last))))
 }
