@@ -23,8 +23,9 @@ const BELOW: f64 = 28.0;
 const INSET: f64 = 14.0;
 /// How high letters stand above their foot.
 const HEIGHT: f64 = 20.0;
-/// From words to a level, or to other words.
+/// From words to a level, or to other words; and to what stands beside them.
 const GAP: f64 = 3.0;
+const BESIDE: f64 = 8.0;
 /// So far from the line of prices words are as free as can be.
 const FREE: f64 = 12.0;
 /// How far words that find no room at their level move from it, each time; and what it is worth to stand on their own side of it.
@@ -143,7 +144,7 @@ impl Obstacles {
     /// How far words at this place stay from the line of prices and its dots; far enough is far enough. Upon a level or other words there is no
     /// freedom.
     fn freedom(&self, area: Area) -> f64 {
-        let (begin, end) = (area.x - INSET, area.right() + INSET);
+        let (begin, end) = (area.x - BESIDE, area.right() + BESIDE);
         let is_upon = |other: &Area| begin < other.right() && other.x < end && (area.y - other.y).abs() < area.height + GAP;
         if self.levels.iter().any(|y| (area.y - GAP..area.bottom() + GAP).contains(y)) || self.words.iter().any(is_upon) {
             return -FREE;
