@@ -83,8 +83,11 @@ async fn the_vendors_own_client_gets_what_it_would_get_from_the_real_api() {
     assert_eq!(got["no_such_token"], 404);
     assert_eq!(rows(&got["hourly"]).len(), 50);
 
-    // The simulated market has no volumes, so it has no candles: as with a plan that lacks them.
-    assert_eq!(got["candles"], json!([]));
+    // Candles of one token, with every key of the recorded body, each with its type.
+    let candles = rows(&got["candles"]);
+    assert_eq!(candles.len(), DAYS + BOUNDARY_DAYS);
+    let recorded = columns_of(include_bytes!("data/token-metrics/daily-ohlcv.json"));
+    assert!(candles.iter().all(|row| columns_of(json!({"data": [row]}).to_string().as_bytes()) == recorded), "{}", candles[0]);
 
     // Without a key: refused where the client raises errors, and no rows where it swallows them.
     assert_eq!((&got["stranger_tokens"], &got["stranger_signals"]), (&json!(401), &json!([])));

@@ -92,6 +92,11 @@ fn what_is_said_of_tokens_besides() {
     };
     let expected = [(TokenId(3375), risk(0.6712, 0.9821, 0.7669)), (TokenId(41234), risk(1.9021, -0.4127, 0.9412))];
     assert_eq!(read("quantmetrics", sample!("quantmetrics.json")), expected);
+    let at = |time: &str| Timestamp::parse(time).unwrap();
+    let days = Insight::Prices(vec![(at("2021-05-01"), 2945.032767), (at("2021-05-02"), 2950.337798)]);
+    assert_eq!(read("daily-ohlcv", sample!("daily-ohlcv.json")), [(TokenId(3306), days)]);
+    let hours = Insight::Prices(vec![(at("2026-11-21T22:00:00Z"), 96849.12)]);
+    assert_eq!(read("hourly-ohlcv", sample!("hourly-ohlcv.json")), [(TokenId(3375), hours)]);
     let read = read("price-prediction", sample!("price-prediction.json"));
     let [(TokenId(3375), Insight::Scenarios(scenarios))] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!((scenarios.day, scenarios.market, scenarios.cases.len()), (Timestamp::parse("2028-11-21"), Some(3.4e12), 5));
