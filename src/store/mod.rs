@@ -108,7 +108,7 @@ pub(in crate::store) enum Db {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database itself: unreachable, locked, full, read-only.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {0}{remedy}", remedy = remedy(.0))]
     Database(#[from] sqlx::Error),
     /// Somebody else changed the same rows meanwhile: load again and compute again.
     #[error("the same rows were changed meanwhile")]
@@ -144,6 +144,19 @@ impl StoreError {
 
     fn corrupt(what: &'static str, detail: &str) -> Self {
         Self::Corrupt { what, detail: detail.to_owned() }
+    }
+}
+
+/// What to do, where the database's own words do not say it.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    const FULL: &str = "; its disk is full or broken: make room, and it goes on by itself";
+    const READ_ONLY: &str = "; its file or folder is read-only: let this user write there, and it goes on by itself";
+    // SQLite's codes have up to four digits, the lowest byte tells the kind (https://sqlite.org/rescode.html); PostgreSQL's have five.
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref().map(|code| (code, code.len() < 5, code.parse().unwrap_or(0) & 0xff)) {
+        Some(("53100", ..) | (_, true, 10 | 13)) => FULL,
+        Some((_, true, 8)) => READ_ONLY,
+        _ => "",
     }
 }
 

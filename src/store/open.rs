@@ -177,7 +177,10 @@ async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
         let only = only.connect_with(options).await.map_err(OpenError::Connect)?;
         return Ok(Db::Sqlite { pool: only.clone(), writer: Writer::in_memory(only) });
     };
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(OpenError::Connect)?;
+    // Where SQLite cannot write, as on a full disk, it ends a transaction by itself. sqlx goes on believing in it, and could never begin another
+    // one on that connection.
+    let writer = pool().max_connections(1).before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+    let writer = writer.connect_with(options.clone()).await.map_err(OpenError::Connect)?;
     let copier = pool().max_connections(1).idle_timeout(COPIER_RESTS).connect_lazy_with(options.clone());
     let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(Db::Sqlite { pool: readers, writer: Writer::of_file(writer, file, copier) })

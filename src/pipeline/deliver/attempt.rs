@@ -253,12 +253,23 @@ impl Shared {
         if !error.may_pass() {
             return Err(error);
         }
-        tracing::error!(platform = %self.platform, message_id = claimed.id.0, %error, "the end of an attempt could not be stored; nothing is claimed until it is");
-        self.with_condition(|condition| condition.unsettled += 1);
+        let is_first = self.with_condition(|condition| {
+            condition.unsettled += 1;
+            condition.unsettled == 1
+        });
+        // One line for one failure, however many attempts it meets.
+        if is_first {
+            tracing::error!(platform = %self.platform, message_id = claimed.id.0, %error, "the end of an attempt could not be stored; nothing is claimed until it is");
+        } else {
+            tracing::debug!(platform = %self.platform, message_id = claimed.id.0, %error, "nor could the end of this attempt");
+        }
         let stored = self.store_end_again(claimed, ending, now).await;
-        self.with_condition(|condition| condition.unsettled -= 1);
-        if stored.is_ok() {
-            tracing::info!(platform = %self.platform, message_id = claimed.id.0, "the end of the attempt is stored now");
+        let was_last = self.with_condition(|condition| {
+            condition.unsettled -= 1;
+            condition.unsettled == 0
+        });
+        if stored.is_ok() && was_last {
+            tracing::info!(platform = %self.platform, message_id = claimed.id.0, "the ends of all attempts are stored now");
         }
         stored
     }
