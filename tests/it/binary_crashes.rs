@@ -5,6 +5,7 @@ use crate::support::{
     commands::run_sql,
     crowd::{Crowd, Tally},
     database::postgres_url,
+    process::Process,
 };
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ const LONGEST_LIFE: u64 = 1_200;
 
 /// Lives that end by this signal, each at a moment of its own; then one in which everything is told.
 #[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
-async fn told_in_lives(mut crowd: Crowd, lives: usize, signal: &str, between: impl AsyncFn(usize)) -> Tally {
+async fn told_in_lives(mut crowd: Crowd, lives: usize, signal: &str, between: impl AsyncFn(usize)) -> (Crowd, Process) {
     let seed = fastrand::u64(..);
-    println!("seed {seed}");
+    println!("{lives} times {signal}, seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for life in 0..lives {
         if crowd.is_nearly_done() {
@@ -34,18 +35,25 @@ async fn told_in_lives(mut crowd: Crowd, lives: usize, signal: &str, between: im
     }
     let (process, _) = crowd.installation.serve().await;
     crowd.settles(&process).await;
-    crowd.retry_what_was_given_up(&process).await;
-    // What each chat knows is right: a turn back is news for all.
-    crowd.turn_back();
-    crowd.settles(&process).await;
+    (crowd, process)
+}
+
+/// What everybody heard until it stops.
+#[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
+async fn counted(mut crowd: Crowd, process: Process) -> Tally {
     assert_eq!(process.stop("TERM").await.code, Some(0));
     let tally = crowd.tally().await;
-    println!("{lives} times {signal}: {tally}");
+    println!("{tally}");
     tally
 }
 
 async fn killed(crowd: Crowd, times: usize, between: impl AsyncFn(usize)) {
-    let tally = told_in_lives(crowd, times, "KILL", between).await;
+    let (mut crowd, process) = told_in_lives(crowd, times, "KILL", between).await;
+    crowd.retry_what_was_given_up(&process).await;
+    // What each chat knows is right: a turn back is news for all.
+    crowd.turn_back();
+    crowd.settles(&process).await;
+    let tally = counted(crowd, process).await;
     tally.assert_holds();
     assert!(tally.ends_unknown > 0, "it was killed while requests were under way: {tally}");
 }
@@ -72,7 +80,10 @@ async fn killed_ten_times_on_postgresql() {
 /// Every answer comes within eight seconds: then each is waited for.
 async fn stopped(crowd: Crowd) {
     crowd.answers_take(Duration::from_secs(6));
-    told_in_lives(crowd, 8, "TERM", async |_| {}).await.assert_once();
+    let (crowd, process) = told_in_lives(crowd, 6, "TERM", async |_| {}).await;
+    let tally = counted(crowd, process).await;
+    tally.assert_once();
+    assert_eq!(tally.ends_unknown, 0, "{tally}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod binary_check;
 mod binary_crashes;
 mod binary_door;
 mod binary_gateway;
+mod binary_outages;
 mod binary_replicas;
 mod binary_secrets;
 mod binary_serve;

@@ -1,11 +1,11 @@
 //! Both databases for every store test: a SQLite file of its own, and a database of its own in one temporary PostgreSQL cluster that
-//! this process starts and that disappears with it.
+//! this process starts and that disappears with it. A test that ends the server has a cluster of its own.
 
 use bellwether::store::Store;
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -61,23 +61,77 @@ pub(crate) use on_both;
 
 /// The URL of a new, empty PostgreSQL database.
 pub async fn postgres_url() -> Option<String> {
-    static CLUSTER: OnceCell<PathBuf> = OnceCell::const_new();
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    if std::env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
-        // Written to the stream itself: the test harness would keep back what is printed.
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "LEFT OUT: a PostgreSQL test, because {LEAVE_OUT}=1").unwrap();
+    if is_left_out() {
         return None;
     }
-    let sockets = CLUSTER.get_or_init(|| async { tokio::task::spawn_blocking(start_cluster).await.unwrap() }).await;
-    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let admin = format!("postgres://postgres@localhost/postgres?host={}", sockets.display());
+    let cluster = CLUSTER.get_or_init(Cluster::start).await;
     // One at a time: CREATE DATABASE refuses to copy a template that another session is copying.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
-    let mut connection = connect(&admin).await;
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    Some(format!("postgres://postgres@localhost/{name}?host={}", sockets.display()))
+    Some(cluster.create(&format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed))).await)
+}
+
+fn is_left_out() -> bool {
+    let is_left_out = std::env::var(LEAVE_OUT).is_ok_and(|value| value == "1");
+    if is_left_out {
+        // Written to the stream itself: the test harness would keep back what is printed.
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "LEFT OUT: a PostgreSQL test, because {LEAVE_OUT}=1").unwrap();
+    }
+    is_left_out
+}
+
+/// A PostgreSQL server, until it is dropped or this process ends, however it ends: a shell holds it and reads from a pipe that only this
+/// process keeps open.
+pub struct Cluster {
+    home: PathBuf,
+    shell: Child,
+}
+
+impl Cluster {
+    /// One for a test alone; `None` where PostgreSQL tests are left out on request.
+    pub async fn of_its_own() -> Option<Self> {
+        if is_left_out() { None } else { Some(Self::start().await) }
+    }
+
+    async fn start() -> Self {
+        tokio::task::spawn_blocking(start_cluster).await.unwrap()
+    }
+
+    /// Makes a database; its URL.
+    pub async fn create(&self, name: &str) -> String {
+        let mut connection = connect(&self.url("postgres")).await;
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+        self.url(name)
+    }
+
+    /// Ends the server at once, as `pg_ctl stop -m immediate` does, and starts it again after a pause, when it recovers from its log.
+    pub async fn restart(&mut self, pause: Duration) {
+        let before = self.started_at().await;
+        writeln!(self.shell.stdin.as_mut().unwrap(), "{}", pause.as_secs_f64()).unwrap();
+        while self.started_at().await == before {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn started_at(&self) -> Option<String> {
+        let mut connection = connect(&self.url("postgres")).await;
+        // The connection may be the last that the old server took.
+        sqlx::query_scalar("SELECT CAST(pg_postmaster_start_time() AS TEXT)").fetch_one(&mut connection).await.ok()
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("postgres://postgres@localhost/{name}?host={}", self.home.display())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
 }
 
 /// The socket is there before the server takes connections.
@@ -92,21 +146,29 @@ async fn connect(url: &str) -> sqlx::PgConnection {
     }
 }
 
-/// Starts a cluster that lives until this process ends, however it ends: a shell holds it and reads from a pipe that only this process
-/// keeps open. Gives the directory of its socket.
-fn start_cluster() -> PathBuf {
+fn start_cluster() -> Cluster {
     let bin = postgres_bin().unwrap_or_else(|| {
         panic!("PostgreSQL's server binaries are needed: `apt-get install postgresql`; or set {LEAVE_OUT}=1 to leave those tests out")
     });
     let home = tempfile::Builder::new().prefix("bellwether-pg-").tempdir().unwrap().keep();
     let script = r#"
-        set -e
-        "$BIN/initdb" -D "$HOME_DIR/data" -U postgres -A trust --no-sync >"$HOME_DIR/log" 2>&1
-        "$BIN/postgres" -D "$HOME_DIR/data" -k "$HOME_DIR" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-            -c max_connections=400 -c shared_buffers=64MB >>"$HOME_DIR/log" 2>&1 &
-        server=$!
-        trap 'kill -QUIT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$HOME_DIR"' EXIT
-        read -r _ || true
+        "$BIN/initdb" -D "$HOME_DIR/data" -U postgres -A trust --no-sync >"$HOME_DIR/log" 2>&1 || exit 1
+        serve() {
+            "$BIN/postgres" -D "$HOME_DIR/data" -k "$HOME_DIR" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+                -c max_connections=400 -c shared_buffers=64MB >>"$HOME_DIR/log" 2>&1 &
+            server=$!
+        }
+        end() {
+            kill -QUIT $server
+            wait $server
+        }
+        trap 'end; rm -rf "$HOME_DIR"' EXIT
+        serve
+        while read -r pause; do
+            end
+            sleep "$pause"
+            serve
+        done
     "#;
     // PostgreSQL refuses to run as root: then it runs as the user that its package made.
     let mut shell = if is_root() {
@@ -119,7 +181,7 @@ fn start_cluster() -> PathBuf {
         shell.args(["-c", script]);
         shell
     };
-    let child = shell
+    let shell = shell
         .env("BIN", bin)
         .env("HOME_DIR", &home)
         .current_dir(&home)
@@ -128,10 +190,8 @@ fn start_cluster() -> PathBuf {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Never closed by us: its end is this process's end.
-    std::mem::forget(child);
     wait_for(&home.join(".s.PGSQL.5432"), &home.join("log"));
-    home
+    Cluster { home, shell }
 }
 
 fn wait_for(socket: &Path, log: &Path) {
