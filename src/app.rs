@@ -157,6 +157,7 @@ impl Parts {
                 metrics: metrics.clone(),
                 operators: operators.clone(),
                 platforms,
+                retention: config.retention,
             },
             deliverers: wakes.into_iter().map(deliverer).collect(),
             store,

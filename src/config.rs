@@ -12,7 +12,7 @@ pub use environment::Environment;
 pub use schedule::{GivenSchedule, ScheduleProblem};
 pub use variables::{VARIABLES, Variable};
 
-use crate::domain::{Address, Kind, Platform};
+use crate::domain::{Address, Kind, Platform, Retention};
 use reader::Reader;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::BTreeMap, fmt, io, net::SocketAddr, path::Path};
@@ -32,6 +32,8 @@ pub struct Config {
     pub operators: Vec<Address>,
     /// Whether token pages are for everybody (later).
     pub public_pages: bool,
+    /// How long what is kept.
+    pub retention: Retention,
     /// How the log is written.
     pub log: LogConfig,
     /// The signal API.
@@ -195,6 +197,7 @@ impl Config {
             operators: reader.operators("BELLWETHER_OPERATORS"),
             admin_token: admin_token(&mut reader),
             public_pages: reader.boolean("BELLWETHER_PUBLIC_PAGES"),
+            retention: retention(&mut reader),
             log: log(&mut reader),
             warnings: Vec::new(),
         };
@@ -304,6 +307,12 @@ fn telegram(reader: &mut Reader<'_>, allow_http: bool, public_url: Option<&str>)
         WebhookConfig { public_url: url.to_owned(), secret }
     });
     Some(TelegramConfig { token, api_url, webhook })
+}
+
+/// A message is named by what depends on it for a week: its buttons, and what makes a call unstable.
+fn retention(reader: &mut Reader<'_>) -> Retention {
+    let history = reader.number("BELLWETHER_KEEP_HISTORY_DAYS", 35, 36_500);
+    Retention::of_days(history, reader.number("BELLWETHER_KEEP_MESSAGES_DAYS", 8, 36_500).min(history))
 }
 
 fn admin_token(reader: &mut Reader<'_>) -> Option<SecretString> {

@@ -2,6 +2,7 @@
 
 use super::{
     CommandResult, Failure, open_existing, output,
+    private_file::put_in_place,
     serving::{Serving, serving},
 };
 use crate::{
@@ -15,9 +16,8 @@ use crate::{
 };
 use clap::Args;
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -64,7 +64,7 @@ pub(super) async fn run(config: Config, options: ExportOptions) -> CommandResult
         );
     }
     let written = match &options.output {
-        Some(path) => to_file(&store, scope, path).await,
+        Some(path) => put_in_place(path, async |_, file| export(&store, scope, file).await.map_err(Failure::other)).await,
         None => to_stdout(&store, scope).await,
     };
     store.close().await;
@@ -86,33 +86,4 @@ async fn export(store: &Store, scope: Scope, out: impl Write + Send) -> Result<u
 
 async fn to_stdout(store: &Store, scope: Scope) -> Result<u64, Failure> {
     export(store, scope, io::stdout()).await.map_err(Failure::other)
-}
-
-/// Beside the file first, then in its place: a file that is there is an export that is whole.
-async fn to_file(store: &Store, scope: Scope, path: &Path) -> Result<u64, Failure> {
-    let failed = |error: io::Error| Failure::Other(format!("{}: it cannot be written: {error}", path.display()));
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(part);
-    let file = create_private(&part).map_err(failed)?;
-    let written = export(store, scope, &file).await;
-    let placed = match &written {
-        Ok(_) => file.sync_all().and_then(|()| fs::rename(&part, path)),
-        Err(_) => Ok(()),
-    };
-    if written.is_err() || placed.is_err() {
-        // Whatever went wrong is said below.
-        let _ = fs::remove_file(&part);
-    }
-    placed.map_err(failed)?;
-    written.map_err(Failure::other)
-}
-
-/// A new file for its owner alone (`rules.md` 6.6).
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

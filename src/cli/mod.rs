@@ -1,5 +1,6 @@
 //! The shell commands (`contract.md` section 1), one file each. Results go to stdout, logs to stderr, the end is an exit code.
 
+mod backup;
 mod check;
 mod demo;
 mod export;
@@ -8,6 +9,7 @@ mod import;
 mod invite;
 mod outbox;
 mod output;
+mod private_file;
 mod recorded;
 mod register;
 pub mod replay;
@@ -57,6 +59,8 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Write all configuration and subscriptions as one JSON document
     Export(export::ExportOptions),
+    /// Copy the SQLite database as of one moment, also while `serve` runs
+    Backup(backup::BackupOptions),
     /// Read such a document back: what it holds is added or changed, and nothing else
     Import(import::ImportOptions),
     /// Show what could not be delivered, try it again, or give it up
@@ -149,6 +153,7 @@ fn run(command: Command, settings: Settings) -> CommandResult {
         Command::Invite => block_on(invite::run(settings)),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Export(options) => block_on(export::run(settings.with(DATABASE)?, options)),
+        Command::Backup(options) => block_on(backup::run(settings.with(DATABASE)?, options)),
         Command::Import(options) => block_on(import::run(settings.with(DATABASE)?, options)),
         Command::Check { offline } => block_on(check::run(&settings, offline)),
         Command::Outbox { action } => block_on(outbox::run(settings.with(DATABASE)?, action)),

@@ -45,6 +45,8 @@ pub const VARIABLES: &[Variable] = &[
     secret("TELEGRAM_WEBHOOK_SECRET", None),
     plain("BELLWETHER_OPERATORS", None),
     secret("BELLWETHER_ADMIN_TOKEN", None),
+    plain("BELLWETHER_KEEP_HISTORY_DAYS", Some("400")),
+    plain("BELLWETHER_KEEP_MESSAGES_DAYS", Some("30")),
     plain("BELLWETHER_PUBLIC_PAGES", Some("false")),
     plain("BELLWETHER_ALLOW_HTTP", Some("false")),
     plain("RUST_LOG", Some("info,serenity=warn,sqlx=warn,hyper=warn,reqwest=warn")),

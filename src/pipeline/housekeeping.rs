@@ -3,10 +3,10 @@
 use crate::{
     clock::SharedClock,
     domain::{
-        Address, Lane, Platform, QuarantineReason, Timestamp,
+        Address, Lane, Platform, QuarantineReason, Retention, Timestamp,
         wording::{NoticePhrase, Trouble},
     },
-    pipeline::operators::Operators,
+    pipeline::{operators::Operators, pruning::Pruning},
     store::{Store, StoreError, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
 };
@@ -35,10 +35,12 @@ pub struct Housekeeping {
     pub operators: Operators,
     /// The platforms whose queues are measured.
     pub platforms: Vec<Platform>,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 impl Housekeeping {
-    /// Does all of it once.
+    /// Does all of it once, but for what only makes room (`pruning`).
     ///
     /// # Errors
     /// Where the database fails.
@@ -93,9 +95,14 @@ impl Housekeeping {
 
     /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
+        let mut pruning = Pruning::default();
         while !shutdown.is_cancelled() {
-            match self.step().await {
-                Ok(_) => {}
+            let done = match self.step().await {
+                Ok(()) => pruning.go_on(&self.store, self.retention, self.clock.now()).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => {}
                 Err(StoreError::Overtaken) => return,
                 Err(error) => tracing::error!(%error, "housekeeping failed; trying again"),
             }

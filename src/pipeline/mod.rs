@@ -13,6 +13,7 @@ mod insight;
 pub mod lookup;
 pub mod operators;
 pub mod poll;
+pub mod pruning;
 mod refusals;
 pub mod schedule;
 pub mod token_news;

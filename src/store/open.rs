@@ -1,7 +1,7 @@
 //! Opening a database: connect, lock, migrate, refuse what is newer.
 
 use super::{
-    Db, Store,
+    Db, Store, StoreResult,
     postgres::Postgres,
     writer::{self, Writer},
 };
@@ -130,6 +130,17 @@ impl Store {
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.with_extension(""))),
             Err(TryLockError::Error(error)) => Err(OpenError::Lock { path, error }),
         }
+    }
+
+    /// Copies a SQLite database into the file at `path`, which must be empty or not there: as of one moment, whoever writes meanwhile. Does nothing on
+    /// PostgreSQL.
+    ///
+    /// # Errors
+    /// Where the database or the file fails: what the file holds then is no database.
+    pub async fn copy_to(&self, path: &Path) -> StoreResult<()> {
+        let Db::Sqlite { writer, .. } = &self.db else { return Ok(()) };
+        sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy()).execute(writer.connection()).await?;
+        Ok(())
     }
 
     /// Closes every connection once the work in flight is done.

@@ -4,9 +4,9 @@ use super::{
     Store, StoreResult, activity, audit, buttons, categories, changes, composing, compositions, dead_letters, deep_links, delivering,
     destinations,
     dialect::{on_db, per_db},
-    directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, reading,
-    scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace, transfer,
-    uploads, wanted,
+    directory, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, pruning,
+    reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
+    transfer, uploads, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -36,6 +36,7 @@ const STATEMENTS: &[&[&str]] = &[
     outbox::STATEMENTS,
     personal::STATEMENTS,
     personal::WIPE,
+    pruning::STATEMENTS,
     reading::STATEMENTS,
     settling::STATEMENTS,
     signals::STATEMENTS,

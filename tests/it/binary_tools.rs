@@ -34,6 +34,7 @@ async fn help_says_what_there_is() {
       invite       Print the links that install the bot, with the fewest permissions that work
       replay       Print the changes in recorded API bodies, one JSON line each
       export       Write all configuration and subscriptions as one JSON document
+      backup       Copy the SQLite database as of one moment, also while `serve` runs
       import       Read such a document back: what it holds is added or changed, and nothing else
       outbox       Show what could not be delivered, try it again, or give it up
       status       Show how feeds and delivery are doing
@@ -48,7 +49,9 @@ async fn help_says_what_there_is() {
     "#);
     let nothing = installation.run(&[]).await;
     assert_eq!(nothing.code, Some(2));
-    for command in ["serve", "demo", "check", "register", "invite", "replay", "export", "import", "outbox", "status", "healthcheck"] {
+    for command in
+        ["serve", "demo", "check", "register", "invite", "replay", "export", "backup", "import", "outbox", "status", "healthcheck"]
+    {
         let help = installation.run(&[command, "--help"]).await;
         assert!(help.code == Some(0) && help.out.contains("Usage: bellwether"), "{help:?}");
     }
@@ -150,12 +153,14 @@ async fn replay_reads_every_sample_without_settings() {
         said.push(format!("{name}: {} changes{said_nothing}", ended.out.lines().count()));
     }
     assert_snapshot!(said.join("\n"), @r#"
+    daily-ohlcv.json: 0 changes, and says that it holds no signals
     error-400.inferred.json: 0 changes, and says that it holds no signals
     error-401-key.inferred.json: 0 changes, and says that it holds no signals
     error-401-plan.json: 0 changes, and says that it holds no signals
     error-402-x402.inferred.json: 0 changes, and says that it holds no signals
     error-404-data-not-found.json: 0 changes, and says that it holds no signals
     error-429.inferred.json: 0 changes, and says that it holds no signals
+    hourly-ohlcv.json: 0 changes, and says that it holds no signals
     hourly-trading-signals.json: 1 changes
     hourly-trading-signals.numeric-variant-inferred.json: 0 changes
     price-prediction.json: 0 changes, and says that it holds no signals

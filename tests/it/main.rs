@@ -6,6 +6,7 @@
 
 mod alert_charts;
 mod architecture;
+mod binary_backup;
 mod binary_check;
 mod binary_crashes;
 mod binary_door;
@@ -68,6 +69,7 @@ mod migrations;
 mod provenance;
 mod quiet_hours;
 mod replay;
+mod retention;
 mod scorecard;
 mod simulation;
 mod source_client;

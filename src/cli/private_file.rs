@@ -1,0 +1,36 @@
+//! Files that only their owner reads, whole or not at all (`rules.md` 6.6).
+
+use super::Failure;
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Writes beside the file first, then puts that in its place: a file that is there is whole.
+pub(super) async fn put_in_place<T>(path: &Path, write: impl AsyncFnOnce(&Path, &File) -> Result<T, Failure>) -> Result<T, Failure> {
+    let failed = |error: io::Error| Failure::Other(format!("{}: it cannot be written: {error}", path.display()));
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = PathBuf::from(part);
+    let file = create_private(&part).map_err(failed)?;
+    let written = write(&part, &file).await;
+    let placed = match &written {
+        Ok(_) => file.sync_all().and_then(|()| fs::rename(&part, path)),
+        Err(_) => Ok(()),
+    };
+    if written.is_err() || placed.is_err() {
+        // Whatever went wrong is said below.
+        let _ = fs::remove_file(&part);
+    }
+    placed.map_err(failed)?;
+    written
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
