@@ -1,12 +1,17 @@
 //! Wiring: builds every part from the configuration, runs them as tasks, stops them in order. No rule about alerts lives here.
 
 mod beside;
+mod renewal;
 mod role;
+mod tasks;
 mod wake_ups;
+
+pub use self::renewal::Renewal;
 
 use self::{
     beside::{CommandsReport, register_discord, register_telegram, report_health, watch_way_of_commands},
     role::Replica,
+    tasks::Tasks,
     wake_ups::pass_on,
 };
 use crate::{
@@ -19,6 +24,7 @@ use crate::{
     commands::{Desk, DeskSettings, Inbox},
     config::{Config, GivenSchedule},
     domain::{Kind, Platform, Timestamp},
+    http::Credential,
     pipeline::{
         compose::keep_reviews_new,
         deliver::{Deliverer, DelivererParts, MOST_IN_FLIGHT},
@@ -29,18 +35,17 @@ use crate::{
         poll::{PollSettings, Poller, PollerParts},
         schedule::Schedule,
     },
-    sources::{Source, token_metrics::TokenMetrics},
+    sources::token_metrics::TokenMetrics,
     store::{OpenError, Role, ServeLock, Store, StoreError},
     telemetry::Metrics,
     web::{self, OperatorAccess, Phase, Readiness},
 };
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
-    task::{self, JoinSet},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -106,6 +111,8 @@ pub struct Parts {
     pub telegram: Option<Telegram>,
     /// Work that goes on beside the tasks.
     pub tracker: TaskTracker,
+    /// Puts other secrets in the place of those that are in use.
+    pub renewal: Renewal,
 }
 
 impl Parts {
@@ -115,12 +122,12 @@ impl Parts {
     /// Where the API key is missing.
     pub fn wire(config: &Config, store: Store, clock: &SharedClock) -> Result<Self, AppError> {
         let api_key = config.source.api_key.clone().ok_or(AppError::NoApiKey)?;
-        let source: Arc<dyn Source> = Arc::new(TokenMetrics::new(&config.source.api_url, api_key));
+        let token_metrics = Arc::new(TokenMetrics::new(&config.source.api_url, api_key).with_next_key(config.source.next_api_key.clone()));
         let metrics = Arc::new(Metrics::default());
         let operators = Operators::new(store.clone(), clock.clone(), config.operators.clone());
         let changes = Arc::new(Notify::new());
         let poller = Poller::new(PollerParts {
-            source,
+            source: token_metrics.clone(),
             store: store.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -130,6 +137,13 @@ impl Parts {
         });
         let discord = discord_of(config, clock);
         let telegram = telegram_of(config, clock);
+        let renewal = Renewal {
+            source: token_metrics,
+            discord: discord.clone(),
+            telegram: telegram.clone(),
+            admin_token: config.admin_token.clone().map(Credential::from),
+            database_url: config.database_url.clone(),
+        };
         let (desk, inquiries) = Desk::new(store.clone(), clock.clone(), desk_settings(config, clock.now()));
         let (scorecards, charts) = (desk.scorecards(), desk.charts());
         let tracker = TaskTracker::new();
@@ -171,12 +185,13 @@ impl Parts {
             discord,
             telegram,
             tracker,
+            renewal,
         })
     }
 
     /// Every route, with the pages of this process.
     pub fn router(&self, config: &Config, listener: SocketAddr) -> Router {
-        let access = Arc::new(OperatorAccess::new(config.admin_token.clone(), listener, config.public_url.is_some()));
+        let access = Arc::new(OperatorAccess::new(self.renewal.admin_token.clone(), listener, config.public_url.is_some()));
         web::router(web::Parts { readiness: self.readiness.clone(), metrics: self.metrics.clone(), access }, self.doors.clone())
     }
 }
@@ -212,7 +227,7 @@ pub fn telegram_of(config: &Config, clock: &SharedClock) -> Option<Telegram> {
     let webhook = telegram
         .webhook
         .as_ref()
-        .map(|webhook| Webhook { url: format!("{}{WEBHOOK_PATH}", webhook.public_url), secret: webhook.secret.clone() });
+        .map(|webhook| Webhook { url: format!("{}{WEBHOOK_PATH}", webhook.public_url), secret: webhook.secret.clone().into() });
     let settings = TelegramSettings { api_url: telegram.api_url.clone(), token: telegram.token.clone(), webhook };
     Some(Telegram::new(settings, clock.clone()))
 }
@@ -239,29 +254,6 @@ fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
     }
 }
 
-/// The parts that run, each under its name, whether it ends or panics.
-#[derive(Default)]
-struct Tasks {
-    running: JoinSet<()>,
-    names: HashMap<task::Id, &'static str>,
-}
-
-impl Tasks {
-    fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.running.spawn(part);
-        self.names.insert(handle.id(), name);
-    }
-
-    /// The name of the next part that ends; none where all have.
-    async fn next_ended(&mut self) -> Option<&'static str> {
-        let id = match self.running.join_next_with_id().await? {
-            Ok((id, ())) => id,
-            Err(error) => error.id(),
-        };
-        Some(self.names.remove(&id).unwrap_or("unknown"))
-    }
-}
-
 /// A running instance.
 pub struct App {
     /// Where it listens.
@@ -271,6 +263,7 @@ pub struct App {
     shutdown: CancellationToken,
     readiness: Readiness,
     store: Store,
+    renewal: Renewal,
     _lock: Option<ServeLock>,
 }
 
@@ -294,7 +287,7 @@ impl App {
         }
         let parts = Parts::wire(config, store.clone(), clock)?;
         let router = parts.router(config, address);
-        let (tracker, readiness) = (parts.tracker.clone(), parts.readiness.clone());
+        let (tracker, readiness, renewal) = (parts.tracker.clone(), parts.readiness.clone(), parts.renewal.clone());
         let shutdown = CancellationToken::new();
         let mut tasks = Tasks::default();
         let stop = shutdown.clone();
@@ -308,7 +301,12 @@ impl App {
         readiness.database(true);
         readiness.enter(Phase::Ready);
         tracing::info!(%address, "Bellwether is running");
-        Ok(Self { address, tasks, tracker, shutdown, readiness, store, _lock: lock })
+        Ok(Self { address, tasks, tracker, shutdown, readiness, store, renewal, _lock: lock })
+    }
+
+    /// What puts other secrets in the place of those that are in use.
+    pub fn renewal(&self) -> Renewal {
+        self.renewal.clone()
     }
 
     /// Runs until `stop` or until a part dies; then stops everything within ten seconds.
@@ -400,7 +398,9 @@ mod tests {
         tasks.spawn("flow", part);
         let store = Store::open("sqlite::memory:").await.unwrap();
         let (address, tracker, readiness) = (([127, 0, 0, 1], 1).into(), TaskTracker::new(), Readiness::default());
-        App { address, tasks, tracker, shutdown, readiness, store, _lock: None }
+        let source = Arc::new(TokenMetrics::new("http://127.0.0.1:1/v2", "tm-1".into()));
+        let renewal = Renewal { source, discord: None, telegram: None, admin_token: None, database_url: "sqlite::memory:".into() };
+        App { address, tasks, tracker, shutdown, readiness, store, renewal, _lock: None }
     }
 
     #[tokio::test]

@@ -69,6 +69,8 @@ pub enum LogFormat {
 pub struct SourceConfig {
     /// The key; `serve` needs it.
     pub api_key: Option<SecretString>,
+    /// What is tried once that one is refused.
+    pub next_api_key: Option<SecretString>,
     /// The base URL, without a slash at the end.
     pub api_url: String,
     /// Calls in a UTC calendar month; 0: no limit.
@@ -225,6 +227,11 @@ impl Config {
             warnings
                 .push("Discord is off: DISCORD_APPLICATION_ID and DISCORD_PUBLIC_KEY have no effect without DISCORD_BOT_TOKEN".to_owned());
         }
+        if let (Some(first), Some(next)) = (&self.source.api_key, &self.source.next_api_key)
+            && first.expose_secret() == next.expose_secret()
+        {
+            warnings.push("TOKEN_METRICS_API_KEY_NEXT has no effect: it is the same as TOKEN_METRICS_API_KEY".to_owned());
+        }
         if let Some(telegram) = &self.telegram {
             if environment.gives_secret("TELEGRAM_WEBHOOK_SECRET") && self.public_url.is_none() {
                 warnings.push(
@@ -267,6 +274,7 @@ fn database_url(reader: &mut Reader<'_>) -> SecretString {
 fn source(reader: &mut Reader<'_>, allow_http: bool) -> SourceConfig {
     SourceConfig {
         api_key: reader.secret("TOKEN_METRICS_API_KEY"),
+        next_api_key: reader.secret("TOKEN_METRICS_API_KEY_NEXT"),
         api_url: reader.api_url("TOKEN_METRICS_API_URL", allow_http, true),
         calls_per_month: reader.number("TOKEN_METRICS_CALLS_PER_MONTH", 0, 1_000_000_000),
         calls_per_minute: reader.number("TOKEN_METRICS_CALLS_PER_MINUTE", 0, 1_000_000),

@@ -1,7 +1,10 @@
 //! The outgoing HTTP client that every room shares: timeouts, no redirects, bounded bodies (`rules.md` 4.6); and what every door checks of
-//! what comes in ([`incoming`]).
+//! what comes in ([`incoming`]); and the secrets that are shown and asked for there, which may be replaced ([`Credential`]).
 
+mod credential;
 pub mod incoming;
+
+pub use credential::{Credential, Renewals};
 
 use reqwest::{Client, Response, redirect};
 use std::time::Duration;

@@ -8,6 +8,7 @@ use crate::{
     },
     commands::{CATALOG, telegram_commands},
     domain::{Platform, wording::NoticePhrase},
+    http::Renewals,
     pipeline::operators::Operators,
     telemetry::Metrics,
     web::Readiness,
@@ -87,7 +88,7 @@ async fn any_changed(news: &mut [watch::Receiver<Option<String>>], stop: &Cancel
 
 /// Registers the slash commands if they differ, until that works; says in `problem` that the token is refused.
 pub(super) async fn register_discord(discord: Discord, problem: watch::Sender<Option<String>>, stop: CancellationToken) {
-    until_done("Discord", &stop, || async {
+    until_done("Discord", discord.token().renewals(), &stop, || async {
         let done = discord.register(CATALOG).await;
         match &done {
             Ok(_) => drop(problem.send_replace(None)),
@@ -140,7 +141,7 @@ pub(super) async fn watch_way_of_commands(discord: Discord, problem: watch::Send
 pub(super) async fn register_telegram(telegram: Option<Telegram>, stop: CancellationToken) {
     if let Some(telegram) = telegram {
         let commands = telegram_commands();
-        until_done("Telegram", &stop, || async {
+        until_done("Telegram", telegram.token().renewals(), &stop, || async {
             let words = |changed: Vec<_>| if changed.is_empty() { "as they were".to_owned() } else { changed.join(", ") };
             telegram.register(&commands).await.map(words).map_err(|error| error.explain())
         })
@@ -149,7 +150,7 @@ pub(super) async fn register_telegram(telegram: Option<Telegram>, stop: Cancella
     stop.cancelled().await;
 }
 
-async fn until_done<F>(platform: &str, stop: &CancellationToken, act: impl Fn() -> F)
+async fn until_done<F>(platform: &str, mut renewals: Renewals, stop: &CancellationToken, act: impl Fn() -> F)
 where
     F: Future<Output = Result<String, String>>,
 {
@@ -160,6 +161,7 @@ where
         }
         tokio::select! {
             () = stop.cancelled() => {}
+            () = renewals.next() => {}
             () = tokio::time::sleep(REGISTER_AGAIN) => {}
         }
     }

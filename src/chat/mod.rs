@@ -12,9 +12,12 @@ pub use nonce::nonce;
 use picture::png_part;
 use without_pictures::WithoutPictures;
 
-use crate::domain::{
-    Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, SentLately, Timestamp, Zone,
-    wording::{Card, CardFile, Phrase, Picture},
+use crate::{
+    domain::{
+        Address, Mention, MessageBody, MessageId, Platform, QuarantineReason, SentLately, Timestamp, Zone,
+        wording::{Card, CardFile, Phrase, Picture},
+    },
+    http::Renewals,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -33,6 +36,11 @@ pub trait Messenger: Send + Sync {
 
     /// What went out in the last minute, before a restart or by another process: the platform's limits go on from there.
     fn recall(&self, _sent: &[SentLately], _now: Timestamp) {}
+
+    /// Word of another token, where there is one: it ends that the platform refuses the bot.
+    fn renewals(&self) -> Option<Renewals> {
+        None
+    }
 
     /// Whether a picture that was sent once may be named from then on.
     fn keeps_pictures(&self) -> bool {

@@ -27,6 +27,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("BELLWETHER_LISTEN", Some("127.0.0.1:8080")),
     plain("BELLWETHER_PUBLIC_URL", None),
     secret("TOKEN_METRICS_API_KEY", None),
+    secret("TOKEN_METRICS_API_KEY_NEXT", None),
     plain("TOKEN_METRICS_API_URL", Some("https://api.tokenmetrics.com/v2")),
     plain("TOKEN_METRICS_CALLS_PER_MONTH", Some("500")),
     plain("TOKEN_METRICS_CALLS_PER_MINUTE", Some("1")),

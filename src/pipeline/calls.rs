@@ -124,11 +124,18 @@ impl Caller {
         Some(Timestamp::from_millis(self.rest_until.load(Ordering::Relaxed))).filter(|at| *at > now)
     }
 
-    /// Makes the call, if it may be made now. Waits for nothing but the answer.
+    /// Makes the call, if it may be made now, and once more where its key gave way to another. Waits for nothing but the answers.
     ///
     /// # Errors
     /// Where the database fails before the call: it was not made.
     pub async fn call(&self, call: &Call, purpose: Purpose) -> StoreResult<CallEnd> {
+        match self.call_once(call, purpose).await? {
+            CallEnd::Failed(SourceError::KeyReplaced { .. }) => self.call_once(call, purpose).await,
+            end => Ok(end),
+        }
+    }
+
+    async fn call_once(&self, call: &Call, purpose: Purpose) -> StoreResult<CallEnd> {
         let now = self.clock.now();
         if let Some(rest_until) = self.rest_until(now) {
             return Ok(CallEnd::NotBefore(rest_until));

@@ -13,6 +13,7 @@ use crate::{
     clock::SharedClock,
     domain::{Platform, Timestamp},
     engine::breaker::MassFailure,
+    http::Renewals,
     pipeline::operators::Operators,
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
@@ -84,7 +85,11 @@ struct Condition {
     paused: Wait,
     /// The messenger has no place before: nothing is claimed only to be given back.
     full: Wait,
-    stopped: bool,
+    /// The platform refuses the token of this generation.
+    refused: Option<u64>,
+    /// How often the token was renewed, as far as that was heard of.
+    generation: u64,
+    renewals: Option<Renewals>,
     failures: MassFailure,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
     doubted: Wait,
@@ -92,6 +97,20 @@ struct Condition {
     quiet: Option<Wait>,
     /// Ends that the database has not taken yet. Until it has, nothing is claimed: it might be one of those, sent already.
     unsettled: usize,
+}
+
+impl Condition {
+    /// Which token an attempt that begins now shows: whether a refusal is about the present one is told by that.
+    fn generation(&mut self) -> u64 {
+        self.generation += u64::from(self.renewals.as_mut().is_some_and(Renewals::heard));
+        self.generation
+    }
+
+    /// Whether a refusal has just been overcome by another token.
+    fn resumes(&mut self) -> bool {
+        let generation = self.generation();
+        self.refused.take_if(|refused| *refused != generation).is_some()
+    }
 }
 
 /// A time to wait for, and when that was decided: an earlier present means that the clock was stepped back since, and the wait is over (6.7).
@@ -127,7 +146,7 @@ impl Deliverer {
     pub fn new(parts: DelivererParts, messenger: Arc<dyn Messenger>) -> Self {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
-        let condition = Condition { quiet: Some(Wait::default()), ..Condition::default() };
+        let condition = Condition { quiet: Some(Wait::default()), renewals: messenger.renewals(), ..Condition::default() };
         let claims = parts.store.clone();
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
         Self { shared: Arc::new(shared), in_flight: JoinSet::new(), last_round: Timestamp::EPOCH, claims }
@@ -138,7 +157,7 @@ impl Deliverer {
         self.shared.platform
     }
 
-    /// Whether the platform works: false once it refuses the bot's token, until a restart.
+    /// Whether the platform works: false once it refuses the bot's token, until there is another.
     pub fn health(&self) -> watch::Receiver<bool> {
         self.shared.health.subscribe()
     }
@@ -201,8 +220,9 @@ impl Deliverer {
     /// Claims what is due and begins its attempts.
     async fn round(&mut self) -> StoreResult<Round> {
         let now = self.shared.parts.clock.now();
+        self.shared.resume_with_another_token();
         let (halted, not_before) = self.shared.with_condition(|condition| {
-            (condition.stopped || condition.unsettled > 0, condition.paused.end(now).max(condition.full.end(now)))
+            (condition.refused.is_some() || condition.unsettled > 0, condition.paused.end(now).max(condition.full.end(now)))
         });
         if halted {
             return Ok(Round::default());
@@ -243,6 +263,15 @@ impl Deliverer {
 }
 
 impl Shared {
+    /// What is refused until there is another token goes on with it.
+    fn resume_with_another_token(&self) {
+        if self.with_condition(Condition::resumes) {
+            self.parts.metrics.platform_up(self.platform, true);
+            self.health.send_replace(true);
+            tracing::info!(platform = %self.platform, "sending goes on, because the bot's token was renewed");
+        }
+    }
+
     /// Takes a place of the present second, if the messenger has one; otherwise nothing is claimed before it has.
     fn admits(&self) -> bool {
         let now = self.parts.clock.now();

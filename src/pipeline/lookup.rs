@@ -68,7 +68,7 @@ impl Lookups {
     /// Answers what the desk asks. `caller` is the poller's, so that both keep the same limits.
     pub fn new(caller: Caller, operators: Operators, store: Store, clock: SharedClock, inquiries: Inquiries) -> Self {
         let Inquiries { lookups: requests, facets, insights } = inquiries;
-        let refusals = Refusals::new(operators);
+        let refusals = Refusals::new(caller.source().as_ref(), operators);
         let parts = AskerParts { caller, store, clock, insights, refusals };
         let askers = facets.into_iter().map(|(facet, requests)| Asker { facet, requests, parts: parts.clone() }).collect();
         let AskerParts { caller, store, clock, refusals, .. } = parts;

@@ -26,6 +26,7 @@ use crate::{
         wording::{NoticePhrase, Trouble},
     },
     engine::budget,
+    http::Renewals,
     sources::{Ask, Source, SourceError},
     store::{CallLimits, Store, StoreError, StoreResult},
     telemetry::{Metrics, PollOutcome},
@@ -96,6 +97,7 @@ pub struct Poller {
     feeds: BTreeMap<Feed, FeedState>,
     planner: plan::Planner,
     watch: shape::Watch,
+    renewals: Option<Renewals>,
 }
 
 /// What became of one turn of a feed.
@@ -110,6 +112,7 @@ impl Poller {
     /// A poller that has not looked at anything yet.
     pub fn new(parts: PollerParts) -> Self {
         let PollerParts { source, store, clock, metrics, operators, settings, wake } = parts;
+        let renewals = source.renewals();
         let caller = Caller::new(source, store.clone(), clock.clone(), metrics.clone(), settings.limits());
         Self {
             store,
@@ -122,6 +125,7 @@ impl Poller {
             feeds: unknown_feeds(),
             planner: plan::Planner::default(),
             watch: shape::Watch::default(),
+            renewals,
         }
     }
 
@@ -169,6 +173,7 @@ impl Poller {
     /// # Errors
     /// Where the database fails: nothing is lost, the next step goes on where this one stopped.
     pub async fn step(&mut self) -> StoreResult<Timestamp> {
+        self.resume_refused().await?;
         self.look_again().await?;
         loop {
             self.begin_due().await?;

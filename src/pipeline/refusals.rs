@@ -1,5 +1,5 @@
 //! Endpoints that the source refuses when people ask: not asked again for a day, and operators are told once, until they answer again. Only
-//! refusals are remembered: any other error says nothing of what the key and the plan include.
+//! refusals are remembered: any other error says nothing of what the key and the plan include. Another key ends them.
 
 use super::operators::Operators;
 use crate::{
@@ -7,7 +7,8 @@ use crate::{
         Timestamp,
         wording::{NoticePhrase, Trouble},
     },
-    sources::SourceError,
+    http::Renewals,
+    sources::{Source, SourceError},
 };
 use std::{
     collections::BTreeMap,
@@ -24,9 +25,14 @@ const ANY: &str = "endpoint-refused";
 #[derive(Clone)]
 pub(super) struct Refusals {
     operators: Operators,
-    known: Arc<Mutex<BTreeMap<&'static str, Refusal>>>,
+    known: Arc<Mutex<Known>>,
     /// What is remembered and what was told change together: several ask at once.
     telling: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Known {
+    refusals: BTreeMap<&'static str, Refusal>,
+    renewals: Option<Renewals>,
 }
 
 /// Remembered until the endpoint answers.
@@ -39,13 +45,14 @@ struct Refusal {
 }
 
 impl Refusals {
-    pub(super) fn new(operators: Operators) -> Self {
-        Self { operators, known: Arc::default(), telling: Arc::default() }
+    pub(super) fn new(source: &dyn Source, operators: Operators) -> Self {
+        let known = Known { refusals: BTreeMap::new(), renewals: source.renewals() };
+        Self { operators, known: Arc::new(Mutex::new(known)), telling: Arc::default() }
     }
 
     /// Until when an endpoint is not asked, where it is not.
     pub(super) fn until(&self, endpoint: &str, now: Timestamp) -> Option<Timestamp> {
-        self.known().get(endpoint).map(|refusal| refusal.until).filter(|until| *until > now)
+        self.known().refusals.get(endpoint).map(|refusal| refusal.until).filter(|until| *until > now)
     }
 
     /// It was refused.
@@ -63,7 +70,7 @@ impl Refusals {
         let is_its_own = error.trouble() == Trouble::SourcePlan;
         let name = if is_its_own { name(endpoint) } else { ANY.to_owned() };
         let _turn = self.telling.lock().await;
-        self.known().insert(endpoint, Refusal { until: now + AGAIN, is_its_own });
+        self.known().refusals.insert(endpoint, Refusal { until: now + AGAIN, is_its_own });
         self.operators.tell_once(&name, notice).await;
     }
 
@@ -81,12 +88,16 @@ impl Refusals {
     /// It is refused no more. Whether none is that was told under the common name.
     fn forget(&self, endpoint: &str) -> bool {
         let mut known = self.known();
-        known.remove(endpoint);
-        known.values().all(|refusal| refusal.is_its_own)
+        known.refusals.remove(endpoint);
+        known.refusals.values().all(|refusal| refusal.is_its_own)
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<&'static str, Refusal>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.renewals.as_mut().is_some_and(Renewals::heard) {
+            known.refusals.clear();
+        }
+        known
     }
 }
 

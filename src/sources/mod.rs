@@ -6,9 +6,12 @@
 pub mod token_metrics;
 mod value;
 
-use crate::domain::{
-    Facet, FieldCounts, Insight, Kind, Nameless, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, Values,
-    wording::Trouble,
+use crate::{
+    domain::{
+        Facet, FieldCounts, Insight, Kind, Nameless, Observation, SetAside, Snapshot, SourceId, Timestamp, Token, TokenId, Values,
+        wording::Trouble,
+    },
+    http::Renewals,
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
@@ -39,6 +42,16 @@ pub trait Source: Send + Sync {
 
     /// What it says of these tokens besides their signals; at most a page of them.
     fn insight(&self, facet: Facet, tokens: &[TokenId]) -> Call;
+
+    /// Word of another key: what was refused is worth another try.
+    fn renewals(&self) -> Option<Renewals> {
+        None
+    }
+
+    /// Whether the first key was refused, so that the next one is used.
+    fn uses_next_key(&self) -> bool {
+        false
+    }
 }
 
 /// The most rows that one page of any endpoint holds.
@@ -113,7 +126,15 @@ pub struct Page {
 /// Why a call brought nothing, by what to do next. Its words carry no key and no URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The key or the plan is refused: stop the feed until a restart, tell operators. Never retried.
+    /// The key was refused, and another one is used from now on: ask again at once.
+    #[error("the API refuses the key ({status}): {message}; another key is used from now on")]
+    KeyReplaced {
+        /// 401.
+        status: u16,
+        /// The API's words, at most 200 characters.
+        message: String,
+    },
+    /// The key or the plan is refused: stop the feed until a restart or another key, tell operators. Never retried.
     #[error("the API refuses the request ({status}): {message}")]
     Refused {
         /// 401, 402 or 403.
@@ -157,7 +178,10 @@ impl SourceError {
     /// The status of the answer, for ledger and metrics; none where there was no answer that could be read.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } | Self::Unavailable { status, .. } | Self::Rejected { status, .. } => Some(*status),
+            Self::KeyReplaced { status, .. }
+            | Self::Refused { status, .. }
+            | Self::Unavailable { status, .. }
+            | Self::Rejected { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::Transient { .. } => None,
         }
@@ -171,7 +195,7 @@ impl SourceError {
             Self::Refused { status: 402, .. } => Trouble::SourcePayment,
             Self::Refused { message, .. } if message.to_ascii_lowercase().contains("plan") => Trouble::SourcePlan,
             // 0: nothing was asked, because no header can carry the key.
-            Self::Refused { .. } | Self::Rejected { status: 0, .. } => Trouble::SourceKey,
+            Self::Refused { .. } | Self::KeyReplaced { .. } | Self::Rejected { status: 0, .. } => Trouble::SourceKey,
             Self::Rejected { .. } => Trouble::SourceRejected,
             Self::Unavailable { status: 300..=399, .. } => Trouble::SourceMoved,
             Self::Unavailable { status: 401 | 403 | 407, .. } => Trouble::SourceProxy,
@@ -186,7 +210,7 @@ impl SourceError {
 
     /// Whether the same call may work a little later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Transient { .. } | Self::Unavailable { .. })
+        matches!(self, Self::KeyReplaced { .. } | Self::RateLimited { .. } | Self::Transient { .. } | Self::Unavailable { .. })
     }
 }
 

@@ -1,19 +1,19 @@
 //! Who may see operators' pages (`rules.md` 6.3).
 
 use super::Peer;
-use crate::http::incoming::is_same;
+use crate::http::{Credential, incoming::is_same};
 use axum::{
     extract::{ConnectInfo, Request},
     http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use std::net::{IpAddr, SocketAddr};
 
 /// Decides about every request for an operators' page.
 #[derive(Debug)]
 pub struct OperatorAccess {
-    admin_token: Option<SecretString>,
+    admin_token: Option<Credential>,
     listener: SocketAddr,
     has_public_url: bool,
 }
@@ -38,7 +38,7 @@ impl IntoResponse for Refusal {
 
 impl OperatorAccess {
     /// With a token: whoever shows it. Without: a direct loopback request to a loopback `listener` that nobody else reaches.
-    pub fn new(admin_token: Option<SecretString>, listener: SocketAddr, has_public_url: bool) -> Self {
+    pub fn new(admin_token: Option<Credential>, listener: SocketAddr, has_public_url: bool) -> Self {
         Self { admin_token, listener, has_public_url }
     }
 
@@ -48,7 +48,7 @@ impl OperatorAccess {
     /// How to refuse it.
     pub fn check(&self, request: &Request) -> Result<(), Refusal> {
         match &self.admin_token {
-            Some(token) if bearer(request.headers()).is_some_and(|shown| is_same(shown, token.expose_secret())) => Ok(()),
+            Some(token) if bearer(request.headers()).is_some_and(|shown| is_same(shown, token.current().expose_secret())) => Ok(()),
             Some(_) => Err(Refusal::Unauthorized),
             None if self.is_direct(request) => Ok(()),
             None => Err(Refusal::Hidden),

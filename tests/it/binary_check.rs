@@ -177,7 +177,7 @@ async fn a_plan_without_data_is_told_of() {
     assert_eq!(code, 0);
     assert_snapshot!(text, @r#"
     feed daily | warn | no data for any token since 2026-11-01T00:00:00Z; see in your Token Metrics account what your plan includes [TM-NO-DATA]
-    feed hourly | warn | stopped earlier: the API refuses the request (401): "Invalid API key"; the key works now, so restart `bellwether serve`
+    feed hourly | warn | stopped earlier: the API refuses the request (401): "Invalid API key"; the key works now, so restart `bellwether serve`, or send it SIGHUP
     "#);
     let refusal = json!({"success": false, "message": "Invalid API key"}).to_string();
     bench.fakes.source.fault("trading-signals", fake_token_metrics::Fault::Status(401, refusal));
@@ -208,7 +208,7 @@ async fn discord_is_set_up_wrongly() {
     let said: Vec<_> = said.iter().map(|(code, text)| format!("{code}\n{text}")).collect();
     assert_snapshot!(said.join("\n\n"), @r#"
     1
-    Discord token | fail | Discord refuses: status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart [DC-TOKEN]
+    Discord token | fail | Discord refuses: status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]
 
     1
     Discord token | fail | Discord refuses: status 503, code 0: "refused with 0"; see Discord's status page; it is tried again by itself [DC-DOWN]
@@ -298,7 +298,7 @@ async fn telegram_and_operators_are_set_up_wrongly() {
     operator discord:user:5 | ok | direct messages; not tried, because that would open them
 
     1
-    Telegram token | fail | Telegram answers 401: "Unauthorized"; ask @BotFather for it (/mybots, API Token), write it into TELEGRAM_BOT_TOKEN and restart [TG-TOKEN]
+    Telegram token | fail | Telegram answers 401: "Unauthorized"; ask @BotFather for it (/mybots, API Token), write it into TELEGRAM_BOT_TOKEN and restart, or into its file and send SIGHUP [TG-TOKEN]
 
     1
     Telegram token | fail | an answer that is not Telegram's (502): "<html>bad gateway</html>"; there is nothing to do: it is tried again by itself [TG-DOWN]

@@ -33,7 +33,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-fn assert_free_of(secrets: &[String], what: &str, text: &str) {
+pub(crate) fn assert_free_of(secrets: &[String], what: &str, text: &str) {
     for secret in secrets {
         for form in forms(secret) {
             if let Some(at) = text.find(&form) {

@@ -80,7 +80,7 @@ async fn register_writes_once() {
     Discord: the commands are registered as they are
     Telegram: the command lists are registered as they are
 
-    1 Discord: Discord refuses: status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart [DC-TOKEN]
+    1 Discord: Discord refuses: status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]
 
     1 there is nothing to register: set DISCORD_BOT_TOKEN or TELEGRAM_BOT_TOKEN
     "#);

@@ -228,7 +228,7 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     assert!(!*health.borrow(), "/readyz is told");
     let telegram = app.telegram_messages();
     assert_eq!(telegram.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON, 900]);
-    assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refuses the bot: sending there has stopped. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart [DC-TOKEN]."#);
+    assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refuses the bot: sending there has stopped. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]."#);
     app.turn(&[SOL], -1).await;
     assert_eq!((arrived(&app), app.on_telegram().len()), (vec![], 1));
     // With a good token again, after a restart, nothing is lost.

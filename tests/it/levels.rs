@@ -195,7 +195,7 @@ on_both!(a_plan_without_levels_stops_that_feed_alone_and_only_operators_hear_of_
         poll(&mut app).await;
     }
     assert_snapshot!(heard(&app).join("\n"), @r#"
-    operator: The levels feed is stopped: the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; choose a plan that has it in your Token Metrics account [TM-PLAN]. Run bellwether check for the cause, then restart.
+    operator: The levels feed is stopped: the API refuses the request (401): "You are not authorized to access this endpoint with your current plan."; choose a plan that has it in your Token Metrics account [TM-PLAN]. Run bellwether check for the cause; then restart, or send SIGHUP where the key is in a file.
     "#);
     app.source.set_daily(SOL, "2026-11-21", -1, -1);
     app.next_poll().await;

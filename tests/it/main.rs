@@ -12,6 +12,7 @@ mod binary_crashes;
 mod binary_door;
 mod binary_gateway;
 mod binary_outages;
+mod binary_renewal;
 mod binary_replicas;
 mod binary_secrets;
 mod binary_serve;

@@ -10,7 +10,7 @@ use crate::{
     chat::{Scope, SendError, WithoutPictures},
     clock::SharedClock,
     domain::{QuarantineReason, Timestamp, UserId, wording::Trouble},
-    http::quoted,
+    http::{Credential, quoted},
 };
 use secrecy::SecretString;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -155,7 +155,8 @@ impl Discord {
         self.0.transport.base()
     }
 
-    pub(super) fn token(&self) -> &SecretString {
+    /// The bot's token.
+    pub fn token(&self) -> &Credential {
         self.0.transport.token()
     }
 

@@ -23,10 +23,13 @@ use self::{
 };
 
 use super::client::Discord;
-use crate::commands::Desk;
+use crate::{commands::Desk, http::Renewals};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use std::time::Duration;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Where the Gateway is could not be found out so many times in a row: a trouble to tell of.
@@ -97,20 +100,32 @@ impl Gateway {
         self.troubles.told()
     }
 
-    /// Stays connected until it is told to stop. What needs an operator ends the connections, and is said in [`Self::problem`].
+    /// Stays connected until it is told to stop. What needs an operator ends the connections until there is another token, and is said in
+    /// [`Self::problem`].
     pub async fn run(&self, shutdown: CancellationToken) {
-        let (starts, shards) = tokio::select! { biased; () = shutdown.cancelled() => return, asked = self.starts() => asked };
-        let end = self.connect(&starts, shards, &shutdown).await;
-        if let Some(fatal) = end {
-            let problem = fatal.explain();
-            tracing::error!(problem, "no commands come from Discord any more");
-            self.troubles.has(Part::Start, problem);
+        let mut renewals = self.discord.token().renewals();
+        loop {
+            // What is begun from here on shows the newest one.
+            renewals.heard();
+            let asked = tokio::select! { biased; () = shutdown.cancelled() => return, asked = self.starts(&mut renewals) => asked };
+            let (starts, shards) = asked;
+            if let Some(fatal) = self.connect(&starts, shards, &shutdown).await {
+                let problem = fatal.explain();
+                tracing::error!(problem, "no commands come from Discord any more");
+                self.troubles.has(Part::Start, problem);
+            }
+            // Sessions that begin then know nothing of those that began before.
+            let not_before = Instant::now() + self.pauses.between_starts;
+            let another = async {
+                renewals.next().await;
+                sleep_until(not_before).await;
+            };
+            tokio::select! { biased; () = shutdown.cancelled() => return, () = another => {} }
         }
-        shutdown.cancelled().await;
     }
 
     /// Asks Discord where the Gateway is until it says so.
-    async fn starts(&self) -> (Starts, u32) {
+    async fn starts(&self, renewals: &mut Renewals) -> (Starts, u32) {
         let mut failures = 0;
         loop {
             let error = match Starts::ask(&self.discord, &self.pauses).await {
@@ -127,7 +142,7 @@ impl Gateway {
             if needs_operator || failures >= FAILURES {
                 self.troubles.has(Part::Start, format!("Discord does not say where the Gateway is: {}", error.explain()));
             }
-            sleep(self.pauses.after(failures, fastrand::f64())).await;
+            tokio::select! { biased; () = renewals.next() => {}, () = sleep(self.pauses.after(failures, fastrand::f64())) => {} }
         }
     }
 

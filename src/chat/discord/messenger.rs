@@ -9,6 +9,7 @@ use super::{
 use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, nonce},
     domain::{Mention, MessageBody, Platform, SentLately, Timestamp, wording::Card},
+    http::Renewals,
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -33,6 +34,10 @@ type Answered = (Answer, Option<Timestamp>);
 impl Messenger for Discord {
     fn platform(&self) -> Platform {
         Platform::Discord
+    }
+
+    fn renewals(&self) -> Option<Renewals> {
+        Some(self.token().renewals())
     }
 
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {

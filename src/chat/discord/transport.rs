@@ -5,7 +5,7 @@ use super::limits::BucketHeaders;
 use crate::{
     chat::png_part,
     domain::wording::CardFile,
-    http::{quoted, read_body},
+    http::{Credential, quoted, read_body},
 };
 use reqwest::{
     Client, Method, RequestBuilder,
@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Transport {
     client: Client,
     base: String,
-    token: SecretString,
+    token: Credential,
     application: u64,
 }
 
@@ -101,7 +101,7 @@ pub(super) enum NoAnswer {
 
 impl Transport {
     pub(super) fn new(base: String, token: SecretString, application: u64) -> Self {
-        Self { client: crate::http::client(TIMEOUT), base, token, application }
+        Self { client: crate::http::client(TIMEOUT), base, token: token.into(), application }
     }
 
     /// Scheme, host and port in front of `/api/v10/…`.
@@ -110,19 +110,20 @@ impl Transport {
     }
 
     /// The bot's token.
-    pub(super) fn token(&self) -> &SecretString {
+    pub(super) fn token(&self) -> &Credential {
         &self.token
     }
 
     /// Sends one request and reads the whole answer.
     pub(super) async fn ask(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<Answer, NoAnswer> {
-        let request = self.build(ask, body).map_err(NoAnswer::NotSent)?;
+        let token = self.token.current();
+        let request = self.build(ask, body, &token).map_err(NoAnswer::NotSent)?;
         let response = request.send().await.map_err(no_answer)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = read_body(response).await.map_err(|error| NoAnswer::Unknown(format!("status {status}, but {error}")))?;
         if !(200..300).contains(&status) {
-            body = self.redacted(ask, &body);
+            body = redacted(ask, &token, &body);
         }
         Ok(Answer {
             status,
@@ -138,22 +139,8 @@ impl Transport {
         })
     }
 
-    /// A proxy's refusal may repeat what it was sent, and refusals are quoted in the log.
-    fn redacted(&self, ask: Ask<'_>, body: &[u8]) -> Vec<u8> {
-        let mut text = String::from_utf8_lossy(body).into_owned();
-        let own = match ask {
-            Ask::FirstAnswer { token, .. } | Ask::OriginalAnswer { token, .. } => Some(token),
-            Ask::Bot(..) | Ask::Application | Ask::MessageWithFile { .. } => None,
-        };
-        let secrets = [Some(&self.token), own];
-        for secret in secrets.into_iter().flatten().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret, "<token>");
-        }
-        text.into_bytes()
-    }
-
-    fn build(&self, ask: Ask<'_>, body: Option<&serde_json::Value>) -> Result<RequestBuilder, String> {
-        let token = format!("Bot {}", self.token.expose_secret());
+    fn build(&self, ask: Ask<'_>, body: Option<&serde_json::Value>, token: &SecretString) -> Result<RequestBuilder, String> {
+        let token = format!("Bot {}", token.expose_secret());
         let path = |rest: &str| format!("{}/api/v10{rest}", self.base);
         let (method, path, authorization) = match ask {
             Ask::Bot(route, method) => {
@@ -191,6 +178,20 @@ impl Transport {
             (None, _) => request,
         })
     }
+}
+
+/// A proxy's refusal may repeat what it was sent, and refusals are quoted in the log.
+fn redacted(ask: Ask<'_>, token: &SecretString, body: &[u8]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    let own = match ask {
+        Ask::FirstAnswer { token: own, .. } | Ask::OriginalAnswer { token: own, .. } => Some(own),
+        Ask::Bot(..) | Ask::Application | Ask::MessageWithFile { .. } => None,
+    };
+    let secrets = [Some(token), own];
+    for secret in secrets.into_iter().flatten().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "<token>");
+    }
+    text.into_bytes()
 }
 
 impl Answer {

@@ -1,7 +1,7 @@
 //! One call of one Bot API method: the request, its answer, and everything that can go wrong in between. Keeps code, parameters and raw
 //! body of a refusal; what they mean for a message is `errors`' business. The token is in every URL and never leaves this file.
 
-use crate::http;
+use crate::http::{self, Credential};
 use reqwest::{Client, RequestBuilder, multipart::Form};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,9 +15,12 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(super) struct Api {
     base: String,
-    token: SecretString,
+    token: Credential,
     client: Client,
 }
+
+/// The token of one call, from its address to the words of its answer.
+struct Shown(SecretString);
 
 /// Why a call brought no result. Its words carry neither token nor URL.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -97,7 +100,12 @@ struct Answer {
 
 impl Api {
     pub(super) fn new(api_url: &str, token: SecretString) -> Self {
-        Self { base: api_url.trim_end_matches('/').to_owned(), token, client: http::client(CALL_TIMEOUT) }
+        Self { base: api_url.trim_end_matches('/').to_owned(), token: token.into(), client: http::client(CALL_TIMEOUT) }
+    }
+
+    /// The bot's token.
+    pub(super) fn token(&self) -> &Credential {
+        &self.token
     }
 
     /// Calls a method with its parameters as a JSON object, within `timeout`.
@@ -111,15 +119,18 @@ impl Api {
     }
 
     async fn ask(&self, method: &str, timeout: Duration, fill: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Result<Value, ApiError> {
-        let url = format!("{}/bot{}/{method}", self.base, self.token.expose_secret());
+        let shown = Shown(self.token.current());
+        let url = format!("{}/bot{}/{method}", self.base, shown.0.expose_secret());
         let request = fill(self.client.post(url).timeout(timeout));
-        let response = request.send().await.map_err(|error| self.failure(error))?;
+        let response = request.send().await.map_err(|error| shown.failure(error))?;
         let status = response.status().as_u16();
         let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = http::read_body(response).await.map_err(|error| ApiError::Broken(error.to_string()))?;
-        self.read(status, header, &body)
+        shown.read(status, header, &body)
     }
+}
 
+impl Shown {
     fn failure(&self, error: reqwest::Error) -> ApiError {
         let never_written = error.is_connect() || error.is_builder();
         let words = self.redact(&words_of(&error.without_url()));
@@ -149,7 +160,7 @@ impl Api {
 
     /// Text from outside may echo the path, and with it the token.
     fn redact(&self, text: &str) -> String {
-        let token = self.token.expose_secret();
+        let token = self.0.expose_secret();
         let secret = token.split_once(':').map_or(token, |(_, secret)| secret);
         if secret.is_empty() { text.to_owned() } else { text.replace(token, "<token>").replace(secret, "<token>") }
     }
@@ -186,34 +197,38 @@ mod tests {
         Api::new("http://127.0.0.1:1/", "123:VERY-SECRET".to_owned().into())
     }
 
+    fn shown() -> Shown {
+        Shown(api().token.current())
+    }
+
     #[test]
     fn the_token_is_in_no_error_and_no_debug_output() {
         let echo = b"<h1>404</h1> /bot123:VERY-SECRET/sendMessage was not found";
-        let error = api().read(404, None, echo).unwrap_err();
+        let error = shown().read(404, None, echo).unwrap_err();
         assert!(!format!("{error} {error:?} {:?}", api()).contains("VERY-SECRET"), "{error:?}");
-        let error = api().read(200, None, echo).unwrap_err();
+        let error = shown().read(200, None, echo).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("VERY-SECRET"), "{error:?}");
         let refusal = br#"{"ok":false,"error_code":401,"description":"Unauthorized 123:VERY-SECRET"}"#;
-        assert!(!api().read(401, None, refusal).unwrap_err().to_string().contains("VERY-SECRET"));
+        assert!(!shown().read(401, None, refusal).unwrap_err().to_string().contains("VERY-SECRET"));
     }
 
     #[test]
     fn parameters_and_header_say_how_long_to_wait() {
         let limited = br#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}"#;
-        assert_eq!(api().read(429, Some(9), limited).unwrap_err().retry_after(), Some(Duration::from_secs(7)));
-        assert_eq!(api().read(429, Some(9), b"slow down").unwrap_err().retry_after(), Some(Duration::from_secs(9)));
+        assert_eq!(shown().read(429, Some(9), limited).unwrap_err().retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(shown().read(429, Some(9), b"slow down").unwrap_err().retry_after(), Some(Duration::from_secs(9)));
     }
 
     #[test]
     fn a_broken_answer_that_says_ok_was_sent() {
         let half = br#"{"ok": true, "result": {"message_id": 421, "date": 17"#;
-        let Err(ApiError::Unreadable { message_id, .. }) = api().read(200, None, half) else { panic!("unreadable") };
+        let Err(ApiError::Unreadable { message_id, .. }) = shown().read(200, None, half) else { panic!("unreadable") };
         assert_eq!(message_id, Some(421));
-        let Err(ApiError::Unreadable { message_id, .. }) = api().read(200, None, br#"{"ok":true,"result":{"message_id":42"#) else {
+        let Err(ApiError::Unreadable { message_id, .. }) = shown().read(200, None, br#"{"ok":true,"result":{"message_id":42"#) else {
             panic!("unreadable")
         };
         assert_eq!(message_id, None, "the number may go on");
-        assert!(matches!(api().read(200, None, b""), Err(ApiError::Unreadable { message_id: None, .. })));
+        assert!(matches!(shown().read(200, None, b""), Err(ApiError::Unreadable { message_id: None, .. })));
     }
 
     #[tokio::test]

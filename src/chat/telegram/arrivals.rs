@@ -69,6 +69,11 @@ impl Arrivals {
         *self.proved_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The webhook has to be set anew.
+    pub(super) fn unprove(&self) {
+        *self.proved_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(super) fn prove(&self) {
         *self.proved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
     }

@@ -5,6 +5,7 @@ use super::{Updates, arrivals::Arrivals, webhook::WEBHOOK_PATH};
 use crate::{
     commands::InboxError,
     http::{
+        Credential,
         incoming::{self, ReadError, only},
         quoted,
     },
@@ -19,7 +20,7 @@ use axum::{
     routing::post,
 };
 use futures_util::StreamExt as _;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::timeout};
@@ -36,7 +37,7 @@ const SECRET: &str = "x-telegram-bot-api-secret-token";
 
 struct Door {
     arrivals: Arc<Arrivals>,
-    secret: SecretString,
+    secret: Credential,
     places: Semaphore,
 }
 
@@ -54,7 +55,7 @@ pub fn router(updates: &Updates) -> Option<Router> {
 }
 
 async fn enter(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
-    let shows_secret = only(&headers, SECRET).is_some_and(|shown| incoming::is_same(shown, door.secret.expose_secret()));
+    let shows_secret = only(&headers, SECRET).is_some_and(|shown| incoming::is_same(shown, door.secret.current().expose_secret()));
     if !shows_secret {
         door.arrivals.count(UpdateOutcome::Unauthorized);
         return StatusCode::UNAUTHORIZED.into_response();

@@ -11,6 +11,7 @@ use crate::{
     chat::{EditError, End, Messenger, Outgoing, Receipt, Scope, SendError, WithoutPictures},
     clock::SharedClock,
     domain::{Platform, QuarantineReason, SentLately, Timestamp},
+    http::{Credential, Renewals},
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -99,6 +100,11 @@ impl Telegram {
         }))
     }
 
+    /// The bot's token.
+    pub fn token(&self) -> &Credential {
+        self.api().token()
+    }
+
     pub(super) fn api(&self) -> &Api {
         &self.0.api
     }
@@ -178,6 +184,10 @@ impl Telegram {
 impl Messenger for Telegram {
     fn platform(&self) -> Platform {
         Platform::Telegram
+    }
+
+    fn renewals(&self) -> Option<Renewals> {
+        Some(self.token().renewals())
     }
 
     fn keeps_pictures(&self) -> bool {

@@ -151,7 +151,7 @@ impl Updates {
 
     /// Polls and stores.
     async fn poll(&self, shutdown: &CancellationToken) {
-        let mut failing = Failing::default();
+        let (mut failing, mut token) = (Failing::default(), self.telegram.token().renewals());
         loop {
             let began = time::Instant::now();
             let end = tokio::select! {
@@ -163,7 +163,12 @@ impl Updates {
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
                 pause = TOO_QUICK;
             }
-            tokio::select! { biased; () = shutdown.cancelled() => return, () = time::sleep(pause) => {} }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = token.next(), if !pause.is_zero() => {}
+                () = time::sleep(pause) => {}
+            }
         }
     }
 

@@ -2,8 +2,11 @@
 //! (`rules.md` 6.2). What comes in through it is `door`'s business.
 
 use super::{ApiError, Telegram, Updates, UpdatesError, api::CALL_TIMEOUT, updates::ALLOWED_UPDATES};
-use crate::{domain::Timestamp, http};
-use secrecy::{ExposeSecret, SecretString};
+use crate::{
+    domain::Timestamp,
+    http::{self, Credential},
+};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -23,7 +26,7 @@ pub struct Webhook {
     /// Where Telegram sends them: https, on a port that Telegram calls.
     pub url: String,
     /// What it shows each time: 1 to 256 of `A-Za-z0-9_-`.
-    pub secret: SecretString,
+    pub secret: Credential,
 }
 
 /// What Telegram says of the bot's webhook
@@ -70,7 +73,8 @@ impl Telegram {
 
     /// Sets the webhook; Telegram does nothing where it is set like this already. At most once a second.
     async fn set_webhook(&self, webhook: &Webhook) -> Result<(), ApiError> {
-        let parameters = json!({ "url": webhook.url, "secret_token": webhook.secret.expose_secret(), "allowed_updates": ALLOWED_UPDATES });
+        let parameters =
+            json!({ "url": webhook.url, "secret_token": webhook.secret.current().expose_secret(), "allowed_updates": ALLOWED_UPDATES });
         self.api().call("setWebhook", &parameters, CALL_TIMEOUT).await.map(drop)
     }
 }
@@ -79,6 +83,7 @@ impl Updates {
     /// Sets the webhook and looks after it until told to stop. It stays set: a successor finds what came meanwhile.
     pub(super) async fn keep_webhook(&self, webhook: &Webhook, shutdown: &CancellationToken) {
         let mut failing = super::updates::Failing::default();
+        let (mut token, mut secret) = (self.telegram.token().renewals(), webhook.secret.renewals());
         loop {
             let end = tokio::select! {
                 biased;
@@ -87,7 +92,14 @@ impl Updates {
             };
             let pause = if end.is_ok() { LOOK_EVERY } else { Duration::ZERO };
             let pause = pause.max(self.pause_after(end.err().as_ref(), &mut failing));
-            tokio::select! { biased; () = shutdown.cancelled() => return, () = time::sleep(pause) => {} }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                // Telegram shows the secret of before until it is told the new one, and tries again what is refused meanwhile.
+                () = secret.next() => self.arrivals.unprove(),
+                () = token.next() => {}
+                () = time::sleep(pause) => {}
+            }
         }
     }
 

@@ -18,6 +18,8 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const KEY: &str = "API key";
+/// What is said where the first key is refused and the next one works.
+const NEXT_KEY: &str = "TOKEN_METRICS_API_KEY is refused, and TOKEN_METRICS_API_KEY_NEXT works; move that one to TOKEN_METRICS_API_KEY";
 /// Bitcoin: every plan that holds anything current holds its daily call.
 const ASKED: TokenId = TokenId(3375);
 /// Empty for so long, it is not by chance (`rules.md` 1.9).
@@ -35,12 +37,14 @@ pub(super) async fn of_key(config: &Config, store: Option<&Store>, clock: &Share
     let Some(store) = store else {
         return Ok(CheckItem::warn(KEY, "not tried: every call is counted in the database, which cannot be used"));
     };
-    let source: Arc<dyn Source> = Arc::new(TokenMetrics::new(&config.source.api_url, api_key));
+    let source: Arc<dyn Source> =
+        Arc::new(TokenMetrics::new(&config.source.api_url, api_key).with_next_key(config.source.next_api_key.clone()));
     let limits = poll_settings(config).limits();
     let caller = Caller::new(source.clone(), store.clone(), clock.clone(), Arc::new(Metrics::default()), limits);
     let ask = Ask { kind: Kind::Daily, tokens: BTreeMap::from([(ASKED, None)]), now: clock.now() };
     let Some(call) = source.collect(ask).next_call() else { return Ok(CheckItem::warn(KEY, "not tried: there is nothing to ask for")) };
-    Ok(key_item(caller.call(&call, Purpose::Check).await?))
+    let item = key_item(caller.call(&call, Purpose::Check).await?);
+    Ok(if source.uses_next_key() && item.status == CheckStatus::Ok { CheckItem::warn(KEY, NEXT_KEY) } else { item })
 }
 
 fn key_item(end: CallEnd) -> CheckItem {
@@ -63,10 +67,11 @@ pub(super) async fn of_feeds(store: &Store, key: CheckStatus, now: Timestamp) ->
         if status.stopped {
             let problem = status.problem.unwrap_or_else(|| "it was refused".to_owned());
             return Some(match key {
-                CheckStatus::Ok => {
-                    CheckItem::warn(name, format!("stopped earlier: {problem}; the key works now, so restart `bellwether serve`"))
-                }
-                _ => CheckItem::fail(name, format!("stopped: {problem}; mend that, then restart `bellwether serve`")),
+                CheckStatus::Ok => CheckItem::warn(
+                    name,
+                    format!("stopped earlier: {problem}; the key works now, so restart `bellwether serve`, or send it SIGHUP"),
+                ),
+                _ => CheckItem::fail(name, format!("stopped: {problem}; mend that, then restart `bellwether serve`, or send it SIGHUP")),
             });
         }
         let since = status.empty_since.filter(|since| now.since(*since) >= EMPTY_FOR)?;

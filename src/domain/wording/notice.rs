@@ -29,8 +29,10 @@ pub enum NoticePhrase {
     RowsFine { feed: Feed },
     /// A list of tokens lacks or renames so many that it is not believed.
     ListDoubted { feed: Feed },
-    /// The source refuses the key or the plan: the feed stops until restart.
+    /// The source refuses the key or the plan: the feed stops until a restart or another key.
     FeedRefused { feed: Feed, problem: String },
+    /// The source refuses the first key; the next one works.
+    NextKeyInUse,
     /// The source refuses an endpoint that people asked for: they are not told, that line is left out.
     EndpointRefused { endpoint: String, problem: String },
     /// The source refuses to look a token up that somebody named and nobody knows.
@@ -106,7 +108,13 @@ impl NoticePhrase {
             Self::FeedRefused { feed, problem } => out
                 .text(format!("The {feed} feed is stopped: {problem}. Run "))
                 .code("bellwether check")
-                .text(" for the cause, then restart."),
+                .text(" for the cause; then restart, or send SIGHUP where the key is in a file."),
+            Self::NextKeyInUse => out
+                .text("Token Metrics refuses the key in ")
+                .code("TOKEN_METRICS_API_KEY")
+                .text("; the one in ")
+                .code("TOKEN_METRICS_API_KEY_NEXT")
+                .text(" works and is used instead. Move it to the first place: as it is, every start shows the refused one first."),
             Self::EndpointRefused { endpoint, problem } => out.text("Asked for by ").code("/signal").text(" or ").code("/history").text(format!(
                 ", {endpoint} is not to be had: {problem}. Members are not told, what it would say is left out; it is asked again in a day."
             )),

@@ -103,7 +103,7 @@ troubles! {
     /// Discord refuses the token.
     DiscordToken = "DC-TOKEN", "401, 40001, 50014",
         "the bot's token is wrong or was reset",
-        "reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart";
+        "reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP";
     /// Discord refuses the way of asking.
     DiscordAgent = "DC-40333", "40333",
         "Discord or Cloudflare blocks how or from where the bot asks",
@@ -208,7 +208,7 @@ troubles! {
     /// Telegram refuses the token.
     TelegramToken = "TG-TOKEN", "401, 404 \"Not Found\"",
         "the bot's token is wrong or was revoked",
-        "ask @BotFather for it (/mybots, API Token), write it into TELEGRAM_BOT_TOKEN and restart";
+        "ask @BotFather for it (/mybots, API Token), write it into TELEGRAM_BOT_TOKEN and restart, or into its file and send SIGHUP";
     /// Another instance polls.
     TelegramConflict = "TG-409", "409",
         "another instance polls with this token, or a webhook is set",

@@ -75,7 +75,7 @@ impl Shared {
             is_first: claimed.attempts <= 1,
             clock: claimed.destination.settings.timezone,
         };
-        let began = Instant::now();
+        let (began, generation) = (Instant::now(), self.with_condition(super::Condition::generation));
         outgoing.provenance = self.provenance(&claimed, now).await;
         let illustrated = match pictured(&claimed) {
             None => None,
@@ -119,7 +119,7 @@ impl Shared {
                 let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
                 self.store_end(&claimed, Ending::Postponed { until, rest: scope != Scope::Message }, now).await
             }
-            Err(EditError::Failed(error)) => self.failed(&claimed, error, now).await,
+            Err(EditError::Failed(error)) => self.failed(&claimed, error, generation, now).await,
         }
     }
 
@@ -146,7 +146,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn failed(&self, claimed: &Claimed, error: SendError, now: Timestamp) -> StoreResult<()> {
+    async fn failed(&self, claimed: &Claimed, error: SendError, generation: u64, now: Timestamp) -> StoreResult<()> {
         let problem = error.to_string();
         tracing::warn!(platform = %self.platform, message_id = claimed.id.0, destination = %claimed.destination.address, problem, "a message was not taken");
         match error {
@@ -166,16 +166,22 @@ impl Shared {
             SendError::Rejected { .. } => self.dead(claimed, false, problem, now).await,
             SendError::Unauthorized { why } => {
                 self.parts.metrics.delivery(self.platform, "unauthorized");
-                self.parts.metrics.platform_up(self.platform, false);
-                self.health.send_replace(false);
-                let first = !self.with_condition(|condition| std::mem::replace(&mut condition.stopped, true));
                 let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
                 self.settle(claimed, &settlement, now).await?;
-                if first {
-                    self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, problem: why }).await;
-                }
+                self.stop(why, generation).await;
                 Ok(())
             }
+        }
+    }
+
+    /// Nothing is sent until there is another token; unless there is one already, and the one that was shown was that of before.
+    async fn stop(&self, problem: String, generation: u64) {
+        let first =
+            self.with_condition(|condition| condition.generation() == generation && condition.refused.replace(generation).is_none());
+        if first {
+            self.parts.metrics.platform_up(self.platform, false);
+            self.health.send_replace(false);
+            self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, problem }).await;
         }
     }
 

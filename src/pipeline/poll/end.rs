@@ -208,6 +208,9 @@ impl Poller {
         }
         self.tell_outage(feed, &ending, now).await;
         self.tell_partial(feed, &ending).await;
+        if answered {
+            self.tell_key().await;
+        }
         self.save(feed).await
     }
 
@@ -266,6 +269,16 @@ impl Poller {
                 let problem = ending.problem.clone().unwrap_or_else(|| "no answer".to_owned());
                 self.operators.tell_once(&name, NoticePhrase::FeedDown { feed, since, problem }).await;
             }
+        }
+    }
+
+    /// One notice where the first key is refused and the next one answers, until the first one does.
+    async fn tell_key(&self) {
+        const NAME: &str = "next-key";
+        if self.caller.source().uses_next_key() {
+            self.operators.tell_once(NAME, NoticePhrase::NextKeyInUse).await;
+        } else {
+            self.operators.clear(NAME, None).await;
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{Cadence, Feed, FeedStatus, Kind, Timestamp},
     engine::budget::{self, Demand, Plan},
+    http::Renewals,
     store::StoreResult,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -108,14 +109,34 @@ impl Poller {
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
-            state.status = FeedStatus { stopped: false, ..status };
+            state.status = status;
             if was_stopped {
-                self.operators.clear(&refused_notice(feed), None).await;
-                self.save(feed).await?;
+                self.resume(feed, None).await?;
             }
         }
         self.planner.started = true;
         Ok(())
+    }
+
+    /// With another key what was refused is tried at once.
+    pub(super) async fn resume_refused(&mut self) -> StoreResult<()> {
+        if !self.renewals.as_mut().is_some_and(Renewals::heard) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let stopped: Vec<Feed> = self.feeds.values().filter(|state| state.status.stopped).map(|state| state.status.feed).collect();
+        for feed in stopped {
+            tracing::info!(%feed, "the feed is tried again, because the API key was renewed");
+            self.resume(feed, Some(now)).await?;
+        }
+        Ok(())
+    }
+
+    async fn resume(&mut self, feed: Feed, next_poll_at: Option<Timestamp>) -> StoreResult<()> {
+        let Some(state) = self.feeds.get_mut(&feed) else { return Ok(()) };
+        (state.status.stopped, state.status.next_poll_at) = (false, next_poll_at);
+        self.operators.clear(&refused_notice(feed), None).await;
+        self.save(feed).await
     }
 
     async fn apply(&mut self, demand: &Demand, plan: &Plan, now: Timestamp) -> StoreResult<()> {

@@ -4,13 +4,14 @@ use super::{
     collect::{Daily, Hourly, Latest, Levels, ids, paging},
     endpoint,
     insight::read_insights,
+    keys::Keys,
     shape,
     version::Version,
     wire,
 };
 use crate::{
     domain::{Facet, Kind, Nameless, SourceId, Timestamp, Token, TokenId, wording::Trouble},
-    http::{self, BodyError},
+    http::{self, BodyError, Renewals},
     sources::{Ask, Call, Collector, PAGE_ROWS, Page, Source, SourceError, Wanted, value::Value},
 };
 use async_trait::async_trait;
@@ -32,14 +33,26 @@ pub struct TokenMetrics {
     client: reqwest::Client,
     base_url: String,
     version: Version,
-    api_key: SecretString,
+    keys: Keys,
 }
 
 impl TokenMetrics {
     /// A client for the API at `base_url` (`https://api.tokenmetrics.com/v2`), which also says the version. Whether that may be plain http is the configuration's business.
     pub fn new(base_url: &str, api_key: SecretString) -> Self {
         let (base_url, version) = (base_url.trim_end_matches('/').to_owned(), Version::of_url(base_url));
-        Self { client: http::client(TIMEOUT), base_url, version, api_key }
+        Self { client: http::client(TIMEOUT), base_url, version, keys: Keys::new(api_key, None) }
+    }
+
+    /// The same with a key that is tried once the first one is refused.
+    #[must_use]
+    pub fn with_next_key(self, next: Option<SecretString>) -> Self {
+        self.renew_keys(self.keys.current(), next);
+        self
+    }
+
+    /// Other keys from now on. Says whether the first of them is another one than was used.
+    pub fn renew_keys(&self, first: SecretString, next: Option<SecretString>) -> bool {
+        self.keys.renew(first, next)
     }
 }
 
@@ -66,7 +79,8 @@ impl Source for TokenMetrics {
     }
 
     async fn call(&self, call: &Call) -> Result<Page, SourceError> {
-        let mut key = HeaderValue::from_str(self.api_key.expose_secret()).map_err(|_| SourceError::Rejected {
+        let api_key = self.keys.current();
+        let mut key = HeaderValue::from_str(api_key.expose_secret()).map_err(|_| SourceError::Rejected {
             status: 0,
             message: "the API key holds characters that no header can carry".to_owned(),
         })?;
@@ -75,8 +89,10 @@ impl Source for TokenMetrics {
         let response = request.header("x-api-key", key).header(ACCEPT, "application/json").send().await.map_err(no_answer)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = http::read_body(response).await;
-        let body = classify(status, &headers, &body, self.api_key.expose_secret())?;
-        Ok(finish(self.version, call, &body, &headers))
+        match classify(status, &headers, &body, api_key.expose_secret()) {
+            Ok(body) => Ok(finish(self.version, call, &body, &headers)),
+            Err(error) => Err(self.keys.after(&api_key, error)),
+        }
     }
 
     fn ranks(&self, page: u32) -> Call {
@@ -94,6 +110,14 @@ impl Source for TokenMetrics {
             query.extend(paging(1));
         }
         Call { endpoint: endpoint::of(facet), query }
+    }
+
+    fn renewals(&self) -> Option<Renewals> {
+        Some(self.keys.renewals())
+    }
+
+    fn uses_next_key(&self) -> bool {
+        self.keys.uses_next()
     }
 
     fn lookup(&self, wanted: &Wanted) -> Call {

@@ -6,6 +6,7 @@ mod client;
 mod collect;
 mod graded;
 mod insight;
+mod keys;
 mod levels;
 mod shape;
 mod version;

@@ -66,6 +66,7 @@ struct World {
     complaints: Vec<String>,
     faults: Vec<Fault>,
     closed_dms: BTreeSet<String>,
+    token: String,
     windows: BTreeMap<String, (Timestamp, u32)>,
     sent: VecDeque<Timestamp>,
 }
@@ -129,6 +130,7 @@ impl FakeDiscord {
             complaints: Vec::new(),
             faults: Vec::new(),
             closed_dms: BTreeSet::new(),
+            token: TOKEN.to_owned(),
             windows: BTreeMap::new(),
             sent: VecDeque::new(),
         }));
@@ -154,6 +156,12 @@ impl FakeDiscord {
     /// Commands are sent over HTTP to this address; to the Gateway where there is none.
     pub(crate) fn set_endpoint(&self, endpoint: Option<&str>) {
         self.world().endpoint = endpoint.map(str::to_owned);
+    }
+
+    /// The bot's token was reset: this one is taken from now on, and no other.
+    pub(crate) fn reset_token(&self, token: &str) {
+        token.clone_into(&mut self.world().token);
+        self.gateway.with(|state| token.clone_into(&mut state.token));
     }
 
     /// Somebody deletes a message of the bot.
@@ -312,7 +320,7 @@ impl World {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let is_webhook = matches!(parts[0], "webhooks" | "interactions");
         if !is_webhook {
-            if headers.get("authorization").is_none_or(|given| given.as_bytes() != format!("Bot {TOKEN}").as_bytes()) {
+            if headers.get("authorization").is_none_or(|given| given.as_bytes() != format!("Bot {}", self.token).as_bytes()) {
                 return error(401, 0, "401: Unauthorized");
             }
             if let Some(limited) = self.global_limit() {

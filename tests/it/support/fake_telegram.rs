@@ -205,7 +205,8 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if bot.strip_prefix("bot") != Some(TOKEN) {
+    let is_taken = bot.strip_prefix("bot") == Some(shared.world().token.as_deref().unwrap_or(TOKEN));
+    if !is_taken {
         return respond(Err(Refusal::new(401, "Unauthorized")));
     }
     let method = method.to_ascii_lowercase();

@@ -87,6 +87,8 @@ struct Inner {
     /// Fields of an endpoint's rows that are gone, or something else.
     reshaped: BTreeMap<(String, String), Option<Value>>,
     seen: Vec<Seen>,
+    /// What is taken instead of the usual key.
+    key: Option<String>,
 }
 
 /// The fake. Cheap to clone; ends with the test.
@@ -114,6 +116,11 @@ impl FakeTokenMetrics {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
+    }
+
+    /// From now on this key is taken, and no other.
+    pub fn take_key(&self, key: &str) {
+        self.inner().key = Some(key.to_owned());
     }
 
     /// The daily row of a token: signal and trend.
@@ -245,7 +252,8 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
         let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
         let fault = queued.or_else(|| inner.down_at.get(&endpoint).cloned()).or_else(|| inner.down.clone());
         let result = if is_known {
-            check(request.headers(), &query).and_then(|paging| rows(&inner, &endpoint, &query, paging))
+            let key = inner.key.as_deref().unwrap_or(API_KEY);
+            check(request.headers(), key, &query).and_then(|paging| rows(&inner, &endpoint, &query, paging))
         } else {
             Err((404, "Not found"))
         };
@@ -305,8 +313,8 @@ fn reply(status: u16, body: String) -> Response {
 }
 
 /// What is the same for every endpoint: the key, and paging with `limit` up to 100 and `page` from 1.
-fn check(headers: &HeaderMap, query: &Query) -> Result<(usize, usize), Refusal> {
-    if headers.get("x-api-key").and_then(|key| key.to_str().ok()) != Some(API_KEY) {
+fn check(headers: &HeaderMap, key: &str, query: &Query) -> Result<(usize, usize), Refusal> {
+    if headers.get("x-api-key").and_then(|shown| shown.to_str().ok()) != Some(key) {
         return Err((401, "Invalid API key"));
     }
     let number = |names: [&str; 2], default: usize| match names.iter().find_map(|name| query.get(*name)) {

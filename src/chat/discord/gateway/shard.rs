@@ -8,9 +8,11 @@ use super::{
     starts::{GatewayError, Starts},
     troubles::{Part, Troubles},
 };
-use crate::{domain::wording::Trouble, http::quoted};
+use crate::{
+    domain::wording::Trouble,
+    http::{Credential, quoted},
+};
 use reqwest::Url;
-use secrecy::SecretString;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What every shard works with.
 pub(super) struct Tools<'gateway> {
-    pub(super) token: &'gateway SecretString,
+    pub(super) token: &'gateway Credential,
     pub(super) starts: &'gateway Starts,
     pub(super) events: &'gateway Events,
     pub(super) troubles: &'gateway Troubles,
@@ -157,7 +159,7 @@ impl<'gateway> Shard<'gateway> {
                 Err(error) => return Err(End::broken(error.to_string())),
             };
             let (mut socket, interval) = greeted(starts.gateway()).await.map_err(End::broken)?;
-            socket.say(&protocol::identify(self.tools.token, self.id)).await.map_err(End::broken)?;
+            socket.say(&protocol::identify(&self.tools.token.current(), self.id)).await.map_err(End::broken)?;
             turn.used();
             return Ok((socket, interval));
         };
@@ -169,7 +171,7 @@ impl<'gateway> Shard<'gateway> {
                 return Err(End::broken(why));
             }
         };
-        let resume = protocol::resume(self.tools.token, &session.id, self.sequence.unwrap_or_default());
+        let resume = protocol::resume(&self.tools.token.current(), &session.id, self.sequence.unwrap_or_default());
         socket.say(&resume).await.map_err(End::broken)?;
         Ok((socket, interval))
     }

@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) acknowledges: bool,
     /// The next IDENTIFYs are answered with these close codes.
     pub(crate) refusals: VecDeque<u16>,
+    pub(crate) token: String,
     /// Where the bot is.
     pub(crate) guilds: BTreeSet<String>,
     /// What READY names for resuming; the own address where nothing.
@@ -104,6 +105,7 @@ impl FakeGateway {
             heartbeat: Duration::from_millis(41_250),
             acknowledges: true,
             refusals: VecDeque::new(),
+            token: TOKEN.to_owned(),
             guilds: BTreeSet::from([GUILD.to_owned()]),
             resume_url: Some(format!("{url}/resumed-here")),
             identified: Vec::new(),
@@ -317,7 +319,7 @@ impl State {
         if let Some(code) = self.refusals.pop_front() {
             return vec![Order::Close(code)];
         }
-        if data["token"] != json!(TOKEN) {
+        if data["token"] != json!(self.token) {
             return vec![Order::Close(4004)];
         }
         let known = ["token", "intents", "properties", "shard", "compress", "large_threshold", "presence"];
@@ -359,7 +361,7 @@ impl State {
     }
 
     fn resume(&mut self, connection: &mut Connection, data: &Value) -> Vec<Order> {
-        if data["token"] != json!(TOKEN) {
+        if data["token"] != json!(self.token) {
             return vec![Order::Close(4004)];
         }
         let id = data["session_id"].as_str().unwrap_or_default().to_owned();

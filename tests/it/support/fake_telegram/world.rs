@@ -76,6 +76,8 @@ pub(crate) struct World {
     /// The time of the messages that people write, in Unix seconds.
     pub(crate) date: i64,
     pub(crate) faults: Vec<(String, Option<i64>, Fault)>,
+    /// What is taken instead of the usual token.
+    pub(crate) token: Option<String>,
     pub(super) calls: Vec<(String, Value)>,
     pub(super) problems: Vec<String>,
     pub(super) limits: Limits,
