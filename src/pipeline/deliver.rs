@@ -14,7 +14,7 @@ use crate::{
     domain::{Platform, Timestamp},
     engine::breaker::MassFailure,
     http::Renewals,
-    pipeline::operators::Operators,
+    pipeline::{operators::Operators, outage::Outage},
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
@@ -166,13 +166,19 @@ impl Deliverer {
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
         self.recall().await;
+        let mut outage = Outage::of(format!("claiming messages for {}", self.shared.platform));
         while !shutdown.is_cancelled() {
-            let sleep = match self.round().await {
+            let result = self.round().await;
+            // While ends wait to be stored nothing is claimed: that it did not fail says nothing.
+            if result.is_ok() && self.shared.with_condition(|condition| condition.unsettled == 0) {
+                outage.over();
+            }
+            let sleep = match result {
                 Ok(round) if round.started > 0 => Duration::ZERO,
                 Ok(round) => round.not_before.map_or(LONGEST_SLEEP, |at| at.since(self.shared.parts.clock.now())).min(LONGEST_SLEEP),
                 Err(StoreError::Overtaken) => break,
                 Err(error) => {
-                    tracing::error!(platform = %self.shared.platform, %error, "messages could not be claimed; trying again");
+                    outage.failed(&error);
                     LONGEST_SLEEP
                 }
             };

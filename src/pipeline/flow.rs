@@ -3,7 +3,7 @@
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    pipeline::{compose::compose_all, fanout::fan_out_all, token_news::tell_token_news},
+    pipeline::{compose::compose_all, fanout::fan_out_all, outage::Outage, token_news::tell_token_news},
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
@@ -48,11 +48,12 @@ impl Flow {
 
     /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
+        let mut outage = Outage::of("turning changes into messages");
         while !shutdown.is_cancelled() {
             match self.step().await {
-                Ok(_) => {}
+                Ok(_) => outage.over(),
                 Err(StoreError::Overtaken) => return,
-                Err(error) => tracing::error!(%error, "changes could not be turned into messages; trying again"),
+                Err(error) => outage.failed(&error),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}

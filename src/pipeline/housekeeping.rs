@@ -6,7 +6,7 @@ use crate::{
         Address, Lane, Platform, QuarantineReason, Retention, Timestamp,
         wording::{NoticePhrase, Trouble},
     },
-    pipeline::{operators::Operators, pruning::Pruning},
+    pipeline::{operators::Operators, outage::Outage, pruning::Pruning},
     store::{Store, StoreError, StoreResult, UntoldQuarantine},
     telemetry::Metrics,
 };
@@ -95,16 +95,16 @@ impl Housekeeping {
 
     /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut pruning = Pruning::default();
+        let (mut pruning, mut outage) = (Pruning::default(), Outage::of("housekeeping"));
         while !shutdown.is_cancelled() {
             let done = match self.step().await {
                 Ok(()) => pruning.go_on(&self.store, self.retention, self.clock.now()).await,
                 Err(error) => Err(error),
             };
             match done {
-                Ok(()) => {}
+                Ok(()) => outage.over(),
                 Err(StoreError::Overtaken) => return,
-                Err(error) => tracing::error!(%error, "housekeeping failed; trying again"),
+                Err(error) => outage.failed(&error),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}

@@ -17,6 +17,7 @@ use super::{
     calls::{CallEnd, Caller, Purpose},
     directory::Refresh,
     operators::Operators,
+    outage::Outage,
     schedule::Schedule,
 };
 use crate::{
@@ -146,6 +147,7 @@ impl Poller {
         self.store = store;
         self.feeds = unknown_feeds();
         (self.planner, self.watch) = (plan::Planner::default(), shape::Watch::default());
+        let mut outage = Outage::of("polling");
         loop {
             let result = tokio::select! {
                 biased;
@@ -153,10 +155,13 @@ impl Poller {
                 result = self.step() => result,
             };
             let wait = match result {
-                Ok(next) => next.since(self.clock.now()).clamp(Duration::from_millis(10), LONGEST_SLEEP),
+                Ok(next) => {
+                    outage.over();
+                    next.since(self.clock.now()).clamp(Duration::from_millis(10), LONGEST_SLEEP)
+                }
                 Err(StoreError::Overtaken) => return,
                 Err(error) => {
-                    tracing::error!(%error, "polling waits for the database");
+                    outage.failed(&error);
                     LONGEST_SLEEP
                 }
             };
