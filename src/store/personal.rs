@@ -30,6 +30,19 @@ macro_rules! objects {
         )
     };
 }
+/// Rows of one's own that are each about a token: where from, and in which order.
+macro_rules! of_tokens {
+    ($table:literal, $order:literal) => {
+        concat!(
+            "FROM ",
+            $table,
+            " e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id WHERE ",
+            own!(),
+            " ORDER BY ",
+            $order
+        )
+    };
+}
 
 const DESTINATION: (&str, &str) = objects!(
     "'platform', d.platform, 'chat', d.chat, 'direct_message_channel', d.route, 'settings', d.settings, 'muted_until', d.muted_until,
@@ -49,39 +62,20 @@ const SUBSCRIPTIONS: (&str, &str) = objects!(
 );
 const EXCLUSIONS: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'kind', e.kind, 'created_at', e.created_at",
-    concat!(
-        "FROM exclusions e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id
-         WHERE ",
-        own!(),
-        " ORDER BY e.created_at DESC, e.token_id"
-    )
+    of_tokens!("exclusions", "e.created_at DESC, e.token_id")
 );
 const TOKEN_MUTES: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'muted_until', e.muted_until",
-    concat!(
-        "FROM token_mutes e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id
-         WHERE ",
-        own!(),
-        " ORDER BY e.token_id"
-    )
+    of_tokens!("token_mutes", "e.token_id")
 );
 const TOKEN_NEWS: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'news', e.news, 'held_until', e.release_at",
-    concat!(
-        "FROM token_news e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id
-         WHERE ",
-        own!(),
-        " ORDER BY e.token_id"
-    )
+    of_tokens!("token_news", "e.token_id")
 );
 const TOLD: (&str, &str) = objects!(
     "'token', '#' || CAST(e.token_id AS TEXT), 'symbol', t.symbol, 'kind', e.kind, 'call', e.stance, 'data_time', e.data_time,
      'known_at', e.known_at, 'told_at', e.told_at, 'unstable', e.unstable",
-    concat!(
-        "FROM told e JOIN destinations d ON d.id = e.destination_id LEFT JOIN tokens t ON t.source = e.source AND t.token_id = e.token_id WHERE ",
-        own!(),
-        " ORDER BY e.known_at DESC, e.token_id"
-    )
+    of_tokens!("told", "e.known_at DESC, e.token_id")
 );
 const ALERTS: (&str, &str) = objects!(
     "'token', '#' || CAST(c.token_id AS TEXT), 'symbol', t.symbol, 'kind', c.kind, 'call', c.to_stance, 'data_time', c.data_time,
