@@ -279,11 +279,14 @@ impl App {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let store = Store::open(url.expose_secret()).await?;
-        let replica = Replica::new(store.clone(), clock.clone());
+        let leases = if store.is_sqlite() { store.clone() } else { Store::connect(url.expose_secret()).await? };
+        let replica = Replica::new(store.clone(), leases, clock.clone());
         replica.announce().await?;
-        let recovered = store.recover_attempts(store.is_sqlite(), clock.now()).await?;
-        if recovered.unknown > 0 {
-            tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
+        if store.is_sqlite() {
+            let recovered = store.recover_attempts(true, clock.now()).await?;
+            if recovered.unknown > 0 {
+                tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
+            }
         }
         let parts = Parts::wire(config, store.clone(), clock)?;
         let router = parts.router(config, address);

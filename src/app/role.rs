@@ -68,13 +68,15 @@ impl Part for Gateway {
 #[derive(Clone)]
 pub(super) struct Replica {
     store: Store,
+    /// The same database by connections of its own: a lease is renewed however busy the others are.
+    leases: Store,
     clock: SharedClock,
     holder: Arc<str>,
 }
 
 impl Replica {
-    pub(super) fn new(store: Store, clock: SharedClock) -> Self {
-        Self { store, clock, holder: super::holder().into() }
+    pub(super) fn new(store: Store, leases: Store, clock: SharedClock) -> Self {
+        Self { store, leases, clock, holder: super::holder().into() }
     }
 
     /// Says that this process serves, so that nobody imports meanwhile. Waits for an import that is under way.
@@ -82,7 +84,7 @@ impl Replica {
         if self.store.is_sqlite() {
             return Ok(());
         }
-        self.store.announce(&self.holder, self.clock.now() + LEASE).await
+        self.leases.announce(&self.holder, self.clock.now() + LEASE).await
     }
 
     /// Goes on saying so until told to stop, and then that it is over.
@@ -90,7 +92,7 @@ impl Replica {
         while !stop.is_cancelled() {
             tokio::select! { () = stop.cancelled() => {}, () = sleep(RENEW) => {} }
             let said = if stop.is_cancelled() {
-                self.store.leave(&self.holder, self.clock.now() - FORGOTTEN).await
+                self.leases.leave(&self.holder, self.clock.now() - FORGOTTEN).await
             } else {
                 self.announce().await
             };
@@ -117,7 +119,7 @@ impl Replica {
             if !over.is_cancelled() && self.store.under(term.clone()).is_current().await.unwrap_or(false) {
                 return;
             }
-            if let Err(error) = self.store.give_lease_back(&term).await {
+            if let Err(error) = self.leases.give_lease_back(&term).await {
                 tracing::warn!(role = role.as_str(), %error, "a role could not be given back; a successor waits 15 seconds");
             }
         }
@@ -128,7 +130,7 @@ impl Replica {
         let mut failing = false;
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            match self.store.take_lease(role, &self.holder, now, now + LEASE).await {
+            match self.leases.take_lease(role, &self.holder, now, now + LEASE).await {
                 Ok(Some(term)) => return Some((term, now + LEASE)),
                 Ok(None) => failing = false,
                 Err(error) if !std::mem::replace(&mut failing, true) => {
@@ -146,7 +148,7 @@ impl Replica {
         loop {
             tokio::select! { () = ended.cancelled() => return, () = sleep(RENEW) => {} }
             let now = self.clock.now();
-            let end = match timeout(RENEW, self.store.keep_lease(term, now + LEASE)).await {
+            let end = match timeout(RENEW, self.leases.keep_lease(term, now + LEASE)).await {
                 Ok(Ok(true)) => {
                     until = now + LEASE;
                     continue;

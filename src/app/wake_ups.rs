@@ -20,17 +20,23 @@ pub(super) async fn pass_on(
         loop {
             match store.wake_ups().await {
                 Ok(None) => return,
-                Ok(Some(mut wake_ups)) => loop {
-                    match wake_ups.next().await {
-                        Ok(WakeUp::Changes) => changes.notify_one(),
-                        Ok(WakeUp::Messages) => messages.iter().for_each(|deliverer| deliverer.notify_one()),
-                        Ok(WakeUp::Updates) => updates.iter().for_each(|wake| wake()),
-                        Err(error) => {
-                            tracing::debug!(%error, "wake-ups from other processes stopped; listening again");
-                            break;
+                Ok(Some(mut wake_ups)) => {
+                    // What was said before is not heard any more.
+                    changes.notify_one();
+                    messages.iter().for_each(|deliverer| deliverer.notify_one());
+                    updates.iter().for_each(|wake| wake());
+                    loop {
+                        match wake_ups.next().await {
+                            Ok(WakeUp::Changes) => changes.notify_one(),
+                            Ok(WakeUp::Messages) => messages.iter().for_each(|deliverer| deliverer.notify_one()),
+                            Ok(WakeUp::Updates) => updates.iter().for_each(|wake| wake()),
+                            Err(error) => {
+                                tracing::debug!(%error, "wake-ups from other processes stopped; listening again");
+                                break;
+                            }
                         }
                     }
-                },
+                }
                 Err(error) => tracing::debug!(%error, "wake-ups from other processes cannot be heard; trying again"),
             }
             sleep(LISTEN_AGAIN).await;

@@ -1,6 +1,6 @@
 //! `bellwether backup`: a copy of the SQLite file as of one moment, whole or not at all, while `serve` runs.
 
-use super::{CommandResult, Failure, open_existing, output, private_file::put_in_place};
+use super::{CommandResult, Failure, connect_existing, output, private_file::put_in_place};
 use crate::config::Config;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
@@ -13,7 +13,7 @@ pub(super) struct BackupOptions {
 }
 
 pub(super) async fn run(config: Config, options: BackupOptions) -> CommandResult {
-    let store = open_existing(&config).await?;
+    let store = connect_existing(&config).await?;
     if !store.is_sqlite() {
         return Err(Failure::Other(
             "DATABASE_URL: this is a PostgreSQL, which has its own tool: `pg_dump --format=custom --file=bellwether.dump DATABASE_URL`"
@@ -24,7 +24,8 @@ pub(super) async fn run(config: Config, options: BackupOptions) -> CommandResult
     store.close().await;
     written?;
     output::error(&format!(
-        "the backup is in {}; to go back to it, stop `bellwether serve` and put it in the place of the database",
+        "the backup is in {}; to go back to it, stop `bellwether serve`, put it in the place of the database, and remove the files \
+         -wal and -shm beside that",
         options.file.display()
     ));
     Ok(ExitCode::SUCCESS)

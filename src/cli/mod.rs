@@ -166,14 +166,26 @@ fn block_on(command: impl Future<Output = CommandResult>) -> CommandResult {
     tokio::runtime::Runtime::new().map_err(Failure::other)?.block_on(command)
 }
 
+/// The same as it is: not migrated, whichever version wrote it.
+async fn connect_existing(config: &Config) -> Result<Store, Failure> {
+    let url = config.database_url.expose_secret();
+    must_exist(url)?;
+    Store::connect(url).await.map_err(|error| Failure::Other(format!("DATABASE_URL: {error}")))
+}
+
 /// The database of a command that reads what `serve` wrote: a file that is missing is a mistake, not a new database.
 async fn open_existing(config: &Config) -> Result<Store, Failure> {
     let url = config.database_url.expose_secret();
-    if let Some(path) = Store::file_of(url).filter(|path| !path.exists()) {
-        let path = path.display();
-        return Err(Failure::Other(format!(
-            "DATABASE_URL: there is no database at {path}; start `bellwether serve` once, or name another file"
-        )));
-    }
+    must_exist(url)?;
     Store::open(url).await.map_err(|error| Failure::Other(format!("DATABASE_URL: {error}")))
+}
+
+fn must_exist(url: &str) -> Result<(), Failure> {
+    match Store::file_of(url).filter(|path| !path.exists()) {
+        Some(path) => Err(Failure::Other(format!(
+            "DATABASE_URL: there is no database at {}; start `bellwether serve` once, or name another file",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }

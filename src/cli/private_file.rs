@@ -11,7 +11,8 @@ use std::{
 pub(super) async fn put_in_place<T>(path: &Path, write: impl AsyncFnOnce(&Path, &File) -> Result<T, Failure>) -> Result<T, Failure> {
     let failed = |error: io::Error| Failure::Other(format!("{}: it cannot be written: {error}", path.display()));
     let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", std::process::id()));
+    // In a container every process may have the same number.
+    part.push(format!(".{:08x}.part", fastrand::u32(..)));
     let part = PathBuf::from(part);
     let file = create_private(&part).map_err(failed)?;
     let written = write(&part, &file).await;

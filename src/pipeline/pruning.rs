@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Between the beginnings of two rounds.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Steps at a time.
-const STEPS: usize = 25;
+const STEPS: usize = 50;
 
 fn kept(retention: Retention, shelf: Shelf) -> Duration {
     match shelf {

@@ -30,7 +30,10 @@ pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at >
 pub(super) const LOCK: (&str, &str) = ("SELECT 1", "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE");
 
 pub(super) const PAIRS: &[(&str, &str)] = &[(NEWEST, IS_NEWEST), LOCK];
-pub(super) const STATEMENTS: &[&str] = &[TAKE, TAKEN, KEEP, GIVE_BACK, NEWEST, ANNOUNCE, LEAVE, ANYBODY];
+/// Whoever holds a role is overtaken, by nobody.
+pub(super) const END_TERMS: &str = "UPDATE leases SET fence = fence + 1, expires_at = 0";
+
+pub(super) const STATEMENTS: &[&str] = &[TAKE, TAKEN, KEEP, GIVE_BACK, NEWEST, ANNOUNCE, LEAVE, ANYBODY, END_TERMS];
 
 /// What one process at a time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

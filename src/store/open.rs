@@ -26,6 +26,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// PostgreSQL ends a transaction in which nothing is said for so long.
 const LET_GO: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// But for this one.
+pub(super) const TAKE_TIME: (&str, &str) = ("SELECT 1", "SET LOCAL idle_in_transaction_session_timeout = 0");
 /// Connections to a SQLite file besides the one that writes.
 const READERS: u32 = 3;
 /// When the connection that copies the log is closed again.
@@ -139,7 +141,8 @@ impl Store {
     /// Where the database or the file fails: what the file holds then is no database.
     pub async fn copy_to(&self, path: &Path) -> StoreResult<()> {
         let Db::Sqlite { writer, .. } = &self.db else { return Ok(()) };
-        sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy()).execute(writer.connection()).await?;
+        let path = path.to_str().ok_or_else(|| sqlx::Error::Configuration("SQLite takes only names of files that are UTF-8".into()))?;
+        sqlx::query("VACUUM INTO $1").bind(path).execute(writer.connection()).await?;
         Ok(())
     }
 

@@ -5,14 +5,12 @@
 
 use super::{
     Store, StoreResult,
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, on_db, write_db},
 };
 use crate::domain::Timestamp;
 
 /// Rows that one step looks at.
 const STEP: i64 = 200;
-/// Tokens whose observations one step looks at.
-const TOKENS: i64 = 20;
 
 /// What is kept in a table of its own, in the order in which it is pruned: what names others goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +44,8 @@ const ATTEMPTS: &str = "DELETE FROM attempts WHERE message_id IN
 const MESSAGE_ALERTS: &str = "DELETE FROM message_alerts WHERE message_id IN
     (SELECT id FROM messages WHERE id > $1 AND id <= $2 AND state IN ('sent', 'dropped') AND finished_at < $3)";
 const MESSAGES: &str = "DELETE FROM messages WHERE id > $1 AND id <= $2 AND state IN ('sent', 'dropped') AND finished_at < $3";
-const ALERTS: &str = "DELETE FROM alerts WHERE id > $1 AND id <= $2 AND created_at < $3 AND state IN ('told', 'skipped', 'dead')
+const ALERTS: &str =
+    "DELETE FROM alerts WHERE id > $1 AND id <= $2 AND created_at < $3 AND state IN ('told', 'skipped', 'superseded', 'dead')
     AND NOT EXISTS (SELECT 1 FROM message_alerts l WHERE l.alert_id = alerts.id)";
 const CHANGES: &str = "DELETE FROM changes WHERE id > $1 AND id <= $2 AND detected_at < $3
     AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.change_id = changes.id)
@@ -54,8 +53,9 @@ const CHANGES: &str = "DELETE FROM changes WHERE id > $1 AND id <= $2 AND detect
 const POLLS: &str = "DELETE FROM polls WHERE id > $1 AND id <= $2 AND started_at < $3
     AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.poll_id = polls.id)";
 const AUDIT: &str = "DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3";
-const NEXT_TOKENS: &str = "SELECT DISTINCT token_id FROM token_states WHERE token_id > $1 ORDER BY token_id LIMIT $2";
-const OBSERVATIONS: &str = "DELETE FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3 AND data_time < $4";
+const NEXT_TOKEN: &str = "SELECT token_id FROM token_states WHERE token_id > $1 ORDER BY token_id LIMIT 1";
+const OBSERVATIONS: &str = "DELETE FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3 AND data_time IN
+    (SELECT data_time FROM observations WHERE source = $1 AND kind = $2 AND token_id = $3 AND data_time < $4 ORDER BY data_time LIMIT $5)";
 const KINDS: &str = "SELECT source, kind FROM token_states WHERE token_id = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[
@@ -71,7 +71,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     CHANGES,
     POLLS,
     AUDIT,
-    NEXT_TOKENS,
+    NEXT_TOKEN,
     OBSERVATIONS,
     KINDS,
 ];
@@ -92,8 +92,8 @@ impl Store {
             Shelf::Observations => return self.prune_observations(after, before).await,
         };
         let rows: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(next).bind(after).bind(STEP).fetch_all(pool).await)?;
-        let old = rows.iter().take_while(|(_, at)| *at < before.as_millis());
-        let Some((last, _)) = old.last() else { return Ok(None) };
+        // Up to the last: one that was written while the clock was ahead holds up nothing.
+        let Some((last, _)) = rows.iter().rfind(|(_, at)| *at < before.as_millis()) else { return Ok(None) };
         in_transaction!(self.db, tx => {
             for sql in removing {
                 sqlx::query(*sql).bind(after).bind(last).bind(before.as_millis()).execute(&mut *tx).await?;
@@ -104,15 +104,17 @@ impl Store {
 
     /// By token: a row of an observation has no number.
     async fn prune_observations(&self, after: i64, before: Timestamp) -> StoreResult<Option<i64>> {
-        let tokens: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_TOKENS).bind(after).bind(TOKENS).fetch_all(pool).await)?;
-        in_transaction!(self.db, tx => {
-            for token in &tokens {
-                let kinds: Vec<(String, String)> = sqlx::query_as(KINDS).bind(token).fetch_all(&mut *tx).await?;
-                for (source, kind) in kinds {
-                    sqlx::query(OBSERVATIONS).bind(source).bind(kind).bind(token).bind(before.as_millis()).execute(&mut *tx).await?;
-                }
+        let token: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NEXT_TOKEN).bind(after).fetch_optional(pool).await)?;
+        let Some(token) = token else { return Ok(None) };
+        let kinds: Vec<(String, String)> = on_db!(self.db, pool => sqlx::query_as(KINDS).bind(token).fetch_all(pool).await)?;
+        for (source, kind) in kinds {
+            let removed = write_db!(self.db, pool => sqlx::query(OBSERVATIONS).bind(&source).bind(&kind).bind(token).bind(before.as_millis())
+                .bind(STEP).execute(pool).await.map(|done| done.rows_affected()))?;
+            if removed == STEP.unsigned_abs() {
+                // The next step goes on with the same.
+                return Ok(Some(token - 1));
             }
-        })?;
-        Ok(tokens.last().copied())
+        }
+        Ok(Some(token))
     }
 }

@@ -76,6 +76,7 @@ impl Limiter {
 
     /// Takes over what went out lately, before this began.
     pub(super) fn recall(&mut self, sent: impl Iterator<Item = Timestamp>, now: Timestamp) {
+        self.sent.clear();
         self.sent.extend(sent.filter(|at| *at <= now));
         self.sent.make_contiguous().sort_unstable();
         self.forget_sent(now);

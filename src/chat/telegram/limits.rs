@@ -64,6 +64,9 @@ impl Limits {
 
     /// Takes over what went out lately, before this began: to which chat, whether it was a reply, and when its answer came.
     pub(super) fn recall(&mut self, sent: impl Iterator<Item = (i64, bool, Timestamp)>, now: Timestamp) {
+        // What this process sent is among it.
+        self.ended.clear();
+        self.chats.values_mut().for_each(|chat| chat.ended.clear());
         for (chat, is_reply, at) in sent {
             self.ended.push_back(at);
             self.chats.entry(chat).or_default().ended.push_back((at, is_reply));

@@ -39,6 +39,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const CHATS_AT_ONCE: usize = 64;
 /// A connection that fails now and then is no problem yet; so many times in a row is.
 const FAILURES: u32 = 3;
+/// What another process stored is looked for so often, should word of it not come.
+const LOOK_ANYWAY: Duration = Duration::from_secs(3);
 /// How long a chat rests, or the look at what is stored, after the database or Telegram failed.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
@@ -140,6 +142,7 @@ impl Updates {
     /// process may have taken updates since.
     pub async fn run(&self, shutdown: CancellationToken) {
         *self.position() = Position::default();
+        self.arrivals.unprove();
         let take_in = async {
             match self.telegram.webhook() {
                 Some(webhook) => self.keep_webhook(webhook, &shutdown).await,
@@ -206,7 +209,7 @@ impl Updates {
                 Some(chat) = at_work.next() => { busy.remove(&chat); }
                 () = std::future::ready(()), if look_again && is_known => {}
                 () = self.arrivals.stored(), if is_known => {}
-                () = time::sleep(TRY_AGAIN), if !is_known => {}
+                () = time::sleep(if is_known { LOOK_ANYWAY } else { TRY_AGAIN }) => {}
             }
         }
         while at_work.next().await.is_some() {}

@@ -19,6 +19,8 @@ use std::{
 
 /// Longer than any single request (8 s) and over before the lease is, also where one attempt takes several requests.
 const LONGEST_ATTEMPT: Duration = LEASE.checked_sub(Duration::from_secs(2)).expect("a lease is longer than two seconds");
+/// Less is left of an attempt where the process was paused, or the database slow: it is not begun.
+const LEAST_TIME: Duration = Duration::from_secs(1);
 /// Between two tries to settle; doubled up to [`LONGEST_SLEEP`].
 const SETTLE_AGAIN: Duration = Duration::from_millis(50);
 /// How often a settlement is tried: for about ten minutes.
@@ -87,8 +89,9 @@ impl Shared {
                 illustrated
             }
         };
-        // A process that was paused since it claimed this sends nothing that another one may be sending by now.
-        if !claims.is_current().await.unwrap_or(false) {
+        // A process that was paused since it claimed this sends nothing that another one, or itself, may be sending by now.
+        let is_current = tokio::time::timeout(LONGEST_ATTEMPT, claims.is_current()).await;
+        if !matches!(is_current, Ok(Ok(true))) || began.elapsed() + LEAST_TIME > LONGEST_ATTEMPT {
             return self.store_end(&claimed, Ending::Released, self.parts.clock.now()).await;
         }
         outgoing.illustration = illustrated.as_ref().map(|illustrated| illustrated.illustration.clone());

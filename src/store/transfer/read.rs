@@ -89,6 +89,8 @@ impl Store {
         macro_rules! stream {
             ($pool:expr) => {{
                 let mut tx = $pool.begin_with(self.words(SNAPSHOT)).await?;
+                // Whoever reads or writes the file may take their time.
+                sqlx::query(self.words(super::super::open::TAKE_TIME)).execute(&mut *tx).await?;
                 for_configuration!(stream_sections, self, tx, rows, 0,);
                 if let Scope::WithState { history_since } = scope {
                     stream_sections!(self, tx, rows, 0, [calls: Call]);

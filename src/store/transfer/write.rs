@@ -245,6 +245,8 @@ impl Store {
         macro_rules! import {
             ($pool:expr) => {{
                 let mut tx = $pool.begin_with(self.words(begin)).await?;
+                // Whoever reads or writes the file may take their time.
+                sqlx::query(self.words(super::super::open::TAKE_TIME)).execute(&mut *tx).await?;
                 if !alone {
                     // Whoever wants to serve meanwhile waits for the end of this transaction.
                     sqlx::query(self.words(leases::LOCK)).execute(&mut *tx).await?;
@@ -260,6 +262,10 @@ impl Store {
                     return Ok((present, plan));
                 }
                 apply!(self, tx, plan, state, now);
+                if !alone {
+                    // One that was paused when it seemed to serve no more does not go on with what it knew.
+                    sqlx::query(leases::END_TERMS).execute(&mut *tx).await?;
+                }
                 tx.commit().await?;
                 Ok((present, plan))
             }};
