@@ -49,7 +49,8 @@ impl Community {
 
     async fn add(&mut self) {
         let (process, address) = self.installation.serve().await;
-        assert_eq!(get(&address, "/readyz").await.0, 200);
+        let ready = until(|| async { (get(&address, "/readyz").await.0 == 200).then_some(()) }).await;
+        assert!(ready.is_some(), "{}", process.log());
         self.replicas.push((process, address));
     }
 

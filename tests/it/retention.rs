@@ -36,6 +36,7 @@ on_both!(what_was_sent_goes_before_what_was_called_and_what_is_undelivered_stays
     app.baseline(&FOUR).await;
     app.turn(&[SOL], 1).await;
     app.telegram.unread();
+    app.discord.unread();
     // One of both is a dead letter that nobody has handled.
     run_sql(
         &app.db.url,
@@ -68,7 +69,7 @@ on_both!(a_step_is_short_and_the_next_goes_on, |db| async move {
         &app.db.url,
         &format!(
             "INSERT INTO audit (at, platform, actor, action) SELECT {old}, 'discord', 'x', 'y' FROM
-             (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) SELECT i FROM n) AS many"
+             (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i FROM n) AS many"
         ),
     )
     .await;

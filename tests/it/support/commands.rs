@@ -53,7 +53,16 @@ pub(crate) async fn run_sql(url: &str, sql: &str) {
 pub(crate) async fn rows(url: &str, sql: &str) -> Vec<String> {
     macro_rules! rows {
         ($connection:ty) => {{
-            let mut connection = <$connection>::connect(url).await.unwrap();
+            // Some tests restart the server.
+            let mut tries = 0;
+            let mut connection = loop {
+                match <$connection>::connect(url).await {
+                    Ok(connection) => break connection,
+                    Err(error) => assert!(tries < 100, "{error}"),
+                }
+                tries += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            };
             let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
             let text = |row: &_, index: usize| {
                 let value: Option<String> = Row::get(row, index);
