@@ -34,6 +34,8 @@ async fn a_backup_made_while_it_runs_goes_on_where_it_was_made() {
     assert_eq!(std::fs::metadata(file("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
     fakes.telegram.with(|world| world.say(PERSON, PERSON, "/unsubscribe SOL"));
     hears(&fakes, "SOL").await;
+    // Else Telegram would bring it again to whoever does not know of it.
+    assert!(until(|| async { (fakes.telegram.unconfirmed() == 0).then_some(()) }).await.is_some());
     assert_eq!(process.stop("TERM").await.code, Some(0));
 
     for rest in ["bellwether.db-wal", "bellwether.db-shm"] {
