@@ -283,7 +283,7 @@ impl App {
         let replica = Replica::new(store.clone(), leases, clock.clone());
         replica.announce().await?;
         if store.is_sqlite() {
-            let recovered = store.recover_attempts(true, clock.now()).await?;
+            let recovered = store.recover_attempts(clock.now()).await?;
             if recovered.unknown > 0 {
                 tracing::warn!(attempts = recovered.unknown, "the predecessor ended while these were under way; they are tried again");
             }

@@ -16,29 +16,28 @@ pub(super) async fn pass_on(
     updates: Option<impl Fn() + Send>,
     stop: CancellationToken,
 ) {
+    let wake = |what| match what {
+        WakeUp::Changes => changes.notify_one(),
+        WakeUp::Messages => messages.iter().for_each(|deliverer| deliverer.notify_one()),
+        WakeUp::Updates => updates.iter().for_each(|wake| wake()),
+    };
     let listen = async {
         loop {
-            match store.wake_ups().await {
+            let error = match store.wake_ups().await {
                 Ok(None) => return,
                 Ok(Some(mut wake_ups)) => {
                     // What was said before is not heard any more.
-                    changes.notify_one();
-                    messages.iter().for_each(|deliverer| deliverer.notify_one());
-                    updates.iter().for_each(|wake| wake());
+                    [WakeUp::Changes, WakeUp::Messages, WakeUp::Updates].into_iter().for_each(&wake);
                     loop {
                         match wake_ups.next().await {
-                            Ok(WakeUp::Changes) => changes.notify_one(),
-                            Ok(WakeUp::Messages) => messages.iter().for_each(|deliverer| deliverer.notify_one()),
-                            Ok(WakeUp::Updates) => updates.iter().for_each(|wake| wake()),
-                            Err(error) => {
-                                tracing::debug!(%error, "wake-ups from other processes stopped; listening again");
-                                break;
-                            }
+                            Ok(what) => wake(what),
+                            Err(error) => break error,
                         }
                     }
                 }
-                Err(error) => tracing::debug!(%error, "wake-ups from other processes cannot be heard; trying again"),
-            }
+                Err(error) => error,
+            };
+            tracing::debug!(%error, "word of what other processes write does not come; listening again");
             sleep(LISTEN_AGAIN).await;
         }
     };

@@ -23,7 +23,7 @@ pub(super) async fn run(config: Config, options: BackupOptions) -> CommandResult
     let written = put_in_place(&options.file, async |part, _| store.copy_to(part).await.map_err(Failure::other)).await;
     store.close().await;
     written?;
-    output::error(&format!(
+    output::result(&format!(
         "the backup is in {}; to go back to it, stop `bellwether serve`, put it in the place of the database, and remove the files \
          -wal and -shm beside that",
         options.file.display()

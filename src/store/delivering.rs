@@ -234,16 +234,14 @@ impl Store {
         })
     }
 
-    /// Takes up what a predecessor had in flight: every attempt without an end counts as unknown. With `alone`, leases that have not run out are
-    /// taken as well: nobody else can hold one (SQLite).
+    /// Takes up what a predecessor had in flight: every attempt without an end counts as unknown. For SQLite, where nobody else can
+    /// hold a lease; on PostgreSQL a claim finds them once their leases have run out.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn recover_attempts(&self, alone: bool, now: Timestamp) -> StoreResult<Recovered> {
+    pub async fn recover_attempts(&self, now: Timestamp) -> StoreResult<Recovered> {
         in_transaction!(self.db, tx => {
-            if alone {
-                sqlx::query(DROP_LEASES).execute(&mut *tx).await?;
-            }
+            sqlx::query(DROP_LEASES).execute(&mut *tx).await?;
             let open: Vec<(i64, i64)> = sqlx::query_as(OPEN_ATTEMPTS).bind(now.as_millis()).fetch_all(&mut *tx).await?;
             for (attempt, message) in &open {
                 let none: Option<String> = None;

@@ -151,7 +151,7 @@ impl TestApp {
     async fn begin_anew(mut self) -> Self {
         let Running { parts, address, server, lookups, gateway, stop } = Running::start(&self.db, &self.clock, &self.settings).await;
         let now = self.clock.now();
-        parts.store.recover_attempts(true, now).await.unwrap();
+        parts.store.recover_attempts(now).await.unwrap();
         (self.parts, self.address, self.server, self.lookups, self.gateway, self.stop) = (parts, address, server, lookups, gateway, stop);
         self
     }
