@@ -2,11 +2,15 @@
 
 use super::{
     Store, StoreResult,
-    destinations::{self, DestinationRow, settings_json, topic_of},
+    destinations::{self, DestinationRow, columns, settings_json, topic_of},
     dialect::in_transaction,
 };
 use crate::domain::{Address, Destination, Timestamp};
 
+// Both chats say that one has become the other, and the next request is told so as well: whoever comes second waits for the first, and
+// finds nothing left to move. On SQLite writers take turns anyway.
+const MOVING: (&str, &str) =
+    (destinations::BY_CHAT, concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 ORDER BY id FOR UPDATE"));
 const READDRESS: &str = "UPDATE destinations SET platform = $2, chat = $3, topic = $4, route = NULL,
     tenant = CASE WHEN tenant = chat THEN $3 ELSE tenant END,
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
@@ -113,6 +117,8 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_BUTTONS, false),
 ];
 
+pub(super) const PAIRS: &[(&str, &str)] = &[MOVING];
+
 pub(super) const STATEMENTS: &[&str] = &[
     READDRESS,
     JOIN_SUBSCRIPTIONS,
@@ -148,8 +154,9 @@ impl Store {
     /// # Errors
     /// Where the database fails: nothing was changed.
     pub async fn move_destination(&self, from: &Address, to: &Address) -> StoreResult<()> {
+        let moving = self.words(MOVING);
         in_transaction!(self.db, tx => {
-            let rows: Vec<DestinationRow> = sqlx::query_as(destinations::BY_CHAT)
+            let rows: Vec<DestinationRow> = sqlx::query_as(moving)
                 .bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
             for row in rows {
                 let old = Destination::try_from(row)?;

@@ -62,6 +62,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     fanout::PAIRS,
     feeds::PAIRS,
     leases::PAIRS,
+    moves::PAIRS,
     mutes::PAIRS,
     personal::PAIRS,
     reading::PAIRS,

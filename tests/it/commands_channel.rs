@@ -143,6 +143,20 @@ on_both!(a_chat_that_moves_takes_everything_along_and_merges, |db| async move {
     assert_eq!(rows(&office.db.url, "SELECT CAST(token_id AS TEXT) FROM exclusions").await, ["3306"], "what one of them wants is told");
 });
 
+// The old chat says so, the new one does, and so does the answer to whatever is sent there meanwhile.
+on_both!(a_move_that_is_told_of_several_times_at_once_happens_once, |db| async move {
+    let office = Office::open(db).await;
+    let at = |chat: usize| Address::new(Platform::Telegram, format!("-{chat}"));
+    office.types(&group(Command::Subscribe, Standing::Admin).with("words", "btc all")).await;
+    for step in 1..20 {
+        let (from, to) = (at(step * 100), at(step * 100 + 100));
+        futures_util::future::join_all((0..6).map(|_| office.store().move_destination(&from, &to))).await.into_iter().for_each(Result::unwrap);
+        let wanted = rows(&office.db.url, "SELECT d.chat, s.target FROM subscriptions s JOIN destinations d ON d.id = s.destination_id").await;
+        assert_eq!(wanted.len(), 2, "after move {step}: {wanted:?}");
+        assert!(wanted.iter().all(|row| row.starts_with(&to.chat)), "{wanted:?}");
+    }
+});
+
 on_both!(what_is_under_way_follows_a_merge, |db| async move {
     let office = Office::open(db).await;
     let (old, new) = (Address::new(Platform::Telegram, "-100"), Address::new(Platform::Telegram, "-200"));
