@@ -3,6 +3,7 @@
 mod beside;
 mod renewal;
 mod role;
+mod shards;
 mod tasks;
 mod wake_ups;
 
@@ -367,7 +368,8 @@ impl Parts {
             tasks.spawn("way of Discord's commands", watch_way_of_commands(discord, not_coming, stop()));
         }
         if let Some(gateway) = self.gateway {
-            tasks.spawn("Gateway", replica().hold(Role::Gateway, gateway, stop()));
+            let (gateway, stop) = (replica().shards_of(gateway), stop());
+            tasks.spawn("Gateway", async move { gateway.run(stop).await });
         }
         tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {

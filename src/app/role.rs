@@ -2,7 +2,7 @@
 //! role goes to one of them by a lease: another takes over 15 s after its holder was last heard of, or at once after a clean stop.
 
 use crate::{
-    chat::{discord::Gateway, telegram::Updates},
+    chat::telegram::Updates,
     clock::SharedClock,
     domain::Timestamp,
     pipeline::{deliver::Deliverer, flow::Flow, housekeeping::Housekeeping, poll::Poller},
@@ -13,11 +13,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// `rules.md` 4.5.
-const LEASE: Duration = Duration::from_secs(15);
-const RENEW: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+pub(super) const RENEW: Duration = Duration::from_secs(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Whoever was not heard of for so long is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
+pub(super) const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// What only one process at a time may do.
 pub(super) trait Part: Send + 'static {
@@ -57,21 +57,14 @@ impl Part for Updates {
     }
 }
 
-/// What comes twice is carried out once, whoever it came to.
-impl Part for Gateway {
-    async fn work(&mut self, _store: Store, stop: CancellationToken) {
-        self.run(stop).await;
-    }
-}
-
 /// This process, as one that may hold roles. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Replica {
     store: Store,
     /// The same database by connections of its own: a lease is renewed however busy the others are.
-    leases: Store,
-    clock: SharedClock,
-    holder: Arc<str>,
+    pub(super) leases: Store,
+    pub(super) clock: SharedClock,
+    pub(super) holder: Arc<str>,
 }
 
 impl Replica {
@@ -79,9 +72,14 @@ impl Replica {
         Self { store, leases, clock, holder: super::holder().into() }
     }
 
+    /// Whether no other process can serve the same database.
+    pub(super) fn is_alone(&self) -> bool {
+        self.store.is_sqlite()
+    }
+
     /// Says that this process serves, so that nobody imports meanwhile. Waits for an import that is under way.
     pub(super) async fn announce(&self) -> StoreResult<()> {
-        if self.store.is_sqlite() {
+        if self.is_alone() {
             return Ok(());
         }
         self.leases.announce(&self.holder, self.clock.now() + LEASE).await
@@ -104,11 +102,11 @@ impl Replica {
 
     /// Does a part's work whenever this process holds its role, until told to stop.
     pub(super) async fn hold(self, role: Role, mut part: impl Part, stop: CancellationToken) {
-        if self.store.is_sqlite() {
+        if self.is_alone() {
             return part.work(self.store.clone(), stop).await;
         }
         while let Some((term, until)) = self.take(role, &stop).await {
-            tracing::info!(role = role.as_str(), "this process has taken over a role");
+            tracing::info!(role = %role.name(), "this process has taken over a role");
             let (over, ended) = (stop.child_token(), CancellationToken::new());
             let work = async {
                 part.work(self.store.under(term.clone()), over.clone()).await;
@@ -119,9 +117,13 @@ impl Replica {
             if !over.is_cancelled() && self.store.under(term.clone()).is_current().await.unwrap_or(false) {
                 return;
             }
-            if let Err(error) = self.leases.give_lease_back(&term).await {
-                tracing::warn!(role = role.as_str(), %error, "a role could not be given back; a successor waits 15 seconds");
-            }
+            self.give_back(&term).await;
+        }
+    }
+
+    pub(super) async fn give_back(&self, term: &Term) {
+        if let Err(error) = self.leases.give_lease_back(term).await {
+            tracing::warn!(role = %term.role().name(), %error, "a role could not be given back; a successor waits 15 seconds");
         }
     }
 
@@ -134,7 +136,7 @@ impl Replica {
                 Ok(Some(term)) => return Some((term, now + LEASE)),
                 Ok(None) => failing = false,
                 Err(error) if !std::mem::replace(&mut failing, true) => {
-                    tracing::error!(role = role.as_str(), %error, "a role cannot be taken while the database fails; trying again");
+                    tracing::error!(role = %role.name(), %error, "a role cannot be taken while the database fails; trying again");
                 }
                 Err(_) => {}
             }
@@ -144,7 +146,7 @@ impl Replica {
     }
 
     /// Renews the lease until the work has ended. Tells it to end (`over`) once another process has the role, or might have it.
-    async fn keep(&self, term: &Term, mut until: Timestamp, over: &CancellationToken, ended: &CancellationToken) {
+    pub(super) async fn keep(&self, term: &Term, mut until: Timestamp, over: &CancellationToken, ended: &CancellationToken) {
         loop {
             tokio::select! { () = ended.cancelled() => return, () = sleep(RENEW) => {} }
             let now = self.clock.now();
@@ -158,7 +160,7 @@ impl Replica {
                 Ok(Err(_)) | Err(_) => "the lease of this role could not be renewed in time; whoever reaches the database takes over",
             };
             if !over.is_cancelled() {
-                tracing::warn!(role = term.role().as_str(), end);
+                tracing::warn!(role = %term.role().name(), end);
                 over.cancel();
             }
         }

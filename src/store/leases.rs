@@ -8,7 +8,7 @@ use super::{
     dialect::{on_db, write_db},
 };
 use crate::domain::{Platform, Timestamp};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 pub(super) const TAKE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
@@ -23,7 +23,11 @@ pub(super) const IS_NEWEST: &str = "SELECT fence FROM leases WHERE name = $1 AND
 const NEWEST: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND holder = $2 AND fence = $3";
 const ANNOUNCE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at";
-const LEAVE: &str = "DELETE FROM leases WHERE name = $1 OR (name LIKE 'replica:%' AND expires_at < $2)";
+const LEAVE: &str = "DELETE FROM leases WHERE name = $1
+    OR ((name LIKE 'replica:%' OR name LIKE 'gateway:discord:member:%') AND expires_at < $2)";
+/// Whoever runs shards, or would; and which run.
+const SHARDS: &str = "SELECT name, holder FROM leases WHERE expires_at > $1
+    AND (name LIKE 'gateway:discord:member:%' OR name LIKE 'gateway:discord:shard:%') ORDER BY name";
 pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at > $1";
 
 /// Nobody begins to serve before this transaction has ended.
@@ -33,7 +37,10 @@ pub(super) const PAIRS: &[(&str, &str)] = &[(NEWEST, IS_NEWEST), LOCK];
 /// Whoever holds a role is overtaken, by nobody.
 pub(super) const END_TERMS: &str = "UPDATE leases SET fence = fence + 1, expires_at = 0";
 
-pub(super) const STATEMENTS: &[&str] = &[TAKE, TAKEN, KEEP, GIVE_BACK, NEWEST, ANNOUNCE, LEAVE, ANYBODY, END_TERMS];
+pub(super) const STATEMENTS: &[&str] = &[TAKE, TAKEN, KEEP, GIVE_BACK, NEWEST, ANNOUNCE, LEAVE, SHARDS, ANYBODY, END_TERMS];
+
+/// Begins the name of what runs a shard.
+const SHARD: &str = "gateway:discord:shard:";
 
 /// What one process at a time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,14 +55,21 @@ pub enum Role {
     Deliverer(Platform),
     /// Takes updates from Telegram, and carries out what any process stored.
     Updates,
-    /// Holds the connections to Discord's Gateway.
-    Gateway,
+    /// Holds one of so many connections to Discord's Gateway.
+    Shard {
+        /// Which, from 0.
+        index: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// Begins sessions of the Gateway in this place: they must lie a while apart, whoever begins them.
+    Start(u32),
 }
 
 impl Role {
     /// Its name in the database and the log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
+    pub fn name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Poller => "poller",
             Self::Flow => "flow",
             Self::Housekeeping => "housekeeping",
@@ -63,8 +77,9 @@ impl Role {
             Self::Deliverer(Platform::Telegram) => "deliverer:telegram",
             Self::Deliverer(Platform::Console) => "deliverer:console",
             Self::Updates => "updates:telegram",
-            Self::Gateway => "gateway:discord",
-        }
+            Self::Shard { index, of } => return Cow::Owned(format!("{SHARD}{index}/{of}")),
+            Self::Start(place) => return Cow::Owned(format!("gateway:discord:start:{place}")),
+        })
     }
 }
 
@@ -81,6 +96,26 @@ impl Term {
     pub const fn role(&self) -> Role {
         self.role
     }
+}
+
+/// How Discord's shards are divided at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunningShards {
+    /// Whoever runs some, or would.
+    pub members: Vec<String>,
+    /// Those that are run.
+    pub shards: Vec<RunningShard>,
+}
+
+/// A shard that somebody runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningShard {
+    /// Which, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub of: u32,
+    /// By whom.
+    pub holder: String,
 }
 
 impl Store {
@@ -101,7 +136,7 @@ impl Store {
     pub async fn is_current(&self) -> StoreResult<bool> {
         let Db::Postgres(postgres) = &self.db else { return Ok(true) };
         let Some(Term { role, holder, fence }) = &postgres.term else { return Ok(true) };
-        let newest: i64 = sqlx::query_scalar(NEWEST).bind(role.as_str()).bind(&**holder).bind(fence).fetch_one(&postgres.pool).await?;
+        let newest: i64 = sqlx::query_scalar(NEWEST).bind(role.name()).bind(&**holder).bind(fence).fetch_one(&postgres.pool).await?;
         Ok(newest > 0)
     }
 
@@ -111,12 +146,12 @@ impl Store {
     /// Where the database fails.
     pub async fn take_lease(&self, role: Role, holder: &Arc<str>, now: Timestamp, expires_at: Timestamp) -> StoreResult<Option<Term>> {
         let taken: i64 = on_db!(self.db, pool => sqlx::query_scalar(TAKEN)
-            .bind(role.as_str()).bind(&**holder).bind(now.as_millis()).fetch_one(pool).await)?;
+            .bind(role.name()).bind(&**holder).bind(now.as_millis()).fetch_one(pool).await)?;
         if taken > 0 {
             return Ok(None);
         }
         let fence: Option<i64> = write_db!(self.db, pool => sqlx::query_scalar(TAKE)
-            .bind(role.as_str()).bind(&**holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
+            .bind(role.name()).bind(&**holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
         Ok(fence.map(|fence| Term { role, holder: Arc::clone(holder), fence }))
     }
 
@@ -126,7 +161,7 @@ impl Store {
     /// Where the database fails: the role is still held until its time is up.
     pub async fn keep_lease(&self, term: &Term, expires_at: Timestamp) -> StoreResult<bool> {
         let Term { role, holder, fence } = term;
-        let rows = write_db!(self.db, pool => sqlx::query(KEEP).bind(role.as_str()).bind(&**holder).bind(fence)
+        let rows = write_db!(self.db, pool => sqlx::query(KEEP).bind(role.name()).bind(&**holder).bind(fence)
             .bind(expires_at.as_millis()).execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(rows > 0)
     }
@@ -137,7 +172,7 @@ impl Store {
     /// Where the database fails: the lease runs out by itself.
     pub async fn give_lease_back(&self, term: &Term) -> StoreResult<()> {
         let Term { role, holder, fence } = term;
-        write_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(role.as_str()).bind(&**holder).bind(fence).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(GIVE_BACK).bind(role.name()).bind(&**holder).bind(fence).execute(pool).await.map(drop))?;
         Ok(())
     }
 
@@ -161,6 +196,43 @@ impl Store {
         Ok(())
     }
 
+    /// Says that this process runs some of the shards, or would, until `until`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn join_shards(&self, holder: &str, until: Timestamp) -> StoreResult<()> {
+        let name = member(holder);
+        write_db!(self.db, pool => sqlx::query(ANNOUNCE).bind(&name).bind(holder).bind(until.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Says that it runs no more of them.
+    ///
+    /// # Errors
+    /// Where the database fails: its word runs out by itself.
+    pub async fn leave_shards(&self, holder: &str, forgotten: Timestamp) -> StoreResult<()> {
+        let name = member(holder);
+        write_db!(self.db, pool => sqlx::query(LEAVE).bind(&name).bind(forgotten.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Who runs shards, or would, and which are run.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn shards(&self, now: Timestamp) -> StoreResult<RunningShards> {
+        let rows: Vec<(String, String)> = on_db!(self.db, pool => sqlx::query_as(SHARDS).bind(now.as_millis()).fetch_all(pool).await)?;
+        let mut running = RunningShards::default();
+        for (name, holder) in rows {
+            match name.strip_prefix(SHARD).map(|shard| shard.split_once('/').map(|(index, of)| (index.parse(), of.parse()))) {
+                Some(Some((Ok(index), Ok(of)))) => running.shards.push(RunningShard { index, of, holder }),
+                Some(_) => {}
+                None => running.members.push(holder),
+            }
+        }
+        Ok(running)
+    }
+
     /// Whether any process serves this database.
     ///
     /// # Errors
@@ -173,4 +245,8 @@ impl Store {
 
 fn replica(holder: &str) -> String {
     format!("replica:{holder}")
+}
+
+fn member(holder: &str) -> String {
+    format!("gateway:discord:member:{holder}")
 }

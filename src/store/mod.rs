@@ -64,7 +64,7 @@ pub use destinations::{NewDestination, UntoldQuarantine};
 pub use directory::AllTokens;
 pub use fanout::{Candidates, FanoutJob, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
-pub use leases::{Role, Term};
+pub use leases::{Role, RunningShard, RunningShards, Term};
 pub use lookups::LookupCounts;
 pub use mutes::{MuteOrder, Muted};
 pub use open::{OpenError, ServeLock};

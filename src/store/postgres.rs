@@ -16,7 +16,7 @@ impl Postgres {
         let mut tx = self.pool.begin().await?;
         if let Some(Term { role, holder, fence }) = &self.term {
             let newest: Option<i64> =
-                sqlx::query_scalar(IS_NEWEST).bind(role.as_str()).bind(&**holder).bind(fence).fetch_optional(&mut *tx).await?;
+                sqlx::query_scalar(IS_NEWEST).bind(role.name()).bind(&**holder).bind(fence).fetch_optional(&mut *tx).await?;
             newest.ok_or(StoreError::Overtaken)?;
         }
         Ok(tx)

@@ -150,8 +150,12 @@ on_both!(a_move_that_is_told_of_several_times_at_once_happens_once, |db| async m
     office.types(&group(Command::Subscribe, Standing::Admin).with("words", "btc all")).await;
     for step in 1..20 {
         let (from, to) = (at(step * 100), at(step * 100 + 100));
-        futures_util::future::join_all((0..6).map(|_| office.store().move_destination(&from, &to))).await.into_iter().for_each(Result::unwrap);
-        let wanted = rows(&office.db.url, "SELECT d.chat, s.target FROM subscriptions s JOIN destinations d ON d.id = s.destination_id").await;
+        futures_util::future::join_all((0..6).map(|_| office.store().move_destination(&from, &to)))
+            .await
+            .into_iter()
+            .for_each(Result::unwrap);
+        let wanted =
+            rows(&office.db.url, "SELECT d.chat, s.target FROM subscriptions s JOIN destinations d ON d.id = s.destination_id").await;
         assert_eq!(wanted.len(), 2, "after move {step}: {wanted:?}");
         assert!(wanted.iter().all(|row| row.starts_with(&to.chat)), "{wanted:?}");
     }

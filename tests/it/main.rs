@@ -16,6 +16,7 @@ mod binary_renewal;
 mod binary_replicas;
 mod binary_secrets;
 mod binary_serve;
+mod binary_shards;
 mod binary_starts;
 mod binary_tools;
 mod binary_webhook;

@@ -8,24 +8,30 @@
 mod address;
 mod events;
 mod protocol;
+mod seats;
 mod shard;
 mod socket;
 mod starts;
 mod troubles;
 
-pub use self::starts::GatewayError;
 use self::{
     events::Events,
-    protocol::{Fatal, ShardId},
+    protocol::Fatal,
+    seats::Alone,
     shard::{Shard, Tools},
-    starts::Starts,
+    starts::{MOST_SHARDS, Starts},
     troubles::{Part, Troubles},
+};
+pub use self::{
+    protocol::ShardId,
+    seats::{Seat, Seats},
+    starts::GatewayError,
 };
 
 use super::client::Discord;
 use crate::{commands::Desk, http::Renewals};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -76,6 +82,7 @@ pub struct Gateway {
     events: Events,
     troubles: Troubles,
     pauses: Pauses,
+    seats: Arc<dyn Seats>,
 }
 
 impl Gateway {
@@ -85,7 +92,15 @@ impl Gateway {
             return None;
         }
         let events = Events::new(discord.clone(), desk, tasks);
-        Some(Self { discord: discord.clone(), events, troubles: Troubles::default(), pauses: Pauses::default() })
+        let (troubles, pauses) = (Troubles::default(), Pauses::default());
+        Some(Self { discord: discord.clone(), events, troubles, pauses, seats: Arc::new(Alone) })
+    }
+
+    /// The same with only those shards that it is told to run.
+    #[must_use]
+    pub fn with_seats(mut self, seats: Arc<dyn Seats>) -> Self {
+        self.seats = seats;
+        self
     }
 
     /// The same with other pauses.
@@ -107,8 +122,11 @@ impl Gateway {
         loop {
             // What is begun from here on shows the newest one.
             renewals.heard();
-            let asked = tokio::select! { biased; () = shutdown.cancelled() => return, asked = self.starts(&mut renewals) => asked };
-            let (starts, shards) = asked;
+            let asked = async {
+                let (starts, recommended) = self.starts(&mut renewals).await;
+                (starts, self.seats.shards(recommended).await.clamp(1, MOST_SHARDS))
+            };
+            let (starts, shards) = tokio::select! { biased; () = shutdown.cancelled() => return, asked = asked => asked };
             if let Some(fatal) = self.connect(&starts, shards, &shutdown).await {
                 let problem = fatal.explain();
                 tracing::error!(problem, "no commands come from Discord any more");
@@ -128,7 +146,7 @@ impl Gateway {
     async fn starts(&self, renewals: &mut Renewals) -> (Starts, u32) {
         let mut failures = 0;
         loop {
-            let error = match Starts::ask(&self.discord, &self.pauses).await {
+            let error = match Starts::ask(&self.discord, &self.pauses, Arc::clone(&self.seats)).await {
                 Ok(known) => {
                     self.troubles.is_well(Part::Start);
                     return known;
@@ -146,13 +164,12 @@ impl Gateway {
         }
     }
 
-    /// Runs every shard; ends when they were told to stop, or with what makes one of them impossible.
+    /// Runs every shard that is to run here; ends when they were told to stop, or with what makes one of them impossible.
     async fn connect(&self, starts: &Starts, shards: u32, shutdown: &CancellationToken) -> Option<Fatal> {
-        let Self { discord, events, troubles, pauses } = self;
+        let Self { discord, events, troubles, pauses, .. } = self;
         let tools = Tools { token: discord.token(), starts, events, troubles, pauses };
         let stop = shutdown.child_token();
-        let mut running: FuturesUnordered<_> =
-            (0..shards).map(|index| Shard::new(ShardId { index, of: shards }, &tools).run(&stop)).collect();
+        let mut running: FuturesUnordered<_> = (0..shards).map(|index| self.serve(ShardId { index, of: shards }, &tools, &stop)).collect();
         let mut first = None;
         while let Some(end) = running.next().await {
             if let Some(fatal) = end {
@@ -161,6 +178,20 @@ impl Gateway {
             }
         }
         first
+    }
+
+    /// Runs a shard whenever that falls to this process.
+    async fn serve(&self, id: ShardId, tools: &Tools<'_>, stop: &CancellationToken) -> Option<Fatal> {
+        while let Some(seat) = self.seats.take(id, stop).await {
+            let fatal = Shard::new(id, tools).run(seat.over()).await;
+            // What is another's from now on is no trouble of ours.
+            self.troubles.is_well(Part::Shard(id.index));
+            seat.leave().await;
+            if fatal.is_some() {
+                return fatal;
+            }
+        }
+        None
     }
 }
 

@@ -25,7 +25,7 @@ mod transport;
 pub use application::{Application, BotUser};
 pub use client::{ApiError, Discord, DiscordSettings};
 pub use door::{BODY_LIMIT, router};
-pub use gateway::{Gateway, GatewayError, GatewayFound, Pauses};
+pub use gateway::{Gateway, GatewayError, GatewayFound, Pauses, Seat, Seats, ShardId};
 pub use invite::invite_link;
 pub use key::{PublicKey, PublicKeyError};
 pub use register::Registered;

@@ -20,10 +20,11 @@ const SESSION_INVALID: u16 = 4006;
 
 /// One of the connections that share the servers among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ShardId {
-    pub(super) index: u32,
+pub struct ShardId {
+    /// Which, from 0.
+    pub index: u32,
     /// How many there are; never 0.
-    pub(super) of: u32,
+    pub of: u32,
 }
 
 impl ShardId {

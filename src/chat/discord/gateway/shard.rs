@@ -159,6 +159,10 @@ impl<'gateway> Shard<'gateway> {
                 Err(error) => return Err(End::broken(error.to_string())),
             };
             let (mut socket, interval) = greeted(starts.gateway()).await.map_err(End::broken)?;
+            if !turn.lasts().await {
+                socket.close().await;
+                return Err(End::broken("another process began a session meanwhile"));
+            }
             socket.say(&protocol::identify(&self.tools.token.current(), self.id)).await.map_err(End::broken)?;
             turn.used();
             return Ok((socket, interval));

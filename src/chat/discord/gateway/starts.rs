@@ -1,6 +1,6 @@
 //! When a session may begin: Discord counts them by the day and by the moment, and resets the token of a bot that begins too many.
 
-use super::{Pauses, address, protocol::ShardId};
+use super::{Pauses, address, protocol::ShardId, seats::Seats};
 use crate::{
     chat::discord::client::{ApiError, Discord},
     domain::wording::Trouble,
@@ -8,18 +8,22 @@ use crate::{
 use reqwest::Url;
 use serenity::{http::Route, model::gateway::BotGateway};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
     sync,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// How long Discord's word of how many may begin is trusted: another program may use the same token.
 const FRESH: Duration = Duration::from_secs(60);
+/// A place is reserved for so long while we connect; the session itself begins under another reservation.
+const CONNECTING: Duration = Duration::from_secs(15);
+/// A place that another process has reserved is looked at again so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// No bot of ours has more; a number beyond it is a mistake.
-const MOST_SHARDS: u32 = 1_000;
+pub(super) const MOST_SHARDS: u32 = 1_000;
 
 /// Why no session may begin now. Carries no token.
 #[derive(Debug, thiserror::Error)]
@@ -67,24 +71,34 @@ pub(super) struct Starts {
     /// Shards of one place begin one after the other; when the last one did.
     places: Vec<sync::Mutex<Option<Instant>>>,
     between: Duration,
+    seats: Arc<dyn Seats>,
 }
 
 /// The right to begin one session now.
-pub(super) struct Turn<'starts>(sync::MutexGuard<'starts, Option<Instant>>);
+pub(super) struct Turn<'starts> {
+    starts: &'starts Starts,
+    place: u32,
+    last: sync::MutexGuard<'starts, Option<Instant>>,
+}
 
 impl Turn<'_> {
+    /// Whether it may still begin: connecting may have taken so long that it is another process's turn.
+    pub(super) async fn lasts(&self) -> bool {
+        self.starts.seats.reserve(self.place, self.starts.between).await
+    }
+
     /// It began: the next one of this place waits.
     pub(super) fn used(mut self) {
-        *self.0 = Some(Instant::now());
+        *self.last = Some(Instant::now());
     }
 }
 
 impl Starts {
     /// Asks where the Gateway is, and how many shards the bot needs.
-    pub(super) async fn ask(discord: &Discord, pauses: &Pauses) -> Result<(Self, u32), GatewayError> {
+    pub(super) async fn ask(discord: &Discord, pauses: &Pauses, seats: Arc<dyn Seats>) -> Result<(Self, u32), GatewayError> {
         let (known, bot) = ask(discord).await?;
         let places = (0..bot.session_start_limit.max_concurrency.clamp(1, MOST_SHARDS.into())).map(|_| sync::Mutex::default()).collect();
-        let starts = Self { discord: discord.clone(), known: Mutex::new(known), places, between: pauses.between_starts };
+        let starts = Self { discord: discord.clone(), known: Mutex::new(known), places, between: pauses.between_starts, seats };
         Ok((starts, bot.shards.clamp(1, MOST_SHARDS)))
     }
 
@@ -95,17 +109,21 @@ impl Starts {
 
     /// Waits until this shard may begin a session.
     pub(super) async fn turn(&self, shard: ShardId) -> Result<Turn<'_>, GatewayError> {
-        let place = shard.index as usize % self.places.len();
-        let last = self.places[place].lock().await;
+        let index = shard.index as usize % self.places.len();
+        let place = u32::try_from(index).unwrap_or(u32::MAX);
+        let last = self.places[index].lock().await;
         if let Some(last) = *last {
             sleep_until(last + self.between).await;
+        }
+        while !self.seats.reserve(place, CONNECTING).await {
+            sleep(LOOK_AGAIN).await;
         }
         if self.known().is_doubtful(Instant::now()) {
             let (known, _) = ask(&self.discord).await?;
             *self.known() = known;
         }
         self.known().take(Instant::now())?;
-        Ok(Turn(last))
+        Ok(Turn { starts: self, place, last })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
