@@ -10,7 +10,7 @@ mod wake_ups;
 pub use self::renewal::Renewal;
 
 use self::{
-    beside::{CommandsReport, register_discord, register_telegram, report_health, watch_way_of_commands},
+    beside::{CommandsReport, register_discord, register_telegram, report_health, watch_database, watch_way_of_commands},
     role::Replica,
     tasks::Tasks,
     wake_ups::pass_on,
@@ -281,7 +281,7 @@ impl App {
         let address = listener.local_addr().unwrap_or(config.listen);
         let store = Store::open(url.expose_secret()).await?;
         let leases = if store.is_sqlite() { store.clone() } else { Store::connect(url.expose_secret()).await? };
-        let replica = Replica::new(store.clone(), leases, clock.clone());
+        let replica = Replica::new(store.clone(), leases.clone(), clock.clone());
         replica.announce().await?;
         if store.is_sqlite() {
             let recovered = store.recover_attempts(clock.now()).await?;
@@ -303,6 +303,7 @@ impl App {
         parts.spawn(&mut tasks, &replica, &shutdown);
         tasks.spawn("announcement", replica.stay_announced(shutdown.clone()));
         readiness.database(true);
+        tasks.spawn("readiness", watch_database(leases, clock.clone(), readiness.clone(), shutdown.clone()));
         readiness.enter(Phase::Ready);
         tracing::info!(%address, "Bellwether is running");
         Ok(Self { address, tasks, tracker, shutdown, readiness, store, renewal, _lock: lock })

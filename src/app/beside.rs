@@ -6,10 +6,12 @@ use crate::{
         discord::{Discord, Registered},
         telegram::Telegram,
     },
+    clock::SharedClock,
     commands::{CATALOG, telegram_commands},
     domain::{Platform, wording::NoticePhrase},
     http::Renewals,
     pipeline::operators::Operators,
+    store::Store,
     telemetry::Metrics,
     web::Readiness,
 };
@@ -23,6 +25,10 @@ const REGISTER_AGAIN: Duration = Duration::from_secs(60);
 /// How often the way of commands is looked at; more often while they do not come.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How often the database is asked whether it is there, and how long that may take.
+const LOOK_AT_DATABASE: Duration = Duration::from_secs(2);
+/// So many times in a row it must have failed: a restart of a moment is waited for.
+const DATABASE_FAILURES: u32 = 2;
 /// How long commands must have worked before operators are told that they do again: two instances that take turns are no recovery.
 const CALM: Duration = Duration::from_secs(5 * 60);
 
@@ -34,6 +40,21 @@ pub(super) async fn report_health(readiness: Readiness, platform: Platform, mut 
         if stop.is_cancelled() {
             return;
         }
+    }
+}
+
+/// Keeps `/readyz` true of the database, so that a proxy asks another process meanwhile (`contract.md` section 3: 200 when it can do its work). Asks by
+/// connections that are not busy with anything else.
+pub(super) async fn watch_database(store: Store, clock: SharedClock, readiness: Readiness, stop: CancellationToken) {
+    let mut failures = 0;
+    while !stop.is_cancelled() {
+        tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(LOOK_AT_DATABASE) => {} }
+        let answers = matches!(tokio::time::timeout(LOOK_AT_DATABASE, store.is_served(clock.now())).await, Ok(Ok(_)));
+        failures = if answers { 0 } else { failures + 1 };
+        if failures == DATABASE_FAILURES {
+            tracing::error!("the database does not answer: /readyz says so until it does");
+        }
+        readiness.database(failures < DATABASE_FAILURES);
     }
 }
 

@@ -11,6 +11,10 @@ use crate::domain::{Address, Destination, Timestamp};
 // finds nothing left to move. On SQLite writers take turns anyway.
 const MOVING: (&str, &str) =
     (destinations::BY_CHAT, concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 ORDER BY id FOR UPDATE"));
+const ONTO: (&str, &str) = (
+    destinations::BY_ADDRESS,
+    concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3 FOR UPDATE"),
+);
 const READDRESS: &str = "UPDATE destinations SET platform = $2, chat = $3, topic = $4, route = NULL,
     tenant = CASE WHEN tenant = chat THEN $3 ELSE tenant END,
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
@@ -117,7 +121,7 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_BUTTONS, false),
 ];
 
-pub(super) const PAIRS: &[(&str, &str)] = &[MOVING];
+pub(super) const PAIRS: &[(&str, &str)] = &[MOVING, ONTO];
 
 pub(super) const STATEMENTS: &[&str] = &[
     READDRESS,
@@ -154,7 +158,7 @@ impl Store {
     /// # Errors
     /// Where the database fails: nothing was changed.
     pub async fn move_destination(&self, from: &Address, to: &Address) -> StoreResult<()> {
-        let moving = self.words(MOVING);
+        let (moving, onto) = (self.words(MOVING), self.words(ONTO));
         in_transaction!(self.db, tx => {
             let rows: Vec<DestinationRow> = sqlx::query_as(moving)
                 .bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
@@ -168,7 +172,7 @@ impl Store {
                 if new == old.address {
                     continue;
                 }
-                let there: Option<DestinationRow> = sqlx::query_as(destinations::BY_ADDRESS)
+                let there: Option<DestinationRow> = sqlx::query_as(onto)
                     .bind(new.platform.as_str()).bind(&new.chat).bind(topic_of(&new)).fetch_optional(&mut *tx).await?;
                 let Some(there) = there else {
                     sqlx::query(FORGET_NUMBERS).bind(old.id.0).bind(0_i64).execute(&mut *tx).await?;

@@ -4,7 +4,7 @@
 use crate::support::{
     crowd::Crowd,
     database::Cluster,
-    process::{Process, get},
+    process::{Process, get, until},
 };
 use std::{process::Command, time::Duration};
 
@@ -28,12 +28,20 @@ async fn postgresql_is_restarted_under_it() {
     let Some(mut cluster) = Cluster::of_its_own().await else { return };
     let mut crowd = Crowd::on_postgres(cluster.create("bellwether").await).await;
     crowd.turn();
-    let (process, _) = crowd.installation.serve().await;
-    for pause in [0, 1, 3] {
+    let (process, address) = crowd.installation.serve().await;
+    let readiness = async |status: u16| {
+        let page = async || Some(get(&address, "/readyz").await).filter(|page| page.0 == status);
+        until(page).await.unwrap_or_else(|| panic!("/readyz never answered {status}:\n{}", process.log())).1
+    };
+    readiness(200).await;
+    for pause in [0, 1, 12] {
         crowd.hears(&process).await;
         a_moment().await;
-        cluster.restart(Duration::from_secs(pause)).await;
+        let said = async { if pause > 4 { readiness(503).await } else { String::new() } };
+        let ((), said) = tokio::join!(cluster.restart(Duration::from_secs(pause)), said);
+        assert!(pause <= 4 || said.contains("the database does not work"), "a proxy asks another process meanwhile: {said}");
     }
+    readiness(200).await;
     all_is_told(crowd, process).await;
 }
 

@@ -27,6 +27,7 @@ pub struct Seat {
 
 impl Seat {
     /// Until `over`; `keep` holds it until it is told that it is left, and then gives it back.
+    #[expect(clippy::disallowed_methods, reason = "`leave` waits for it, and where it dies its lease runs out")]
     pub fn kept<K>(over: CancellationToken, keep: impl FnOnce(CancellationToken) -> K) -> Self
     where
         K: Future<Output = ()> + Send + 'static,
