@@ -1,7 +1,7 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
 use super::{
-    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, Target, Threshold,
+    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, StartTag, Target, Threshold,
     Timestamp, TokenId,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,6 +157,8 @@ pub struct Composition {
 pub struct Draft {
     /// How urgent.
     pub lane: Lane,
+    /// Where it stands in its lane.
+    pub start_tag: StartTag,
     /// What it says.
     pub body: MessageBody,
     /// Whether it counts against the hourly limit.

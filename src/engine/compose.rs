@@ -12,7 +12,7 @@ use super::{
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, SummaryCause,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, StartTag, SummaryCause,
     Target, Timestamp, Timing, TokenId, ToldIn, Wish,
 };
 use net::{Kept, Net};
@@ -355,7 +355,8 @@ impl Throttle {
         for (index, (body, alerts)) in parts.into_iter().enumerate() {
             let first = index == 0;
             let mention = if first { mention.clone() } else { Vec::new() };
-            composition.messages.push(Draft { lane, body, counted: counted && first, mention, alerts, follows: follows.clone() });
+            let start_tag = StartTag::default();
+            composition.messages.push(Draft { lane, start_tag, body, counted: counted && first, mention, alerts, follows: follows.clone() });
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod diff;
 pub mod digest;
 pub mod drift;
+pub mod fairness;
 pub mod flap;
 pub mod follower;
 pub mod insight;

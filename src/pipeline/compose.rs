@@ -8,7 +8,7 @@ use crate::{
     cache::Scorecards,
     clock::SharedClock,
     domain::{ButtonsId, Composition, MessageBody, Reason},
-    engine::compose::compose,
+    engine::{compose::compose, fairness::place},
     random,
     store::{DueBatch, DueCursor, Store, StoreError, StoreResult},
     telemetry::Metrics,
@@ -32,6 +32,8 @@ pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, 
         let mut compositions: Vec<_> =
             situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
         weekly::add_reviews(store, scorecards, &mut compositions, now).await;
+        let told = compositions.iter().filter(|(_, composition)| !composition.messages.is_empty()).map(|(destination, _)| *destination);
+        place(&store.fair_queue(told).await?, &mut compositions);
         match store.write_compositions(&compositions, now).await {
             Ok(()) => after = upto,
             Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {

@@ -10,9 +10,10 @@ use crate::domain::{ButtonsId, Composition, DestinationId, FollowsHow, SourceId,
 const INSERT_MESSAGES: (&str, &str) = over_rows!(
     "INSERT INTO messages
         (destination_id, platform, lane, body, mention, counted, follows, edits, state, next_attempt_at, attempts, unknown_ends, lease_fence,
-         created_at)
+         created_at, start_tag)
      SELECT d.id, d.platform, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3, r.value ->> 4, CAST(r.value ->> 5 AS BOOLEAN), r.value ->> 6,
-        CAST(r.value ->> 7 AS BOOLEAN), 'queued', CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT) FROM",
+        CAST(r.value ->> 7 AS BOOLEAN), 'queued', CAST($2 AS BIGINT), 0, 0, 0, CAST($2 AS BIGINT),
+        CAST(r.value ->> 8 AS BIGINT) FROM",
     "JOIN destinations d ON d.id = CAST(r.value ->> 1 AS BIGINT) ORDER BY CAST(r.value ->> 0 AS BIGINT) RETURNING id"
 );
 const LINK_ALERTS: (&str, &str) = over_rows!(
@@ -102,7 +103,7 @@ impl DecisionRows {
                 let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
                 let follows = draft.follows.as_ref().map(|follows| follows.platform_id.as_str());
                 let edits = draft.follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
-                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted, follows, edits));
+                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted, follows, edits, draft.start_tag.0));
                 buttons.extend(
                     draft
                         .body

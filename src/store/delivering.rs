@@ -4,9 +4,10 @@ use super::{
     Store, StoreError, StoreResult,
     destinations::{DestinationRow, columns},
     dialect::{in_transaction, on_db},
+    fair_queue::ADVANCE,
 };
 use crate::domain::{Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, SentLately, Timestamp};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A time that has come, or that no wait can reach from now: the clock was stepped back since it was set (`rules.md` 6.7).
 macro_rules! past {
@@ -18,23 +19,26 @@ macro_rules! claimable {
     ($lock:literal) => {
         // The first message of each destination alone: at most one is in flight, and the order within a chat holds. A reply that waits
         // for its share of a group (`rules.md` 4.4) keeps nothing else back.
-        // Walked in the order of the lanes, and no further than the limit: the order of the join and the LIMIT within say so to planners that
-        // would rather join the whole queue.
+        // Walked in the order of the lanes and tags, and no further than the limit: what is asked of each message is a value of its own, because
+        // planners would rather join the whole queue. What keeps it back is looked for in three ways, so that none goes through all that waits
+        // for its destination.
         concat!(
-            "SELECT m.id FROM messages m CROSS JOIN destinations d
-             WHERE d.id = m.destination_id AND m.state = 'queued' AND m.platform = $1 AND ",
+            "SELECT m.id, m.lane, m.start_tag FROM messages m WHERE m.state = 'queued' AND m.platform = $1 AND ",
             past!("m.next_attempt_at", "$4"),
             " AND (m.lease_until IS NULL OR ",
             past!("m.lease_until", "$5"),
-            ") AND ",
+            ") AND (SELECT 1 FROM destinations d WHERE d.id = m.destination_id AND ",
             past!("d.rest_until", "$4"),
-            " AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)
-               AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
-                    AND ((o.lease_until > $2 AND o.lease_until <= $5) OR (o.lane = m.lane AND o.id < m.id)
-                         OR (o.lane < m.lane AND (o.lane > 0 OR ",
+            " AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $2)) IS NOT NULL
+               AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.lane = m.lane AND o.id < m.id
+                    LIMIT 1) IS NULL
+               AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.lane < m.lane
+                    AND (o.lane > 0 OR ",
             past!("o.next_attempt_at", "$4"),
-            "))) LIMIT 1) IS NULL
-             ORDER BY m.lane, m.id LIMIT $3 ",
+            ") LIMIT 1) IS NULL
+               AND (SELECT 1 FROM messages o WHERE o.destination_id = m.destination_id AND o.state = 'queued' AND o.id <> m.id
+                    AND o.lease_until > $2 AND o.lease_until <= $5 LIMIT 1) IS NULL
+             ORDER BY m.lane, m.start_tag, m.id LIMIT $3 ",
             $lock
         )
     };
@@ -55,7 +59,9 @@ const POSTPONE: &str = "UPDATE messages SET next_attempt_at = $3, lease_holder =
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 const FORGET_ATTEMPT: &str = "DELETE FROM attempts WHERE id = $1";
 pub(super) const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
-pub(super) const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE id = $1 AND (rest_until < $2 OR rest_until > $3)";
+/// A platform's pace is one chat's: its topics rest together.
+pub(super) const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE (rest_until < $2 OR rest_until > $3) AND id IN
+    (SELECT o.id FROM destinations d CROSS JOIN destinations o WHERE d.id = $1 AND o.platform = d.platform AND o.chat = d.chat)";
 pub(super) const DEAD: &str =
     "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
     lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
@@ -179,11 +185,16 @@ impl Store {
         // Twice a lease: another machine's clock may be a little ahead.
         let longest_lease = lease_until + lease_until.since(now);
         in_transaction!(self.db, tx => {
-            let ids: Vec<i64> =
-                sqlx::query_scalar(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit)
+            let turns: Vec<(i64, i64, i64)> =
+                sqlx::query_as(sql).bind(platform.as_str()).bind(now.as_millis()).bind(limit)
                     .bind((now + LONGEST_WAIT).as_millis()).bind(longest_lease.as_millis()).fetch_all(&mut *tx).await?;
-            let mut claimed = Vec::with_capacity(ids.len());
-            for id in ids {
+            // In the order of lanes and tags: the last of each lane is how far it has got.
+            let reached: BTreeMap<i64, i64> = turns.iter().map(|(_, lane, tag)| (*lane, *tag)).collect();
+            for (lane, tag) in reached {
+                sqlx::query(ADVANCE).bind(platform.as_str()).bind(lane).bind(tag).execute(&mut *tx).await?;
+            }
+            let mut claimed = Vec::with_capacity(turns.len());
+            for (id, ..) in turns {
                 let lost = sqlx::query(LOSE_ATTEMPTS).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
                 let fence: i64 = sqlx::query_scalar(LEASE)
                     .bind(id).bind(holder).bind(lease_until.as_millis()).bind(i64::from(lost > 0)).fetch_one(&mut *tx).await?;

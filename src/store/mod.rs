@@ -20,6 +20,7 @@ mod delivering;
 mod destinations;
 mod dialect;
 mod directory;
+mod fair_queue;
 mod fanout;
 mod feeds;
 mod history;

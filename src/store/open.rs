@@ -24,8 +24,9 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a statement waits for another writer of the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// PostgreSQL ends a transaction in which nothing is said for so long.
-const LET_GO: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// PostgreSQL ends a transaction in which nothing is said for so long; and it compiles nothing, which for a statement that stops after a few rows
+/// of many takes longer than all its work.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '10s'; SET jit = off";
 /// But for this one.
 pub(super) const TAKE_TIME: (&str, &str) = ("SELECT 1", "SET LOCAL idle_in_transaction_session_timeout = 0");
 /// Connections to a SQLite file besides the one that writes.
@@ -224,7 +225,7 @@ async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::BadUrl)?.disable_statement_logging();
     let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT);
     // What a paused process holds locked is free again before its lease has run out.
-    let pool = pool.after_connect(|connection, _| Box::pin(async { sqlx::query(LET_GO).execute(connection).await.map(drop) }));
+    let pool = pool.after_connect(|connection, _| Box::pin(async { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) }));
     let pool = pool.connect_with(options.clone()).await;
     match pool {
         // The pool tried for ten seconds and does not say what went wrong: asked once more without it, the server or the system does.

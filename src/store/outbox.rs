@@ -4,14 +4,19 @@ use super::{
     NewDestination, Store, StoreResult,
     destinations::ensure,
     dialect::{in_transaction, on_db},
+    fair_queue::virtual_time,
     interactions::claim,
 };
 use crate::domain::{Lane, MessageBody, MessageId, Timestamp};
 
-pub(super) const ENQUEUE: &str = "INSERT INTO messages
-        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
-    SELECT id, platform, $2, $3, '[]', FALSE, 'queued', CAST($4 AS BIGINT), 0, 0, 0, CAST($4 AS BIGINT) FROM destinations WHERE id = $1
-    RETURNING id";
+pub(super) const ENQUEUE: &str = concat!(
+    "INSERT INTO messages
+        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at,
+         start_tag)
+     SELECT d.id, d.platform, $2, $3, '[]', FALSE, 'queued', CAST($4 AS BIGINT), 0, 0, 0, CAST($4 AS BIGINT), ",
+    virtual_time!("$2"),
+    " FROM destinations d WHERE d.id = $1 RETURNING id"
+);
 const NOTICE_ONCE: &str = "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1";
 

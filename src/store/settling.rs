@@ -28,7 +28,7 @@ const TOLD: (&str, &str) = over_rows!(
         unstable = excluded.unstable"
 );
 const REACHED: &str =
-    "UPDATE destinations SET rest_until = $2, route = COALESCE($3, route), quarantine_reason = NULL, quarantined_at = NULL,
+    "UPDATE destinations SET route = COALESCE($2, route), quarantine_reason = NULL, quarantined_at = NULL,
     next_probe_at = NULL, probes = 0 WHERE id = $1";
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const RETRY: &str =
@@ -133,8 +133,12 @@ impl Store {
             }?.rows_affected() > 0;
             match settlement {
                 Settlement::Sent { rest_until, route, .. } => {
-                    let rest_until = rest_until.unwrap_or_default().as_millis();
-                    sqlx::query(REACHED).bind(destination).bind(rest_until).bind(route).execute(&mut *tx).await?;
+                    // First, so that two topics of a chat lock its rows in one order.
+                    if let Some(until) = rest_until {
+                        let longest = (now + LONGEST_WAIT).as_millis();
+                        sqlx::query(REST).bind(destination).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
+                    }
+                    sqlx::query(REACHED).bind(destination).bind(route).execute(&mut *tx).await?;
                     if held {
                         if let Some(body) = &without_file {
                             sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;

@@ -4,6 +4,7 @@
 use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, over_rows, per_db},
+    fair_queue::virtual_time,
     fanout::settings,
 };
 use crate::domain::{DestinationId, Lane, MessageBody, Mutes, Settings, SourceId, Timestamp, TokenId, TokenNews};
@@ -42,9 +43,14 @@ const HOLD: (&str, &str) = over_rows!(
     ") AS h WHERE token_news.source = $2 AND token_news.destination_id = h.destination_id AND token_news.token_id = h.token_id"
 );
 const ENQUEUE: (&str, &str) = over_rows!(
-    "INSERT INTO messages
-        (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at)
-     SELECT d.id, d.platform, CAST($2 AS BIGINT), r.value ->> 1, '[]', FALSE, 'queued', CAST($3 AS BIGINT), 0, 0, 0, CAST($3 AS BIGINT) FROM",
+    concat!(
+        "INSERT INTO messages
+            (destination_id, platform, lane, body, mention, counted, state, next_attempt_at, attempts, unknown_ends, lease_fence, created_at,
+             start_tag)
+         SELECT d.id, d.platform, CAST($2 AS BIGINT), r.value ->> 1, '[]', FALSE, 'queued', CAST($3 AS BIGINT), 0, 0, 0, CAST($3 AS BIGINT), ",
+        virtual_time!("$2"),
+        " FROM"
+    ),
     "JOIN destinations d ON d.id = CAST(r.value ->> 0 AS BIGINT)"
 );
 const DELISTED_AMONG: (&str, &str) = over_rows!(

@@ -40,6 +40,7 @@ mod corrections;
 mod delivery_crash;
 mod delivery_database;
 mod delivery_discord;
+mod delivery_fairness;
 mod delivery_net;
 mod delivery_run;
 mod delivery_summaries;

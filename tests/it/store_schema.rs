@@ -46,11 +46,11 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN m USING INDEX messages_dead: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.c
     SCAN m USING INDEX messages_queued: SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id WHE
     SCAN m: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at FROM messages m
-    SCAN messages USING COVERING INDEX messages_by_platform: SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'qu
+    SCAN messages USING COVERING INDEX messages_by_turn: SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'queued
     SCAN messages USING COVERING INDEX messages_dead: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS queue
     SCAN messages USING COVERING INDEX messages_dead: SELECT COUNT(*) FROM messages WHERE state = 'dead'
     SCAN messages USING COVERING INDEX messages_queued: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
-    SCAN messages USING INDEX messages_by_platform: UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_unt
+    SCAN messages USING INDEX messages_leased: UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS
     SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
     SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
@@ -61,6 +61,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN updates_seen USING INDEX updates_open: SELECT update_id, body FROM updates_seen WHERE state = 'stored' ORDER BY upd
     SCAN updates_seen: SELECT COUNT(*) FROM updates_seen WHERE state = 'rejected'
     SCAN updates_seen: UPDATE updates_seen SET body = NULL WHERE state = 'rejected' AND body LIKE '%' || CAST($1 AS TEXT) ||
+    SCAN virtual_times: SELECT platform, lane, start_tag FROM virtual_times
     ");
 }
 

@@ -77,6 +77,8 @@ const LEFT_BEHIND: &[(&str, &str)] = &[
     ("messages", "lease_holder"),
     ("messages", "lease_fence"),
     ("messages", "lease_until"),
+    ("messages", "start_tag"),
+    ("virtual_times", "*"),
     ("fanout_jobs", "after_destination"),
     ("tokens", "category"),
     ("source_fields", "*"),
