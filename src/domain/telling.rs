@@ -1,8 +1,8 @@
 //! What decides about telling, and what is decided: the values that go between `store` and `engine`.
 
 use super::{
-    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, StartTag, Target, Threshold,
-    Timestamp, TokenId,
+    AlertId, Call, Change, Delivery, Direction, Follows, Kind, Lane, MessageBody, Mutes, Reason, Settings, Stance, StartTag, Target,
+    Threshold, Timestamp, TokenId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,8 +12,8 @@ use super::{
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, StartTag, SummaryCause,
-    Target, Timestamp, Timing, TokenId, ToldIn, Wish,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, StartTag,
+    SummaryCause, Target, Timestamp, Timing, TokenId, ToldIn, Wish,
 };
 use net::{Kept, Net};
 use std::{
@@ -356,7 +356,15 @@ impl Throttle {
             let first = index == 0;
             let mention = if first { mention.clone() } else { Vec::new() };
             let start_tag = StartTag::default();
-            composition.messages.push(Draft { lane, start_tag, body, counted: counted && first, mention, alerts, follows: follows.clone() });
+            composition.messages.push(Draft {
+                lane,
+                start_tag,
+                body,
+                counted: counted && first,
+                mention,
+                alerts,
+                follows: follows.clone(),
+            });
         }
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::domain::{Draft, MessageBody, Platform, wording::{Card, ReplyPhrase, Tone}};
+use crate::domain::{
+    Draft, MessageBody, Platform,
+    wording::{Card, ReplyPhrase, Tone},
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

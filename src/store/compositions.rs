@@ -103,7 +103,17 @@ impl DecisionRows {
                 let mention = serde_json::to_string(&draft.mention).unwrap_or_default();
                 let follows = draft.follows.as_ref().map(|follows| follows.platform_id.as_str());
                 let edits = draft.follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
-                messages.push((messages.len(), destination.0, draft.lane.as_i64(), body, mention, draft.counted, follows, edits, draft.start_tag.0));
+                messages.push((
+                    messages.len(),
+                    destination.0,
+                    draft.lane.as_i64(),
+                    body,
+                    mention,
+                    draft.counted,
+                    follows,
+                    edits,
+                    draft.start_tag.0,
+                ));
                 buttons.extend(
                     draft
                         .body

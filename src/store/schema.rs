@@ -4,8 +4,8 @@ use super::{
     Store, StoreResult, activity, audit, buttons, categories, changes, composing, compositions, dead_letters, deep_links, delivering,
     destinations,
     dialect::{on_db, per_db},
-    directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal, pruning,
-    reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
+    directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
+    pruning, reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
     transfer, uploads, wanted,
 };
 use sqlx::AssertSqlSafe;

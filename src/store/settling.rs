@@ -27,8 +27,7 @@ const TOLD: (&str, &str) = over_rows!(
      SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, told_at = excluded.told_at,
         unstable = excluded.unstable"
 );
-const REACHED: &str =
-    "UPDATE destinations SET route = COALESCE($2, route), quarantine_reason = NULL, quarantined_at = NULL,
+const REACHED: &str = "UPDATE destinations SET route = COALESCE($2, route), quarantine_reason = NULL, quarantined_at = NULL,
     next_probe_at = NULL, probes = 0 WHERE id = $1";
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const RETRY: &str =

@@ -4,7 +4,7 @@ use crate::support::{
     app::TestApp,
     audience::{BTC, ETH, FOUR, SOL},
     commands::{rows, run_sql},
-    database::{TestDb, on_both},
+    database::on_both,
     fake_discord::{GUILD, direct_channel, interaction},
 };
 use bellwether::clock::Clock;
@@ -21,7 +21,14 @@ fn channel(n: i64) -> String {
 }
 
 /// These chats follow tokens, before anybody else does. A chat with a server's name belongs to it.
-async fn follow(app: &TestApp, platform: &str, place: &str, chats: impl Iterator<Item = String>, tenant: Option<&str>, wishes: &[(i64, &str)]) {
+async fn follow(
+    app: &TestApp,
+    platform: &str,
+    place: &str,
+    chats: impl Iterator<Item = String>,
+    tenant: Option<&str>,
+    wishes: &[(i64, &str)],
+) {
     let now = app.clock.now().as_millis();
     let tenant = tenant.map_or("NULL".to_owned(), |tenant| format!("'{tenant}'"));
     let places: Vec<_> = chats.map(|chat| format!("('{platform}', '{chat}', '', '{place}', {tenant}, '{{}}', {now}, 0, 0)")).collect();
@@ -52,14 +59,17 @@ on_both!(two_hundred_channels_of_one_server_do_not_starve_a_private_chat, |db| a
         app.discord.channel(&channel(n), json!({"name": format!("alerts-{n}")}));
     }
     // The server's channels come first in every order but that of the tags.
-    follow(&app, "discord", "channel", (0..CHANNELS).map(channel), Some(GUILD), &[(BTC, "instant"), (ETH, "instant"), (SOL, "instant")]).await;
+    follow(&app, "discord", "channel", (0..CHANNELS).map(channel), Some(GUILD), &[(BTC, "instant"), (ETH, "instant"), (SOL, "instant")])
+        .await;
     app.member_subscribes("btc, sol").await;
     app.baseline(&FOUR).await;
     app.turn(&[BTC, ETH, SOL], 1).await;
-    let sent: Vec<_> = app.discord_messages().into_iter().map(|(channel, text)| (channel, text.lines().next().unwrap().to_owned())).collect();
+    let sent: Vec<_> =
+        app.discord_messages().into_iter().map(|(channel, text)| (channel, text.lines().next().unwrap().to_owned())).collect();
     assert_eq!(sent.len(), 3 * 200 + 2);
     let dm = direct_channel(interaction::MEMBER);
-    let own: Vec<_> = sent.iter().enumerate().filter(|(_, (channel, _))| *channel == dm).map(|(place, (_, title))| (place, title.as_str())).collect();
+    let own: Vec<_> =
+        sent.iter().enumerate().filter(|(_, (channel, _))| *channel == dm).map(|(place, (_, title))| (place, title.as_str())).collect();
     // Eight are claimed at once; the server of 200 channels weighs 8.
     assert!(matches!(own[..], [(0..=8, "BTC turned bullish"), (1..=24, "SOL turned bullish")]), "{own:?}");
     let mut of_channels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -123,7 +133,7 @@ on_both!(a_backlog_of_digests_and_summaries_delays_no_alert, |db| async move {
     assert!(digests.iter().all(|title| title.contains("digest")), "{:?}", &digests[..3]);
 });
 
-on_both!(the_claims_state_outlives_the_process, |db: TestDb| async move {
+on_both!(the_claims_state_outlives_the_process, |db| async move {
     let mut app = TestApp::start(db).await;
     for n in 0..20 {
         app.discord.channel(&channel(n), json!({"name": format!("alerts-{n}")}));
