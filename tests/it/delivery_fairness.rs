@@ -121,7 +121,11 @@ on_both!(a_backlog_of_digests_and_summaries_delays_no_alert, |db| async move {
     // The hour of the limit is over, and the window of the digests has ended: all of it is composed, and nothing sent yet.
     app.clock.advance(Duration::from_secs(3600));
     app.parts.flow.step().await.unwrap();
-    let waiting = rows(&app.db.url, "SELECT lane, COUNT(*) FROM messages WHERE state = 'queued' GROUP BY lane ORDER BY lane").await;
+    let waiting = rows(
+        &app.db.url,
+        "SELECT CAST(lane AS TEXT), CAST(COUNT(*) AS TEXT) FROM messages WHERE state = 'queued' GROUP BY lane ORDER BY lane",
+    )
+    .await;
     assert_eq!(waiting, ["2|150", "3|300"]);
     app.call(&[ETH], 1);
     up_to_messages(&mut app).await;
@@ -142,7 +146,7 @@ on_both!(the_claims_state_outlives_the_process, |db| async move {
     app.baseline(&FOUR).await;
     app.turn(&[BTC, ETH, SOL], 1).await;
     assert_eq!(app.discord_messages().len(), 60);
-    let reached = "SELECT platform, lane, CAST(start_tag AS TEXT) FROM virtual_times WHERE lane = 1";
+    let reached = "SELECT platform, CAST(lane AS TEXT), CAST(start_tag AS TEXT) FROM virtual_times WHERE lane = 1";
     // Sixty messages of a community of twenty, whose weight is 5: the last of them begins 59 fifths behind the first.
     assert_eq!(rows(&app.db.url, reached).await, ["discord|1|11800000"]);
     let mut app = app.restart().await;
