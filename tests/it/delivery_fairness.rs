@@ -116,7 +116,8 @@ on_both!(a_backlog_of_digests_and_summaries_delays_no_alert, |db| async move {
     app.baseline(&FOUR).await;
     app.turn(&[BTC], 1).await;
     assert_eq!(app.on_telegram().len(), 300);
-    app.turn(&[BTC, SOL], -1).await;
+    app.call(&[SOL], 1);
+    app.turn(&[BTC], -1).await;
     app.telegram_messages();
     // The hour of the limit is over, and the window of the digests has ended: all of it is composed, and nothing sent yet.
     app.clock.advance(Duration::from_secs(3600));
