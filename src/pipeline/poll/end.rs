@@ -112,7 +112,7 @@ impl Poller {
         if let Job::Signals(collector) = active.job {
             let snapshot = collector.finish();
             if snapshot.complete {
-                state.silent.learn(&snapshot);
+                state.silent.learn(&snapshot, &state.wanted);
             }
             active.job = Job::Collected(snapshot);
         }

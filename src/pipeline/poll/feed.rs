@@ -171,13 +171,15 @@ impl Silent {
         if asked.is_empty() { wanted.clone() } else { asked }
     }
 
-    /// Learns from a complete poll.
-    pub(super) fn learn(&mut self, snapshot: &Snapshot) {
+    /// Learns from a complete poll. A token whose row of today is stored is asked for today alone: that this brings nothing for a while says less than
+    /// that row.
+    pub(super) fn learn(&mut self, snapshot: &Snapshot, wanted: &WantedTokens) {
         let now = snapshot.started_at;
+        let is_known = |token: &TokenId| wanted.get(token).copied().flatten().is_some_and(|at| now.since(at) < RECENT);
         let recent: BTreeSet<TokenId> =
             snapshot.observations.iter().filter(|row| now.since(row.data_time) < RECENT).map(|row| row.token).collect();
         for token in &snapshot.asked {
-            if recent.contains(token) {
+            if recent.contains(token) || is_known(token) {
                 self.0.remove(token);
             } else {
                 let (times, last) = self.0.entry(*token).or_insert((0, now));
@@ -217,17 +219,28 @@ mod tests {
         let mut silent = Silent::default();
         for _ in 0..3 {
             assert_eq!(silent.sift(&wanted, start).len(), 2);
-            silent.learn(&snapshot(start, &[1]));
+            silent.learn(&snapshot(start, &[1]), &wanted);
         }
         assert_eq!(silent.sift(&wanted, start).into_keys().collect::<Vec<_>>(), [TokenId(1)]);
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         assert_eq!(silent.sift(&wanted, start + minutes(22 * 60)).len(), 1);
         assert_eq!(silent.sift(&wanted, start + minutes(24 * 60 - 1)).len(), 2, "at a daily cadence a poll may come a minute early");
-        silent.learn(&snapshot(start, &[1, 2]));
+        silent.learn(&snapshot(start, &[1, 2]), &wanted);
         assert_eq!(silent.sift(&wanted, start).len(), 2);
         for _ in 0..3 {
-            silent.learn(&snapshot(start, &[]));
+            silent.learn(&snapshot(start, &[]), &wanted);
         }
         assert_eq!(silent.sift(&wanted, start).len(), 2, "all are silent: then all are asked");
+        let days = |days: u32| start + Duration::from_secs(24 * 3600) * days;
+        let known: WantedTokens = [(TokenId(1), Some(start)), (TokenId(2), None)].into();
+        let mut silent = Silent::default();
+        for _ in 0..3 {
+            silent.learn(&snapshot(days(2), &[]), &known);
+        }
+        assert_eq!(silent.sift(&known, days(2)).into_keys().collect::<Vec<_>>(), [TokenId(1)], "its row is two days old");
+        for _ in 0..3 {
+            silent.learn(&snapshot(days(3), &[2]), &known);
+        }
+        assert_eq!(silent.sift(&known, days(3)).into_keys().collect::<Vec<_>>(), [TokenId(2)], "that was three days ago");
     }
 }
