@@ -11,13 +11,18 @@ const TOO_OLD: &str = "it could not be delivered within 24 hours";
 /// The longest wait that a platform may ask for: a hostile or broken answer must not stall a chat for days.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
+/// So long Discord certainly knows a message by its nonce: it says "the past few minutes", of which two less the time of a request are relied on.
+const NONCE_IS_KNOWN: Duration = Duration::from_secs(110);
+/// A message stands in a chat so many times at most, whatever happens.
+const MOST_COPIES: usize = 2;
+
 /// How a message stands after an attempt that brought no receipt.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempted {
+pub struct Attempted<'a> {
     /// Attempts so far, this one included.
     pub attempts: u32,
-    /// Those of which nobody knows whether they arrived, this one included.
-    pub unknown_ends: u32,
+    /// When those began of which nobody knows whether they arrived, this one included, in order.
+    pub uncertain: &'a [Timestamp],
     /// When the message was made.
     pub created_at: Timestamp,
     /// Whether it is made of alerts, which can be told otherwise later; answers and notices cannot.
@@ -37,19 +42,37 @@ pub enum Next {
     GiveUp(&'static str),
 }
 
-/// Why a message that may have arrived already is not tried once more; `None` where it may be tried.
+/// Why a message that may have arrived already is not tried once more; `None` where it may be tried. `uncertain` are the times at which attempts began
+/// of which nobody knows whether they arrived, in order.
 ///
-/// Telegram has no idempotency key: after a second ambiguous end a third attempt could bring a third copy. Discord's nonce makes repeats safe.
-pub fn too_uncertain(platform: Platform, unknown_ends: u32) -> Option<&'static str> {
-    (platform == Platform::Telegram && unknown_ends > 1).then_some("two attempts ended without an answer: it may have arrived")
+/// Telegram has no idempotency key: after a second ambiguous end a third attempt could bring a third copy. On Discord repeats are the same message
+/// for as long as it knows the nonce, and only then.
+pub fn too_uncertain(platform: Platform, uncertain: &[Timestamp], now: Timestamp) -> Option<&'static str> {
+    let attempts = uncertain.iter().copied().chain([now]);
+    let copies = if platform == Platform::Discord { nonces(attempts) } else { attempts.count() };
+    (copies > MOST_COPIES).then_some("attempts ended without an answer: it may have arrived")
+}
+
+/// As how many different messages Discord may have seen attempts of these times. A clock that was stepped back makes none new.
+fn nonces(attempts: impl Iterator<Item = Timestamp>) -> usize {
+    let mut first: Option<Timestamp> = None;
+    attempts
+        .filter(|at| {
+            let is_new = first.is_none_or(|first| at.since(first) >= NONCE_IS_KNOWN);
+            first = if is_new { Some(*at) } else { first };
+            is_new
+        })
+        .count()
 }
 
 /// The longer of the schedule and what the platform asked, both capped. `jitter` is 0 to 1 and lengthens the wait by up to a fifth.
-pub fn next(platform: Platform, attempted: Attempted, jitter: f64, now: Timestamp) -> Next {
-    if let Some(why) = too_uncertain(platform, attempted.unknown_ends) {
+pub fn next(platform: Platform, attempted: Attempted<'_>, jitter: f64, now: Timestamp) -> Next {
+    if let Some(why) = too_uncertain(platform, attempted.uncertain, now) {
         return Next::GiveUp(why);
     }
-    let doublings = attempted.attempts.saturating_sub(1).min(16);
+    // What may have arrived is tried again while the platform knows it for the same message, however often it was refused before.
+    let tries = if attempted.uncertain.is_empty() { attempted.attempts as usize } else { attempted.uncertain.len() };
+    let doublings = u32::try_from(tries.saturating_sub(1).min(16)).unwrap_or(16);
     let scheduled = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
     let asked = attempted.after.unwrap_or_default().min(LONGEST_ASKED);
     let wait = scheduled.max(asked);
@@ -58,7 +81,7 @@ pub fn next(platform: Platform, attempted: Attempted, jitter: f64, now: Timestam
         return Next::At(at);
     }
     // One that may have arrived is not told a second time in other words.
-    if attempted.is_alerts && attempted.unknown_ends == 0 { Next::Stale(at) } else { Next::GiveUp(TOO_OLD) }
+    if attempted.is_alerts && attempted.uncertain.is_empty() { Next::Stale(at) } else { Next::GiveUp(TOO_OLD) }
 }
 
 /// How long a quarantined destination rests before it is tried again: an hour, then longer, at most 64 hours.
@@ -70,13 +93,13 @@ pub fn probe_after(probes: u32) -> Duration {
 mod tests {
     use super::*;
 
-    fn attempted(attempts: u32, unknown_ends: u32, after: Option<u64>) -> Attempted {
-        Attempted { attempts, unknown_ends, created_at: Timestamp::EPOCH, is_alerts: true, after: after.map(Duration::from_secs) }
+    fn attempted(attempts: u32, uncertain: &[Timestamp], after: Option<u64>) -> Attempted<'_> {
+        Attempted { attempts, uncertain, created_at: Timestamp::EPOCH, is_alerts: true, after: after.map(Duration::from_secs) }
     }
 
     #[test]
     fn waits_double_up_to_a_cap_and_heed_the_platform() {
-        let wait = |attempts, after| match next(Platform::Discord, attempted(attempts, 0, after), 0.0, Timestamp::EPOCH) {
+        let wait = |attempts, after| match next(Platform::Discord, attempted(attempts, &[], after), 0.0, Timestamp::EPOCH) {
             Next::At(at) => at.as_secs(),
             Next::Stale(_) | Next::GiveUp(_) => -1,
         };
@@ -89,18 +112,36 @@ mod tests {
     #[test]
     fn an_ambiguous_end_is_retried_once_on_telegram_and_always_on_discord() {
         let now = Timestamp::EPOCH;
-        assert!(matches!(next(Platform::Telegram, attempted(1, 1, None), 0.5, now), Next::At(_)));
-        assert!(matches!(next(Platform::Telegram, attempted(2, 2, None), 0.5, now), Next::GiveUp(_)));
-        assert!(matches!(next(Platform::Discord, attempted(9, 9, None), 0.5, now), Next::At(_)));
+        let ends = [now; 9];
+        assert!(matches!(next(Platform::Telegram, attempted(1, &ends[..1], None), 0.5, now), Next::At(_)));
+        assert!(matches!(next(Platform::Telegram, attempted(2, &ends[..2], None), 0.5, now), Next::GiveUp(_)));
+        assert!(matches!(next(Platform::Discord, attempted(9, &ends, None), 0.5, now), Next::At(_)));
+        let soon = next(Platform::Discord, attempted(40, &ends[..1], None), 0.0, now);
+        assert_eq!(soon, Next::At(now + FIRST), "while the nonce is known, whatever came before");
+    }
+
+    #[test]
+    fn discord_knows_a_nonce_for_minutes_alone() {
+        let at = Timestamp::from_secs;
+        let refuses = |uncertain: &[i64], now: i64| {
+            let uncertain: Vec<_> = uncertain.iter().copied().map(at).collect();
+            too_uncertain(Platform::Discord, &uncertain, at(now)).is_some()
+        };
+        assert!(!refuses(&[1_000, 1_050, 1_100], 1_109), "all of it is one message");
+        assert!(!refuses(&[1_000, 1_050], 5_000), "the second that it may be");
+        assert!(!refuses(&[1_000, 5_000], 5_060));
+        assert!(refuses(&[1_000, 5_000], 5_110), "that would be a third");
+        assert!(refuses(&[1_000, 5_000, 5_060], 9_000));
+        assert!(!refuses(&[5_000, 5_060], 1_000), "the clock was stepped back");
     }
 
     #[test]
     fn a_day_is_the_end_of_it() {
         let now = Timestamp::EPOCH + HORIZON + Duration::from_secs(1);
-        let of = |attempted| next(Platform::Discord, attempted, 0.0, now);
-        assert_eq!(of(attempted(100, 0, None)), Next::Stale(now + LONGEST), "alerts are told anew");
-        assert_eq!(of(attempted(100, 1, None)), Next::GiveUp(TOO_OLD), "not those that may have arrived");
-        assert_eq!(of(Attempted { is_alerts: false, ..attempted(100, 0, None) }), Next::GiveUp(TOO_OLD));
+        let (of, unknown) = (|attempted| next(Platform::Discord, attempted, 0.0, now), [now]);
+        assert_eq!(of(attempted(100, &[], None)), Next::Stale(now + LONGEST), "alerts are told anew");
+        assert_eq!(of(attempted(100, &unknown, None)), Next::GiveUp(TOO_OLD), "not those that may have arrived");
+        assert_eq!(of(Attempted { is_alerts: false, ..attempted(100, &[], None) }), Next::GiveUp(TOO_OLD));
     }
 
     #[test]

@@ -52,6 +52,8 @@ const LOSE_ATTEMPTS: &str =
 const MESSAGE: &str =
     "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
+// The newest, as many as the message has: one that was tried anew as a dead letter has older ones.
+const UNCERTAIN: &str = "SELECT started_at FROM attempts WHERE message_id = $1 AND outcome = 'unknown' ORDER BY started_at DESC LIMIT $2";
 const BEGIN_ATTEMPT: &str = "INSERT INTO attempts (message_id, nonce, started_at) VALUES ($1, $2, $3) RETURNING id";
 const RELEASE: &str =
     "UPDATE messages SET lease_holder = NULL, lease_until = NULL, attempts = attempts - 1 WHERE id = $1 AND lease_fence = $2";
@@ -81,6 +83,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LOSE_ATTEMPTS,
     MESSAGE,
     DESTINATION,
+    UNCERTAIN,
     BEGIN_ATTEMPT,
     RELEASE,
     POSTPONE,
@@ -119,6 +122,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// Earlier attempts of which nobody knows whether they arrived.
     pub unknown_ends: u32,
+    /// When each of those began, in order; long ago where that is not known.
+    pub uncertain: Vec<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     pub(super) attempt: i64,
@@ -147,7 +152,8 @@ struct MessageRow {
 }
 
 impl MessageRow {
-    fn claimed(self, destination: DestinationRow, attempt: i64, fence: i64) -> StoreResult<Claimed> {
+    fn claimed(self, destination: DestinationRow, mut uncertain: Vec<i64>, attempt: i64, fence: i64) -> StoreResult<Claimed> {
+        uncertain.resize(usize::try_from(self.unknown_ends).unwrap_or_default(), Timestamp::EPOCH.as_millis());
         Ok(Claimed {
             id: MessageId(self.id),
             destination: destination.try_into()?,
@@ -159,6 +165,7 @@ impl MessageRow {
                 .map(|platform_id| Follows { platform_id, how: if self.edits { FollowsHow::Edits } else { FollowsHow::Replies } }),
             attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
             unknown_ends: u32::try_from(self.unknown_ends).unwrap_or(u32::MAX),
+            uncertain: uncertain.into_iter().rev().map(Timestamp::from_millis).collect(),
             created_at: Timestamp::from_millis(self.created_at),
             attempt,
             fence,
@@ -200,9 +207,14 @@ impl Store {
                     .bind(id).bind(holder).bind(lease_until.as_millis()).bind(i64::from(lost > 0)).fetch_one(&mut *tx).await?;
                 let row: MessageRow = sqlx::query_as(MESSAGE).bind(id).fetch_one(&mut *tx).await?;
                 let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
+                let uncertain: Vec<i64> = if row.unknown_ends > 0 {
+                    sqlx::query_scalar(UNCERTAIN).bind(id).bind(row.unknown_ends).fetch_all(&mut *tx).await?
+                } else {
+                    Vec::new()
+                };
                 let attempt: i64 = sqlx::query_scalar(BEGIN_ATTEMPT)
                     .bind(id).bind(nonce(MessageId(id))).bind(now.as_millis()).fetch_one(&mut *tx).await?;
-                match row.claimed(destination, attempt, fence) {
+                match row.claimed(destination, uncertain, attempt, fence) {
                     Ok(one) => claimed.push(one),
                     Err(error) => {
                         // One that nobody can read must not silence the platform: it alone is given up.

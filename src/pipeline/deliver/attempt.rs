@@ -53,12 +53,12 @@ impl Shared {
 
     /// One attempt, from the request to the settlement.
     pub(super) async fn attempt(&self, claimed: Claimed, claims: &Store) -> StoreResult<()> {
-        if let Some(why) = too_uncertain(self.platform, uncertain_ends(&claimed)) {
-            return self.dead(&claimed, false, why.to_owned(), self.parts.clock.now()).await;
-        }
         let now = self.parts.clock.now();
+        if let Some(why) = too_uncertain(self.platform, uncertain(&claimed), now) {
+            return self.dead(&claimed, false, why.to_owned(), now).await;
+        }
         // What may have arrived already is tried again at once, while the platform still knows it for the same message (`rules.md` 4.2).
-        if uncertain_ends(&claimed) == 0
+        if uncertain(&claimed).is_empty()
             && let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now)
         {
             let at = until.min(now + LONGEST_ASKED);
@@ -215,9 +215,9 @@ impl Shared {
     }
 
     fn next(&self, claimed: &Claimed, after: Option<Duration>, unknown: bool, now: Timestamp) -> Next {
-        let unknown_ends = uncertain_ends(claimed) + u32::from(unknown);
+        let uncertain: Vec<Timestamp> = uncertain(claimed).iter().copied().chain(unknown.then_some(now)).collect();
         let is_alerts = !matches!(claimed.body, MessageBody::Card { .. });
-        let attempted = Attempted { attempts: claimed.attempts, unknown_ends, created_at: claimed.created_at, is_alerts, after };
+        let attempted = Attempted { attempts: claimed.attempts, uncertain: &uncertain, created_at: claimed.created_at, is_alerts, after };
         next(self.platform, attempted, fastrand::f64(), now)
     }
 
@@ -358,7 +358,7 @@ fn edited(claimed: &Claimed) -> Option<&str> {
     }
 }
 
-/// Attempts after which there may be one message more; an edit leaves none behind.
-fn uncertain_ends(claimed: &Claimed) -> u32 {
-    if edited(claimed).is_some() { 0 } else { claimed.unknown_ends }
+/// When attempts began after which there may be one message more; an edit leaves none behind.
+fn uncertain(claimed: &Claimed) -> &[Timestamp] {
+    if edited(claimed).is_some() { &[] } else { &claimed.uncertain }
 }
