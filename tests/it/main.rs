@@ -54,6 +54,7 @@ mod discord_register;
 mod discord_send;
 mod docs;
 mod drift;
+mod fault_simulation;
 mod flapping;
 mod flow_budget;
 mod flow_late;

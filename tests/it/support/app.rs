@@ -343,7 +343,7 @@ async fn next_due(url: &str, platform: Platform, now: Timestamp) -> Option<Times
 }
 
 /// The words of an embed, a line each: title, description, fields, link.
-fn embed_text(data: &Value) -> String {
+pub(crate) fn embed_text(data: &Value) -> String {
     let mut lines = Vec::new();
     lines.extend(data["content"].as_str().filter(|content| !content.is_empty()).map(str::to_owned));
     for embed in data["embeds"].as_array().into_iter().flatten() {

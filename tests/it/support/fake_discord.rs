@@ -6,8 +6,10 @@ pub(crate) mod interaction;
 pub(crate) mod spec;
 
 use super::{
+    app::embed_text,
     multipart::{self, File, Part},
     network::Network,
+    weather::{Heard, How, Weather, Witness},
 };
 use axum::{
     Router,
@@ -66,6 +68,8 @@ struct World {
     complaints: Vec<String>,
     faults: Vec<Fault>,
     closed_dms: BTreeSet<String>,
+    weather: Option<Weather<FaultKind>>,
+    witness: Option<Witness>,
     token: String,
     windows: BTreeMap<String, (Timestamp, u32)>,
     sent: VecDeque<Timestamp>,
@@ -102,6 +106,10 @@ pub(crate) enum FaultKind {
     LoseAnswer,
     /// The answer takes this long.
     Delay(Duration),
+    /// It is carried out; its answer stops in the middle.
+    HalfBody,
+    /// Nobody ever answers; whether it was carried out.
+    Silence { carried_out: bool },
 }
 
 impl FakeDiscord {
@@ -130,6 +138,8 @@ impl FakeDiscord {
             complaints: Vec::new(),
             faults: Vec::new(),
             closed_dms: BTreeSet::new(),
+            weather: None,
+            witness: None,
             token: TOKEN.to_owned(),
             windows: BTreeMap::new(),
             sent: VecDeque::new(),
@@ -167,6 +177,22 @@ impl FakeDiscord {
     /// Somebody deletes a message of the bot.
     pub(crate) fn delete_message(&self, id: &str) {
         self.world().messages.retain(|message| message.id != id);
+    }
+
+    /// The channel is no more.
+    pub(crate) fn delete_channel(&self, id: &str) {
+        self.world().channels.remove(id);
+    }
+
+    /// From now on each request is held against this weather, and whatever reaches a channel is told.
+    pub(crate) fn observe(&self, weather: Weather<FaultKind>, witness: Witness) {
+        let mut world = self.world();
+        (world.weather, world.witness) = (Some(weather), Some(witness));
+    }
+
+    /// This person takes direct messages again.
+    pub(crate) fn allow_direct_messages(&self, user: &str) {
+        self.world().closed_dms.remove(user);
     }
 
     /// This person takes no direct messages.
@@ -275,6 +301,16 @@ async fn handle(State(world): State<Arc<Mutex<World>>>, method: Method, uri: Uri
             hang_up()
         }
         Some(FaultKind::Delay(time)) => tokio::time::sleep(time).await,
+        Some(FaultKind::HalfBody) => {
+            let response = world.lock().unwrap().respond(&asked, &headers, &body);
+            return half(response).await;
+        }
+        Some(FaultKind::Silence { carried_out }) => {
+            if carried_out {
+                world.lock().unwrap().respond(&asked, &headers, &body);
+            }
+            std::future::pending::<()>().await;
+        }
     }
     if !asked.starts_with("POST /channels/") {
         return world.lock().unwrap().respond(&asked, &headers, &body);
@@ -286,6 +322,15 @@ async fn handle(State(world): State<Arc<Mutex<World>>>, method: Method, uri: Uri
         (response, done)
     };
     network.carry(respond).await
+}
+
+/// The beginning of an answer, before the connection breaks.
+async fn half(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    parts.headers.remove("content-length");
+    let chunks = [Ok(whole.slice(..whole.len() / 2)), Err(std::io::Error::other("the answer stops here"))];
+    Response::from_parts(parts, axum::body::Body::from_stream(futures_util::stream::iter(chunks)))
 }
 
 /// Ends the connection without a word; unwinding this way prints nothing.
@@ -304,6 +349,9 @@ impl World {
     }
 
     fn next_fault(&mut self, asked: &str) -> Option<FaultKind> {
+        if let Some(weather) = &self.weather {
+            return weather(asked, "");
+        }
         let index = self.faults.iter().position(|fault| fault.times > 0 && asked.starts_with(&fault.on))?;
         let fault = &mut self.faults[index];
         fault.times -= 1;
@@ -312,6 +360,8 @@ impl World {
             FaultKind::HangUp => FaultKind::HangUp,
             FaultKind::LoseAnswer => FaultKind::LoseAnswer,
             FaultKind::Delay(time) => FaultKind::Delay(*time),
+            FaultKind::HalfBody => FaultKind::HalfBody,
+            FaultKind::Silence { carried_out } => FaultKind::Silence { carried_out: *carried_out },
         })
     }
 
@@ -406,6 +456,9 @@ impl World {
         if found["thread_metadata"]["archived"] == json!(true) {
             return error(400, 50083, "Thread is archived");
         }
+        if let Some(code) = found["refuses"].as_u64() {
+            return error(403, code, "refused here");
+        }
         if found["recipient"].as_str().is_some_and(|user| self.closed_dms.contains(user)) {
             return error(403, 50007, "Cannot send messages to this user");
         }
@@ -419,6 +472,7 @@ impl World {
         }
         let reset_after = (window.0 + Duration::from_secs(5)).since(now).as_secs_f64();
         if window.1 >= 5 {
+            self.tell(channel, "", body, How::TooFast);
             return limited(reset_after, "user", true);
         }
         window.1 += 1;
@@ -428,8 +482,10 @@ impl World {
         let earlier = self.nonces.get(&nonce).filter(|(_, at)| is_enforced && now < *at + NONCES_ARE_KNOWN);
         let id = match earlier {
             Some((id, _)) => {
+                let id = id.clone();
                 self.repeated += 1;
-                id.clone()
+                self.tell(channel, &id, body, How::Known);
+                id
             }
             None => {
                 self.created += 1;
@@ -444,6 +500,7 @@ impl World {
                     edited: false,
                     read: false,
                 });
+                self.tell(channel, &id, body, How::New);
                 id
             }
         };
@@ -484,7 +541,15 @@ impl World {
             message.body[field] = value.clone();
         }
         (message.edited, message.read) = (true, false);
+        let shown = message.body.clone();
+        self.tell(channel, id, &shown, How::Edited);
         json!({"id": id, "channel_id": channel}).to_string().into_response()
+    }
+
+    fn tell(&self, channel: &str, id: &str, body: &Value, how: How) {
+        if let Some(witness) = &self.witness {
+            witness(Heard { chat: channel.to_owned(), topic: None, id: id.to_owned(), text: embed_text(body), how });
+        }
     }
 
     fn open_direct_messages(&mut self, body: &Value) -> Response {

@@ -12,7 +12,11 @@ mod world;
 
 pub(crate) use world::{Sent, World};
 
-use super::{multipart, network::Network};
+use super::{
+    multipart,
+    network::Network,
+    weather::{Weather, Witness},
+};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -53,6 +57,8 @@ pub(crate) enum Fault {
     HalfBody,
     /// The call is carried out; its answer is complete and broken JSON that says `"ok":true`.
     BrokenJson,
+    /// Nobody ever answers; whether the call was carried out.
+    Silence { carried_out: bool },
 }
 
 /// The server; it stops when it is dropped.
@@ -99,6 +105,12 @@ impl FakeTelegram {
 
     pub(crate) fn settings(&self) -> TelegramSettings {
         TelegramSettings { api_url: self.url.clone(), token: TOKEN.to_owned().into(), webhook: None }
+    }
+
+    /// From now on each call is held against this weather, and whatever reaches a chat is told.
+    pub(crate) fn observe(&self, weather: Weather<Fault>, witness: Witness) {
+        let mut world = self.shared.world();
+        (world.weather, world.witness) = (Some(weather), Some(witness));
     }
 
     /// The next call of this method goes wrong; `sendMessage` to one chat where it is named.
@@ -237,14 +249,28 @@ async fn answer(
             // Ends the connection's own task, without a word on stderr.
             std::panic::resume_unwind(Box::new("the connection closes"))
         }
+        Some(Fault::Silence { carried_out }) => {
+            if carried_out {
+                let _ = carry_out(&shared, &method, &parameters).await;
+            }
+            std::future::pending().await
+        }
         Some(Fault::HalfBody) => {
-            let whole = json!({ "ok": true, "result": carry_out(&shared, &method, &parameters).await.unwrap() }).to_string().into_bytes();
+            let result = match carry_out(&shared, &method, &parameters).await {
+                Ok(result) => result,
+                refused => return respond(refused),
+            };
+            let whole = json!({ "ok": true, "result": result }).to_string().into_bytes();
             let half: Result<Vec<u8>, std::io::Error> = Ok(whole[..whole.len() / 2].to_vec());
             let broken = Err(std::io::Error::other("the answer stops here"));
             Body::from_stream(futures_util::stream::iter([half, broken])).into_response()
         }
         Some(Fault::BrokenJson) => {
-            let whole = json!({ "ok": true, "result": carry_out(&shared, &method, &parameters).await.unwrap() }).to_string();
+            let result = match carry_out(&shared, &method, &parameters).await {
+                Ok(result) => result,
+                refused => return respond(refused),
+            };
+            let whole = json!({ "ok": true, "result": result }).to_string();
             whole[..whole.len() - 1].to_owned().into_response()
         }
     }

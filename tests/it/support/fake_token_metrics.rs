@@ -2,6 +2,7 @@
 
 mod rows;
 
+use super::weather::Weather;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -43,6 +44,10 @@ pub enum Fault {
     BrokenOff,
     /// An answer that is larger than anybody reads.
     Endless,
+    /// Nobody ever answers.
+    Silence,
+    /// The connection closes without a word.
+    HangUp,
 }
 
 /// One call as it came.
@@ -83,6 +88,7 @@ struct Inner {
     unranked: Vec<TokenRow>,
     faults: BTreeMap<String, VecDeque<Fault>>,
     down: Option<Fault>,
+    weather: Option<Weather<Fault>>,
     down_at: BTreeMap<String, Fault>,
     /// Fields of an endpoint's rows that are gone, or something else.
     reshaped: BTreeMap<(String, String), Option<Value>>,
@@ -202,6 +208,11 @@ impl FakeTokenMetrics {
         self.inner().reshaped.clear();
     }
 
+    /// From now on each call is held against this weather.
+    pub fn observe(&self, weather: Weather<Fault>) {
+        self.inner().weather = Some(weather);
+    }
+
     /// The next call of this endpoint goes wrong like this; faults queue up.
     pub fn fault(&self, endpoint: &str, fault: Fault) {
         self.inner().faults.entry(endpoint.to_owned()).or_default().push_back(fault);
@@ -250,6 +261,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     let (fault, result) = {
         let mut inner = inner.lock().unwrap();
         let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
+        let queued = queued.or_else(|| inner.weather.as_ref().and_then(|weather| weather(&endpoint, "")));
         let fault = queued.or_else(|| inner.down_at.get(&endpoint).cloned()).or_else(|| inner.down.clone());
         let result = if is_known {
             let key = inner.key.as_deref().unwrap_or(API_KEY);
@@ -301,6 +313,8 @@ async fn faulty(fault: Fault, status: u16, body: &Value) -> Response {
             let chunks = [Ok(Bytes::from("{\"success\": true, \"data\": [")), Err(std::io::Error::other("gone"))];
             Body::from_stream(futures_util::stream::iter(chunks)).into_response()
         }
+        Fault::Silence => std::future::pending().await,
+        Fault::HangUp => std::panic::resume_unwind(Box::new("hung up on purpose")),
         Fault::Endless => {
             let chunks = std::iter::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 65_536]))).take(200);
             Body::from_stream(futures_util::stream::iter(chunks)).into_response()

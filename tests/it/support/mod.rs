@@ -17,3 +17,4 @@ pub(crate) mod past;
 pub mod poller;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod weather;

@@ -4,7 +4,8 @@ use super::{
     BOT_ID, BOT_NAME, Outcome, Refusal, Shared, markup, webhook,
     world::{Chat, Sent, World},
 };
-use crate::support::multipart::File;
+use crate::support::{multipart::File, weather::How};
+use bellwether::domain::Timestamp;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -175,7 +176,7 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
     }
     let buttons = buttons(parameters)?;
     let replies_to = replies_to(world, chat, &parameters["reply_parameters"])?;
-    world.limits.take(chat, now)?;
+    take(world, chat, now)?;
     let id = i64::try_from(world.sent.len()).unwrap() + 100;
     let date = now.as_secs();
     let photo = parameters.get("photo").is_some().then(|| named.unwrap_or_else(|| format!("AgACAgIAAxkDAAI{id}")));
@@ -196,11 +197,17 @@ fn send(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         arrived: std::time::Instant::now(),
         read: false,
     });
+    world.tell(&world.sent[world.sent.len() - 1], How::New);
     let mut message = json!({ "message_id": id, "date": date, "chat": world.describe(chat), field: text });
     if let Some(name) = photo {
         message["photo"] = sizes(&name);
     }
     Ok(message)
+}
+
+/// A place within the limits.
+fn take(world: &mut World, chat: i64, now: Timestamp) -> Result<(), Refusal> {
+    world.limits.take(chat, now).inspect_err(|_| world.tell_too_fast(chat))
 }
 
 fn may_send_photos(chat: &Chat) -> Result<(), Refusal> {
@@ -240,7 +247,7 @@ fn edit(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
         return Err(Refusal::new(400, "Bad Request: MESSAGE_TOO_LONG"));
     }
     let buttons = buttons(parameters)?;
-    world.limits.take(chat, now)?;
+    take(world, chat, now)?;
     let Some(sent) = world.sent.iter_mut().find(|sent| sent.chat == chat && Some(sent.id) == parameters["message_id"].as_i64()) else {
         return Err(Refusal::new(400, "Bad Request: message to edit not found"));
     };
@@ -252,7 +259,9 @@ fn edit(shared: &Shared, world: &mut World, parameters: &Value, field: &str, mos
     }
     sent.text = shown(&raw, text);
     (sent.raw, sent.buttons, sent.edited, sent.read) = (raw, buttons, true, false);
-    Ok(json!({ "message_id": sent.id, "date": now.as_secs(), "edit_date": now.as_secs() }))
+    let edited = sent.clone();
+    world.tell(&edited, How::Edited);
+    Ok(json!({ "message_id": edited.id, "date": now.as_secs(), "edit_date": now.as_secs() }))
 }
 
 fn not_modified() -> Refusal {
@@ -289,7 +298,7 @@ fn edit_media(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome
     }
     let buttons = buttons(parameters)?;
     may_send_photos(&world.chats[&chat])?;
-    world.limits.take(chat, now)?;
+    take(world, chat, now)?;
     let message = parameters["message_id"].as_i64();
     let Some(sent) = world.sent.iter_mut().find(|sent| sent.chat == chat && Some(sent.id) == message) else {
         return Err(Refusal::new(400, "Bad Request: message to edit not found"));
@@ -304,6 +313,8 @@ fn edit_media(shared: &Shared, world: &mut World, parameters: &Value) -> Outcome
     (sent.text, sent.raw, sent.file) = (shown(&raw, text), raw, Some(picture.clone()));
     (sent.buttons, sent.edited, sent.read) = (buttons, true, false);
     let edited = json!({ "message_id": sent.id, "date": now.as_secs(), "edit_date": now.as_secs(), "photo": sizes(&name) });
+    let shown = sent.clone();
+    world.tell(&shown, How::Edited);
     world.photos.insert(name, picture);
     Ok(edited)
 }

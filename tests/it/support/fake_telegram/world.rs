@@ -1,7 +1,10 @@
 //! What the fake knows: chats, their people and topics, updates that wait, messages that came.
 
 use super::{BOT_ID, BOT_NAME, Fault, limits::Limits, webhook::Webhook};
-use crate::support::multipart::File;
+use crate::support::{
+    multipart::File,
+    weather::{Heard, How, Weather, Witness},
+};
 use bellwether::domain::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -76,6 +79,8 @@ pub(crate) struct World {
     /// The time of the messages that people write, in Unix seconds.
     pub(crate) date: i64,
     pub(crate) faults: Vec<(String, Option<i64>, Fault)>,
+    pub(super) weather: Option<Weather<Fault>>,
+    pub(super) witness: Option<Witness>,
     /// What is taken instead of the usual token.
     pub(crate) token: Option<String>,
     pub(super) calls: Vec<(String, Value)>,
@@ -251,8 +256,25 @@ impl World {
         described
     }
 
+    pub(super) fn tell(&self, sent: &Sent, how: How) {
+        if let Some(witness) = &self.witness {
+            let (chat, id) = (sent.chat.to_string(), sent.id.to_string());
+            witness(Heard { chat, topic: sent.topic, id, text: sent.text.clone(), how });
+        }
+    }
+
+    /// A message was refused for coming too fast.
+    pub(super) fn tell_too_fast(&self, chat: i64) {
+        if let Some(witness) = &self.witness {
+            witness(Heard { chat: chat.to_string(), topic: None, id: String::new(), text: String::new(), how: How::TooFast });
+        }
+    }
+
     pub(super) fn take_fault(&mut self, method: &str, parameters: &Value) -> Option<Fault> {
         let chat = parameters.get("chat_id").and_then(Value::as_i64);
+        if let Some(weather) = &self.weather {
+            return weather(method, &chat.map(|chat| chat.to_string()).unwrap_or_default());
+        }
         let at = self.faults.iter().position(|(name, only, _)| name == method && (only.is_none() || *only == chat))?;
         Some(self.faults.remove(at).2)
     }

@@ -1,0 +1,131 @@
+//! People: what they want to hear, and what they say to the bot.
+
+use super::{
+    agenda::{Event, Typed},
+    life::Life,
+    places,
+    process::Works,
+};
+use crate::support::fake_discord::interaction::{self, ADMIN, slash, subcommand};
+use bellwether::{clock::Clock, domain::Timestamp};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Somebody wants to hear of a token, from when until when by the product's clock, and what they could know of it when that began.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) place: String,
+    pub(super) token: i64,
+    pub(super) since: Timestamp,
+    pub(super) until: Option<Timestamp>,
+    pub(super) base: bool,
+}
+
+impl Life {
+    /// Takes note of who wants what now.
+    pub(super) fn look_at_wishes(&mut self) {
+        let sql = "SELECT d.platform || '|' || d.chat || '|' || d.topic || '|' || s.target || '|' || s.created_at || '|' ||
+            COALESCE((SELECT stance FROM token_states t WHERE t.kind = s.kind AND CAST(t.token_id AS TEXT) = s.target), '')
+            FROM subscriptions s JOIN destinations d ON d.id = s.destination_id";
+        let now = self.clock.now();
+        let rows = self.disk.texts(sql);
+        let read = |row: &String| {
+            let cells: Vec<_> = row.split('|').collect();
+            let (place, token) = (places::place(cells[0], cells[1], Some(cells[2])), cells[3].parse().unwrap());
+            Wish { place, token, since: Timestamp::from_millis(cells[4].parse().unwrap()), until: None, base: cells[5] == "bullish" }
+        };
+        let there: Vec<Wish> = rows.iter().map(read).collect();
+        let same = |a: &Wish, b: &Wish| a.place == b.place && a.token == b.token;
+        for wish in self.wishes.iter_mut().filter(|wish| wish.until.is_none()) {
+            if !there.iter().any(|other| same(wish, other) && other.since == wish.since) {
+                wish.until = Some(now);
+            }
+        }
+        for wish in there {
+            if !self.wishes.iter().any(|other| same(&wish, other) && other.until.is_none()) {
+                self.wishes.push(wish);
+            }
+        }
+    }
+
+    /// Since when a place wanted to hear of a token at this time, if it did.
+    pub(super) fn wish(&self, place: &str, token: i64, at: Timestamp) -> Option<Timestamp> {
+        let of = self.wishes.iter().filter(|wish| wish.place == place && wish.token == token && wish.since <= at);
+        of.filter(|wish| wish.until.is_none_or(|until| at <= until)).map(|wish| wish.since).max()
+    }
+
+    /// Who wants what in the end: since when, and what they could know of it then.
+    pub(super) fn wishes_now(&self) -> Vec<(String, i64, Timestamp, bool)> {
+        let open = self.wishes.iter().filter(|wish| wish.until.is_none());
+        open.map(|wish| (wish.place.clone(), wish.token, wish.since, wish.base)).collect()
+    }
+
+    pub(super) fn say(&mut self, person: i64, chat: i64, topic: Option<i64>, words: String, again: bool) {
+        let chat = if chat == places::GROUP && self.moved { places::SUPERGROUP } else { chat };
+        let now = self.time.now();
+        // Chats that are open together would be carried out beside each other, in an order of chance.
+        if self.open.is_some_and(|(open, _)| open != chat) {
+            let event = Event::Says { person, chat, topic, words, again };
+            self.agenda.insert((now + 120 * SECOND, u32::MAX - self.rng.u32(0..1_000_000)), event);
+            return;
+        }
+        let is_out = self.fakes.telegram.with(|world| world.chats[&chat].without_bot);
+        if is_out && chat < 0 {
+            return;
+        }
+        let update = self.fakes.telegram.with(|world| {
+            world.chats.get_mut(&chat).unwrap().without_bot = false;
+            let id = match topic {
+                Some(topic) => world.say_in_topic(chat, topic, person, &words),
+                None => world.say(chat, person, &words),
+            };
+            if again {
+                world.redeliver(id);
+            }
+            id
+        });
+        self.commands.push((chat, update, words));
+        self.open = Some((chat, now));
+    }
+
+    pub(super) fn type_command(&mut self, command: &Typed, again: bool) {
+        self.interactions += 1;
+        let id = self.interactions;
+        let interaction = match command {
+            Typed::Channel { subcommand: name, options } => {
+                let options: Vec<Value> = options.iter().map(|(name, value)| json!({"name": name, "type": 3, "value": value})).collect();
+                interaction::in_server(id, ADMIN, subcommand("channel", name, json!(options)))
+            }
+            Typed::Direct { name, options } => {
+                let options: Vec<_> = options.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                interaction::in_private(id, slash(name, &options))
+            }
+        };
+        for _ in 0..=usize::from(again) {
+            let (body, at) = (interaction.to_string(), self.clock.now().as_secs());
+            let answer = self.drive("door", async |works| Ok(enter(works, body, at).await));
+            self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
+            self.look_at_wishes();
+        }
+    }
+}
+
+/// Sends a signed interaction and waits for everything that it began.
+async fn enter(works: &Works, body: String, at: i64) -> Value {
+    let response = reqwest::Client::new()
+        .post(format!("http://{}/discord/interactions", works.door))
+        .header("X-Signature-Ed25519", interaction::sign(body.as_bytes(), at))
+        .header("X-Signature-Timestamp", at.to_string())
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    let answer = response.json().await.unwrap();
+    works.parts.tracker.close();
+    works.parts.tracker.wait().await;
+    works.parts.tracker.reopen();
+    answer
+}
