@@ -73,12 +73,12 @@ fn ranked(n: u64) -> String {
     symbol(1 + i64::try_from(n).unwrap() % RANKED)
 }
 
-fn signal(id: u64) -> Value {
+pub(crate) fn signal(id: u64) -> Value {
     in_server(id, PLAIN, slash("signal", &[("token", &ranked(id))]))
 }
 
 /// Each of another member, whose direct messages are open: opening them is paced by Discord, one a second.
-fn subscribe(n: usize) -> Value {
+pub(crate) fn subscribe(n: usize) -> Value {
     let tokens = format!("{}, {}", ranked(n as u64), ranked(n as u64 + 1));
     let mut interaction = in_private(ID + 2_000_000 + n as u64, slash("subscribe", &[("tokens", &tokens)]));
     interaction["user"]["id"] = json!(member(n).to_string());

@@ -2,7 +2,8 @@
 //! rows by multi-row statements.
 
 use crate::{
-    market::{ROWS_A_STATEMENT, people, snapshot},
+    filled::{Database, plain_inserts},
+    market::{people, snapshot},
     process::{megabytes, resident},
     table::{Table, median, millis},
 };
@@ -10,11 +11,10 @@ use bellwether::{
     cache::Scorecards,
     clock::{ManualClock, SharedClock},
     domain::{Platform, Timestamp},
-    pipeline::{compose::compose_all, fanout::Fanout, ingest::ingest},
+    pipeline::{compose::compose_all, fanout::{Fanout, fan_out_all}, ingest::ingest},
     store::Store,
     telemetry::Metrics,
 };
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -56,17 +56,49 @@ pub(crate) async fn measure(table: &mut Table) {
     let to_messages = ratio(|round| round.messages, |round| round.plain_messages);
     let times = format!("{} : {}", millis(of(|round| round.plain_messages)), millis(of(|round| round.messages)));
     table.tell("the same alerts, to messages: of plain inserts' rate", format!("{:.0} % ({times})", to_messages * 100.0));
+    linear(table).await;
+}
+
+/// Ten times the subscribers, twice; each size as often as it is quick, the best counts.
+async fn linear(table: &mut Table) {
+    let mut times = Vec::new();
+    for (subscribers, rounds) in [(10_000, 7), (100_000, 3), (1_000_000, 1)] {
+        let mut all = Vec::new();
+        for _ in 0..rounds {
+            all.push(to_alerts(subscribers).await);
+        }
+        times.push(all.into_iter().min().unwrap());
+    }
+    for (pair, who) in times.windows(2).zip(["10,000 to 100,000", "100,000 to 1,000,000"]) {
+        let ratio = pair[1].as_secs_f64() / pair[0].as_secs_f64();
+        let measured = format!("{ratio:.1} times ({} : {})", millis(pair[0]), millis(pair[1]));
+        table.reach(&format!("fan-out to ten times the subscribers, {who}"), "at most 11 times", measured, ratio <= 11.0);
+    }
+}
+
+async fn to_alerts(subscribers: usize) -> Duration {
+    let files = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", files.path().join("linear.db").display());
+    let (store, clock) = turned(&url, subscribers).await;
+    let began = Instant::now();
+    assert_eq!(fan_out_all(&store, &clock, &Metrics::default()).await.unwrap(), subscribers);
+    began.elapsed()
+}
+
+/// A database in which one token has turned, and nobody was told yet.
+async fn turned(url: &str, subscribers: usize) -> (Store, SharedClock) {
+    let store = Store::open(url).await.unwrap();
+    people(url, Platform::Telegram, subscribers, Some(TOKEN)).await;
+    let at = |text| Timestamp::parse(text).unwrap();
+    ingest(&store, &snapshot([TOKEN].into_iter(), -1.0, at("2026-11-20T10:00:00Z")), at("2026-11-20T10:00:01Z")).await.unwrap();
+    ingest(&store, &snapshot([TOKEN].into_iter(), 1.0, at("2026-11-20T11:00:00Z")), at("2026-11-20T11:00:01Z")).await.unwrap();
+    (store, Arc::new(ManualClock::new(at("2026-11-20T11:00:02Z"))))
 }
 
 async fn round() -> Round {
     let files = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", files.path().join("fanout.db").display());
-    let store = Store::open(&url).await.unwrap();
-    people(&url, Platform::Telegram, SUBSCRIBERS, Some(TOKEN)).await;
-    let at = |text| Timestamp::parse(text).unwrap();
-    ingest(&store, &snapshot([TOKEN].into_iter(), -1.0, at("2026-11-20T10:00:00Z")), at("2026-11-20T10:00:01Z")).await.unwrap();
-    ingest(&store, &snapshot([TOKEN].into_iter(), 1.0, at("2026-11-20T11:00:00Z")), at("2026-11-20T11:00:01Z")).await.unwrap();
-    let clock: SharedClock = Arc::new(ManualClock::new(at("2026-11-20T11:00:02Z")));
+    let (store, clock) = turned(&url, SUBSCRIBERS).await;
     let metrics = Metrics::default();
 
     let (mut written, mut longest_chunk, mut at_first, mut most) = (0, Duration::ZERO, 0, 0);
@@ -86,41 +118,8 @@ async fn round() -> Round {
     assert_eq!(compose_all(&store, &clock, &metrics, &Scorecards::new(store.clone())).await.unwrap(), SUBSCRIBERS);
     let messages = began.elapsed();
 
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    let plain_alerts = plain(&mut connection, "alerts").await;
-    let plain_messages = plain(&mut connection, "messages").await + plain(&mut connection, "message_alerts").await;
+    let mut database = Database::open(&url).await;
+    let plain_alerts = plain_inserts(&mut database, "alerts").await;
+    let plain_messages = plain_inserts(&mut database, "messages").await + plain_inserts(&mut database, "message_alerts").await;
     Round { alerts, plain_alerts, longest_chunk, grown: most - at_first, messages, plain_messages }
-}
-
-/// The rows of a table into one with the same columns and indexes, a thousand a statement, each a transaction.
-async fn plain(connection: &mut SqliteConnection, table: &str) -> Duration {
-    let sql = format!("SELECT sql FROM sqlite_schema WHERE tbl_name = '{table}' AND sql IS NOT NULL ORDER BY type DESC");
-    let schema: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *connection).await.unwrap();
-    for statement in schema {
-        let renamed = statement.replacen(&format!("TABLE {table} "), &format!("TABLE plain_{table} "), 1);
-        let renamed = renamed.replacen(&format!("ON {table} "), &format!("ON plain_{table} "), 1);
-        run(connection, renamed.replacen("INDEX ", "INDEX plain_", 1)).await;
-    }
-    let statements = insertions(connection, table).await;
-    let began = Instant::now();
-    for statement in statements {
-        run(connection, statement).await;
-    }
-    began.elapsed()
-}
-
-/// Each row as SQLite itself writes it, so that the same values go in again.
-async fn insertions(connection: &mut SqliteConnection, table: &str) -> Vec<String> {
-    let columns: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')")))
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap();
-    let quoted: Vec<_> = columns.iter().map(|column| format!("quote({column})")).collect();
-    let sql = format!("SELECT '(' || {} || ')' FROM {table}", quoted.join("||','||"));
-    let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *connection).await.unwrap();
-    rows.chunks(ROWS_A_STATEMENT).map(|rows| format!("INSERT INTO plain_{table} VALUES {}", rows.join(","))).collect()
-}
-
-async fn run(connection: &mut SqliteConnection, sql: String) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
 }

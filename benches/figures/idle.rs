@@ -53,7 +53,7 @@ pub(crate) async fn measure(table: &mut Table) {
 }
 
 /// Starts `serve`, and how long it took until `/readyz` said so.
-async fn started(installation: &mut Installation) -> (Process, Duration) {
+pub(crate) async fn started(installation: &mut Installation) -> (Process, Duration) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     installation.set("BELLWETHER_LISTEN", &address.to_string());
     let began = Instant::now();

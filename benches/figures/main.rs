@@ -11,6 +11,7 @@ mod chart;
 mod commands;
 mod door;
 mod fanout;
+mod filled;
 mod idle;
 mod load;
 mod market;
@@ -18,7 +19,10 @@ mod noise;
 mod pacing;
 mod polls;
 mod process;
+mod queued;
+mod scale;
 mod scorecard;
+mod sender;
 #[path = "../../tests/it/simulation/mod.rs"]
 #[expect(dead_code, reason = "the tests' own simulation; figures need a part of it")]
 mod simulation;
@@ -27,6 +31,8 @@ mod size;
 #[expect(dead_code, unused_macros, unused_imports, unreachable_pub, reason = "the tests' own support; figures need a part of it")]
 mod support;
 mod table;
+mod upkeep;
+mod week;
 
 use table::Table;
 
@@ -55,6 +61,21 @@ fn main() {
         }
         if wanted("pacing") {
             pacing::measure(&mut table).await;
+        }
+        if wanted("sender") {
+            sender::measure(&mut table).await;
+        }
+        if wanted("queued") {
+            queued::measure(&mut table).await;
+        }
+        if wanted("scale") {
+            scale::measure(&mut table).await;
+        }
+        if wanted("upkeep") {
+            upkeep::measure(&mut table).await;
+        }
+        if wanted("week") {
+            week::measure(&mut table).await;
         }
         if wanted("idle") {
             idle::measure(&mut table).await;

@@ -1,6 +1,6 @@
 //! What databases are filled with before a measurement: a large directory, calls that are known, people who subscribed.
 
-pub(crate) use crate::support::crowd::{ROWS_A_STATEMENT, chat, member, people};
+pub(crate) use crate::support::crowd::{chat, member, people};
 
 use crate::support::fake_token_metrics::FakeTokenMetrics;
 use bellwether::{

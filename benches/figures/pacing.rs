@@ -1,6 +1,7 @@
 //! Telegram's pace, in real time: four hundred chats before a fake that enforces the limits, and a group whose queue is long.
 
 use crate::{
+    filled::{Database, queue},
     market::{chat, people, snapshot},
     support::{commands::run_sql, fake_telegram::FakeTelegram},
     table::{Table, millis},
@@ -35,6 +36,7 @@ const GROUP: i64 = -1_001_234_567_890;
 const WAITING: usize = 60;
 const UNRELATED: i64 = 5;
 const TOKEN: i64 = 1;
+const BACKLOG: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -75,10 +77,16 @@ impl Sending {
 
     /// A call turns from one day to the next, and becomes a message to everybody who follows it.
     async fn turn(&self) {
+        let before = SystemClock.now() - DAY;
+        ingest(&self.store, &snapshot([TOKEN].into_iter(), -1.0, before), before).await.unwrap();
+        self.turn_of(TOKEN).await;
+    }
+
+    /// The call of a token that was bearish.
+    async fn turn_of(&self, token: i64) {
         let (clock, metrics): (SharedClock, _) = (Arc::new(SystemClock), Metrics::default());
-        for (stance, at) in [(-1.0, clock.now() - DAY), (1.0, clock.now())] {
-            ingest(&self.store, &snapshot([TOKEN].into_iter(), stance, at), at).await.unwrap();
-        }
+        let now = clock.now();
+        ingest(&self.store, &snapshot([token].into_iter(), 1.0, now), now).await.unwrap();
         fan_out_all(&self.store, &clock, &metrics).await.unwrap();
         compose_all(&self.store, &clock, &metrics, &Scorecards::new(self.store.clone())).await.unwrap();
         self.wake.notify_one();
@@ -119,6 +127,7 @@ pub(crate) async fn measure(table: &mut Table) {
     four_hundred(table, "400 Telegram chats", "{}").await;
     four_hundred(table, "400 Telegram chats, each with a picture", r#"{"charts":"dark"}"#).await;
     beside_a_full_group(table).await;
+    behind_a_backlog(table).await;
 }
 
 async fn four_hundred(table: &mut Table, who: &str, settings: &str) {
@@ -177,4 +186,42 @@ async fn beside_a_full_group(table: &mut Table) {
     let measured = format!("{} (the group had {to_group} of {WAITING}; {refused} 429s)", millis(worst));
     let met = worst < Duration::from_secs(1) && refused == 0 && to_group < WAITING;
     table.reach("the longest wait of five other chats beside a group with 60 waiting", "under 1 s", measured, met);
+}
+
+/// A turn for one chat, while a hundred thousand others wait for summaries and digests.
+async fn behind_a_backlog(table: &mut Table) {
+    let sending = Sending::start().await;
+    let mut database = Database::open(&sending.url).await;
+    people(&sending.url, Platform::Telegram, BACKLOG / 2, None).await;
+    // Two each: a summary, and a digest behind it.
+    queue(&mut database, 2, "n + 2").await;
+    let known = PATIENCE.as_secs() as usize * 30;
+    sending.telegram.with(|world| (0..known).for_each(|n| _ = world.person(chat(Platform::Telegram, n).parse().unwrap())));
+    let mut worst = Duration::ZERO;
+    for token in 1..=UNRELATED {
+        let chat = 5_000_000 + token;
+        sending.telegram.with(|world| _ = world.person(chat));
+        database
+            .run(format!(
+                "INSERT INTO destinations (platform, chat, topic, place, settings, created_at, rest_until, probes)
+                 VALUES ('telegram', '{chat}', '', 'person', '{{}}', 0, 0, 0);
+                 INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
+                 SELECT id, 'token-metrics', '{token}', 'daily', 'any', 'instant', 'bench', 0, 0 FROM destinations WHERE chat = '{chat}'"
+            ))
+            .await;
+        let at = SystemClock.now();
+        ingest(&sending.store, &snapshot([token].into_iter(), -1.0, at - DAY), at - DAY).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let began = Instant::now();
+        sending.turn_of(token).await;
+        while !sending.telegram.with(|world| world.sent.iter().any(|sent| sent.chat == chat)) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        worst = worst.max(began.elapsed());
+    }
+    let arrived = sending.arrivals(0).await.len();
+    let refused = sending.stop().await;
+    let measured = format!("{} ({arrived} others had theirs; {refused} 429s)", millis(worst));
+    let met = worst < Duration::from_secs(1) && refused == 0;
+    table.reach("the longest wait of five alerts behind 100,000 summaries and digests", "under 1 s", measured, met);
 }

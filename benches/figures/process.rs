@@ -19,6 +19,11 @@ pub(crate) fn resident(pid: u32) -> u64 {
     kibibytes(pid, "VmRSS:") * 1024
 }
 
+/// The most that it ever had there.
+pub(crate) fn most_resident(pid: u32) -> u64 {
+    kibibytes(pid, "VmHWM:") * 1024
+}
+
 fn kibibytes(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();

@@ -1,0 +1,164 @@
+//! A very large community: a million subscriptions to ten thousand tokens, and one poll in which five hundred of them turn, through the
+//! built binary, while people type commands; against inserting the same alerts by multi-row statements into the same database.
+
+use crate::{
+    commands::{signal, subscribe},
+    filled::{Database, Spread, people, plain_inserts, platform, subscriptions},
+    load::{Latencies, signed, steady},
+    market::{self, snapshot},
+    process::{megabytes, most_resident},
+    support::{
+        crowd::chat,
+        database::postgres_url,
+        process::{Fakes, Installation, wait_for_polls},
+    },
+    table::{Table, millis},
+};
+use bellwether::{
+    clock::{Clock as _, SystemClock},
+    domain::Platform,
+    pipeline::ingest::ingest,
+    store::Store,
+};
+use serde_json::json;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinHandle;
+
+const PEOPLE: usize = 250_000;
+const TOKENS: usize = 10_000;
+/// Every twentieth token turns.
+const TURNING: usize = 20;
+/// Whoever is told first is among these.
+const KNOWN: usize = 20_000;
+const COMMANDS_A_SECOND: u32 = 100;
+const POLLS: &str = "*/10 * * * * *";
+/// From before the poll until long after its alerts were written.
+const WATCHED: Duration = Duration::from_secs(30);
+const RATE: &str = "at least 50 %";
+const MEMORY: u64 = 150_000_000;
+const COMMANDS: Duration = Duration::from_millis(100);
+
+pub(crate) async fn measure(table: &mut Table) {
+    let people: usize = std::env::var("BELLWETHER_SCALE_PEOPLE").ok().and_then(|given| given.parse().ok()).unwrap_or(PEOPLE);
+    for spread in [Spread::Uniform, Spread::Zipf(people * 4 / 5)] {
+        one_poll(table, None, people, spread).await;
+        if let Some(url) = postgres_url().await {
+            one_poll(table, Some(url), people, spread).await;
+        }
+    }
+}
+
+/// What came of the poll, and when.
+struct Observed {
+    /// From the changes' commit until the last alert's.
+    fan_out: Duration,
+    /// From the changes' commit until a platform heard of one.
+    first: Option<Duration>,
+}
+
+async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spread: Spread) {
+    let fakes = Fakes::start().await;
+    market::list(&fakes.source);
+    for n in 0..count.min(KNOWN) {
+        let chat = chat(platform(n), n);
+        match platform(n) {
+            Platform::Discord => fakes.discord.channel(&format!("7{n}"), json!({"type": 1, "recipient": chat.trim_start_matches("user:")})),
+            _ => fakes.telegram.with(|world| _ = world.person(chat.parse().unwrap())),
+        }
+    }
+    let name = if postgres.is_some() { "PostgreSQL" } else { "SQLite" };
+    let installation = Installation::new(&fakes, postgres.as_deref().unwrap_or("sqlite://bellwether.db"));
+    installation.fill("BELLWETHER_SCHEDULE_DAILY", POLLS);
+    let url = postgres.unwrap_or_else(|| installation.sqlite_url());
+    let wanted = fill(&url, count, spread).await;
+    for token in 1..=TOKENS {
+        fakes.daily(i64::try_from(token).unwrap(), -1);
+    }
+    let (process, address) = installation.serve().await;
+    wait_for_polls(&address, "daily", 1).await;
+    let typing = type_commands(address.parse().unwrap());
+    for token in (1..=TOKENS).step_by(TURNING) {
+        fakes.daily(i64::try_from(token).unwrap(), 1);
+    }
+    let began = Instant::now();
+    let observed = watch(&url, &fakes).await;
+    tokio::time::sleep(WATCHED.saturating_sub(began.elapsed())).await;
+    let latencies = typing.await.unwrap();
+    let memory = most_resident(process.id());
+    drop(process);
+    fakes.discord.unread();
+    fakes.telegram.unread();
+
+    let mut database = Database::open(&url).await;
+    let alerts = database.number("SELECT COUNT(*) FROM alerts").await;
+    let messages = database.number("SELECT COUNT(*) FROM messages").await;
+    let plain = plain_inserts(&mut database, "alerts").await;
+    let who = match spread {
+        Spread::Uniform => format!("{name}, {wanted} subscriptions evenly"),
+        Spread::Zipf(hottest) => format!("{name}, {wanted} subscriptions by Zipf, {hottest} on one"),
+    };
+    let rate = plain.as_secs_f64() / observed.fan_out.as_secs_f64();
+    let measured =
+        format!("{:.0} % ({alerts} alerts: {} : {}; {messages} messages so far)", rate * 100.0, millis(plain), millis(observed.fan_out));
+    table.reach(&format!("{who}: 500 of 10,000 turn, to alerts, of plain inserts' rate"), RATE, measured, rate >= 0.5);
+    let first = observed.first.map_or_else(|| "none".to_owned(), millis);
+    let is_soon = observed.first.is_some_and(|first| first < Duration::from_secs(1));
+    table.reach("the first message out after that poll's commit", "within 1 s", first, is_soon);
+    table.reach("the most memory it ever had", "under 150 MB", megabytes(memory), memory < MEMORY);
+    let p99 = latencies.share(0.99);
+    let times = format!("p99 {} (p50 {}, worst {})", millis(p99), millis(latencies.share(0.5)), millis(latencies.share(1.0)));
+    let wrong = latencies.wrong.first().map_or_else(String::new, |first| format!("; {} wrong, such as {first}", latencies.wrong.len()));
+    let is_met = p99 < COMMANDS && latencies.wrong.is_empty();
+    table.reach("100 commands a second meanwhile", "p99 under 100 ms", times + &wrong, is_met);
+}
+
+/// Gives how many subscriptions there are.
+async fn fill(url: &str, count: usize, spread: Spread) -> i64 {
+    let store = Store::open(url).await.unwrap();
+    market::fill(&store).await;
+    let mut database = Database::open(url).await;
+    people(&mut database, count).await;
+    subscriptions(&mut database, count, TOKENS, spread).await;
+    let now = SystemClock.now();
+    ingest(&store, &snapshot(1..=i64::try_from(TOKENS).unwrap(), -1.0, now), now).await.unwrap();
+    database.run("DELETE FROM fanout_jobs").await;
+    store.close().await;
+    database.number("SELECT COUNT(*) FROM subscriptions").await
+}
+
+/// Two look-ups to each subscription.
+fn type_commands(address: SocketAddr) -> JoinHandle<Latencies> {
+    const FIRST: u64 = 1_441_600_000_000_000_000;
+    let command = |n: u64| if n.is_multiple_of(3) { subscribe(usize::try_from(n).unwrap() * 2) } else { signal(FIRST + n) };
+    let count = u64::from(COMMANDS_A_SECOND) * WATCHED.as_secs();
+    let requests = (0..count).map(|n| signed(&command(n).to_string())).collect();
+    // Both are answered at once, by a message.
+    tokio::spawn(steady(address, requests, COMMANDS_A_SECOND, "\"type\":4"))
+}
+
+async fn watch(url: &str, fakes: &Fakes) -> Observed {
+    const JOBS: &str = "SELECT COUNT(*) FROM fanout_jobs";
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let began = Instant::now();
+    let mut database = Database::open(url).await;
+    while database.number(JOBS).await == 0 {
+        assert!(began.elapsed() < PATIENCE, "nothing turned");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let committed = Instant::now();
+    let (mut fan_out, mut first) = (None, None);
+    while fan_out.is_none() || first.is_none() {
+        if fan_out.is_none() && database.number(JOBS).await == 0 {
+            fan_out = Some(committed.elapsed());
+        }
+        if first.is_none() && (!fakes.discord.unread().is_empty() || !fakes.telegram.with(|world| world.sent.is_empty())) {
+            first = Some(committed.elapsed());
+        }
+        assert!(committed.elapsed() < PATIENCE, "fanned out: {fan_out:?}, first message: {first:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Observed { fan_out: fan_out.unwrap(), first }
+}
