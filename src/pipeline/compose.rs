@@ -7,7 +7,7 @@ pub use weekly::keep_reviews_new;
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    domain::{ButtonsId, Composition, MessageBody, Reason},
+    domain::{ButtonsId, Composition, DestinationId, MessageBody, Reason},
     engine::{compose::compose, fairness::place},
     random,
     store::{DueBatch, DueCursor, Store, StoreError, StoreResult},
@@ -25,32 +25,63 @@ const MOST_CONFLICTS: u32 = 5;
 /// # Errors
 /// Where the database fails: nothing of the batch was written, the next round composes it again.
 pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, scorecards: &Scorecards) -> StoreResult<usize> {
-    let (mut written, mut conflicts, mut after) = (0, 0, DueCursor::START);
-    loop {
-        let now = clock.now();
-        let Some(DueBatch { situations, upto }) = store.due_situations(now, after, BATCH).await? else { return Ok(written) };
-        let mut compositions: Vec<_> =
-            situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
-        weekly::add_reviews(store, scorecards, &mut compositions, now).await;
-        let told = compositions.iter().filter(|(_, composition)| !composition.messages.is_empty()).map(|(destination, _)| *destination);
-        place(&store.fair_queue(told).await?, &mut compositions);
-        match store.write_compositions(&compositions, now).await {
-            Ok(()) => after = upto,
-            Err(StoreError::Conflict) if conflicts < MOST_CONFLICTS => {
-                conflicts += 1;
-                continue;
+    let (mut written, mut composing) = (0, Composing::default());
+    while let Some(batch) = composing.batch(store, clock, metrics, scorecards).await? {
+        written += batch;
+    }
+    Ok(written)
+}
+
+/// Goes once through what is due, a batch after the other.
+#[derive(Debug, Default)]
+pub struct Composing {
+    after: DueCursor,
+    conflicts: u32,
+}
+
+impl Composing {
+    /// Composes for the next destinations that have something due and that no change waits to look at. Says how many messages were written; nothing
+    /// where there are no such destinations.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing of the batch was written, the next round composes it again.
+    pub async fn batch(
+        &mut self,
+        store: &Store,
+        clock: &SharedClock,
+        metrics: &Metrics,
+        scorecards: &Scorecards,
+    ) -> StoreResult<Option<usize>> {
+        loop {
+            let now = clock.now();
+            let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, BATCH).await? else { return Ok(None) };
+            let mut compositions: Vec<_> =
+                situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
+            weekly::add_reviews(store, scorecards, &mut compositions, now).await;
+            let told = compositions.iter().filter(|(_, composition)| !composition.messages.is_empty()).map(|(destination, _)| *destination);
+            place(&store.fair_queue(told).await?, &mut compositions);
+            match store.write_compositions(&compositions, now).await {
+                Ok(()) => self.after = upto,
+                Err(StoreError::Conflict) if self.conflicts < MOST_CONFLICTS => {
+                    self.conflicts += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
+            count(&compositions, metrics);
+            return Ok(Some(compositions.iter().map(|(_, composition)| composition.messages.len()).sum()));
         }
-        written += compositions.iter().map(|(_, composition)| composition.messages.len()).sum::<usize>();
-        let mut decisions: BTreeMap<(&str, Reason), u64> = BTreeMap::new();
-        for (_, composition) in &compositions {
-            composition.holds.iter().for_each(|(.., reason)| *decisions.entry(("hold", *reason)).or_default() += 1);
-            composition.skips.iter().for_each(|(_, reason)| *decisions.entry(("skip", *reason)).or_default() += 1);
-        }
-        for ((decision, reason), count) in decisions {
-            metrics.alerts(decision, reason, count);
-        }
+    }
+}
+
+fn count(compositions: &[(DestinationId, Composition)], metrics: &Metrics) {
+    let mut decisions: BTreeMap<(&str, Reason), u64> = BTreeMap::new();
+    for (_, composition) in compositions {
+        composition.holds.iter().for_each(|(.., reason)| *decisions.entry(("hold", *reason)).or_default() += 1);
+        composition.skips.iter().for_each(|(_, reason)| *decisions.entry(("skip", *reason)).or_default() += 1);
+    }
+    for ((decision, reason), count) in decisions {
+        metrics.alerts(decision, reason, count);
     }
 }
 

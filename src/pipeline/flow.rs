@@ -1,18 +1,28 @@
-//! Stages 2 and 3 one after the other: everything is fanned out before anything is composed, so that what one poll brought is told together.
+//! Stages 2 and 3: nobody is composed for before every change was fanned out to them, so that what one poll brought is told together. While very
+//! many are still fanned out to, some of those who are done are told already: enough to send meanwhile, and no more, so that alerts are soon safe.
+//! What a new poll brings does not wait until all that the last one brought is composed.
 
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    pipeline::{compose::compose_all, fanout::fan_out_all, outage::Outage, token_news::tell_token_news},
+    pipeline::{compose::Composing, fanout::fan_out_some, outage::Outage, token_news::tell_token_news},
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Held alerts become due by themselves: looked at once a second (`rules.md` 6.7).
 const TICK: Duration = Duration::from_secs(1);
+/// Where very many wait for what is on its way to them, a look that finds little takes long: it takes no more than a tenth of the time.
+const RESTS: u32 = 9;
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// Messages that are little.
+const LITTLE: usize = 200;
 
 /// Turns changes into messages. Cheap to clone.
 #[derive(Clone)]
@@ -37,28 +47,51 @@ impl Flow {
     /// # Errors
     /// Where the database fails: the next step goes on from what was committed.
     pub async fn step(&self) -> StoreResult<usize> {
-        fan_out_all(&self.store, &self.clock, &self.metrics).await?;
-        let composed = compose_all(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
-        let written = composed + tell_token_news(&self.store, &self.clock).await?;
+        let (mut written, mut composing, mut fanned_out) = (0, Composing::default(), false);
+        loop {
+            fanned_out |= fan_out_some(&self.store, &self.clock, &self.metrics).await?.is_some();
+            let batch = composing.batch(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
+            self.wake_deliverers(batch.unwrap_or(0));
+            written += batch.unwrap_or(0);
+            if batch.is_none() {
+                if !fanned_out {
+                    break;
+                }
+                // What was fanned out meanwhile may lie before where this pass has come to.
+                (composing, fanned_out) = (Composing::default(), false);
+            }
+        }
+        let news = tell_token_news(&self.store, &self.clock).await?;
+        self.wake_deliverers(news);
+        Ok(written + news)
+    }
+
+    fn wake_deliverers(&self, written: usize) {
         if written > 0 {
             self.messages.iter().for_each(|deliverer| deliverer.notify_one());
         }
-        Ok(written)
     }
 
     /// Steps until told to stop, or until another process does.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut outage = Outage::of("turning changes into messages");
         while !shutdown.is_cancelled() {
+            let began = Instant::now();
+            let mut rest = TICK;
             match self.step().await {
-                Ok(_) => outage.over(),
+                Ok(written) => {
+                    outage.over();
+                    if written <= LITTLE {
+                        rest = (began.elapsed() * RESTS).clamp(TICK, LONGEST_REST);
+                    }
+                }
                 Err(StoreError::Overtaken) => return,
                 Err(error) => outage.failed(&error),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.changes.notified() => {}
-                () = tokio::time::sleep(TICK) => {}
+                () = tokio::time::sleep(rest) => {}
             }
         }
     }

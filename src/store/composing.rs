@@ -20,9 +20,11 @@ use std::{
 
 // A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
 // Walked in the order of the index of what is due, from where the last batch ended: by destination it would visit everything that is held, and
-// without a place to go on from everything that is due, batch after batch.
+// without a place to go on from everything that is due, batch after batch. Whom a change may still concern waits: what one poll brought is told
+// together. All before the cursor that is furthest behind are done with every change.
 const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.release_at, a.destination_id FROM alerts a CROSS JOIN destinations d
     WHERE d.id = a.destination_id AND a.state = 'pending' AND a.release_at <= $1 AND (a.release_at, a.destination_id) > ($3, $4)
+      AND a.destination_id <= COALESCE((SELECT MIN(j.after_destination) FROM fanout_jobs j), 9223372036854775807)
       AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
       AND (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2) LIMIT 1) IS NULL
     ORDER BY a.release_at, a.destination_id LIMIT $2";
@@ -145,9 +147,11 @@ struct ToldRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueCursor(i64, i64);
 
-impl DueCursor {
+impl Default for DueCursor {
     /// Before everything.
-    pub const START: Self = Self(i64::MIN, i64::MIN);
+    fn default() -> Self {
+        Self(i64::MIN, i64::MIN)
+    }
 }
 
 /// The next destinations for which something is due.

@@ -69,8 +69,9 @@ pub(super) const DEAD: &str =
     lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 pub(super) const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
     WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
-const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id
-    WHERE a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
+// From what was under way to its message, which the order of the join says: a start must not walk a long queue.
+const OPEN_ATTEMPTS: &str = "SELECT a.id, a.message_id FROM attempts a CROSS JOIN messages m
+    WHERE m.id = a.message_id AND a.outcome IS NULL AND m.state = 'queued' AND (m.lease_until IS NULL OR m.lease_until <= $1)";
 const ABANDON: &str = "UPDATE messages SET unknown_ends = unknown_ends + 1, lease_holder = NULL, lease_until = NULL WHERE id = $1";
 const DROP_LEASES: &str = "UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS NOT NULL";
 const SENT_SINCE: &str = "SELECT d.chat, m.lane, a.ended_at FROM attempts a JOIN messages m ON m.id = a.message_id

@@ -90,10 +90,24 @@ macro_rules! over_rows {
 /// A query whose rows come as one JSON text, an array of arrays: a pair of the words of SQLite and of PostgreSQL, to be read by [`list`].
 ///
 /// A long list is read that way several times faster than row by row, which costs an allocation and a lock a value, and on SQLite wakes
-/// two threads in turns. The rows come in no order. SQLite writes decimals with 15 digits: give one that must be exact as text.
+/// two threads in turns. The rows come in no order. SQLite writes decimals with 15 digits: give one that must be exact as text. With `over_rows:` it
+/// goes over the rows of a JSON array as well.
 macro_rules! json_list {
     ($columns:expr, $rest:expr) => {
         json_list!(sqlite: $columns, postgres: $columns, $rest)
+    };
+    (over_rows: $columns:expr, $before:expr, $after:expr) => {
+        (
+            concat!("SELECT json_group_array(json_array(", $columns, ")) ", $before, " json_each($1) AS r ", $after),
+            concat!(
+                "SELECT CAST(COALESCE(json_agg(json_build_array(",
+                $columns,
+                ")), '[]') AS TEXT) ",
+                $before,
+                " json_array_elements(CAST(CAST($1 AS TEXT) AS JSON)) AS r(value) ",
+                $after
+            ),
+        )
     };
     (sqlite: $sqlite:expr, postgres: $postgres:expr, $rest:expr) => {
         (

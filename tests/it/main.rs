@@ -55,6 +55,7 @@ mod discord_send;
 mod docs;
 mod drift;
 mod fault_simulation;
+mod fanout_many;
 mod flapping;
 mod flow_budget;
 mod flow_late;

@@ -13,6 +13,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     let mut walks: Vec<_> = walks.iter().map(|walk| walk.chars().take(120).collect::<String>().trim_end().to_owned()).collect();
     walks.sort();
     insta::assert_snapshot!(walks.join("\n"), @r"
+    SCAN a USING INDEX attempts_open: SELECT a.id, a.message_id FROM attempts a CROSS JOIN messages m WHERE m.id = a.message
     SCAN a: SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quarantine_reason, d.quarantine_reason, a.created_at FROM a
     SCAN a: SELECT json_object('action', a.action, 'at', a.at, 'server_or_group', a.tenant, 'place', d.label, 'chat', d.chat
     SCAN alerts USING COVERING INDEX alerts_pending_of: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS que
@@ -32,7 +33,8 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET state = 'dropped', finished_at = $2, count
     SCAN destinations: UPDATE destinations SET creator = NULL WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
     SCAN f USING COVERING INDEX sqlite_autoindex_fanout_jobs_1: SELECT p.started_at, EXISTS (SELECT 1 FROM fanout_jobs f CRO
-    SCAN fanout_jobs USING INDEX sqlite_autoindex_fanout_jobs_1: SELECT change_id, after_destination FROM fanout_jobs ORDER
+    SCAN fanout_jobs: SELECT change_id, after_destination FROM fanout_jobs ORDER BY after_destination, change_id LIMIT 1
+    SCAN fanout_jobs: SELECT j.after_destination, j.few, c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.s
     SCAN fanout_jobs: UPDATE fanout_jobs SET after_destination = CASE WHEN after_destination > 0 THEN 0 ELSE after_destinati
     SCAN l: SELECT json_object('command', l.command, 'words', l.words, 'created_at', l.created_at, 'valid_until', l.expires_
     SCAN l: SELECT json_object('query', l.query, 'found', CASE WHEN l.found THEN 'yes' ELSE 'no' END, 'asked_at', l.asked_at
@@ -44,7 +46,6 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN lookups: UPDATE lookups SET person = '' WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
     SCAN m USING INDEX messages_dead: SELECT COUNT(*) FROM messages m WHERE m.state = 'dead' AND m.finished_at > $1 AND m.fi
     SCAN m USING INDEX messages_dead: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.c
-    SCAN m USING INDEX messages_queued: SELECT a.id, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id WHE
     SCAN m: SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at FROM messages m
     SCAN messages USING COVERING INDEX messages_by_turn: SELECT platform, lane, COUNT(*) FROM messages WHERE state = 'queued
     SCAN messages USING COVERING INDEX messages_dead: SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS queue
@@ -55,7 +56,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
     SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
-    SCAN subscriptions: SELECT json_group_array(json_array(s.kind)) FROM (SELECT DISTINCT kind FROM subscriptions WHERE deli
+    SCAN subscriptions USING COVERING INDEX subscriptions_weekly: SELECT json_group_array(json_array(s.kind)) FROM (SELECT D
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
     SCAN token_mutes: DELETE FROM token_mutes WHERE muted_until < $1
     SCAN updates_seen USING INDEX updates_open: SELECT update_id, body FROM updates_seen WHERE state = 'stored' ORDER BY upd

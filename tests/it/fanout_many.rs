@@ -1,0 +1,126 @@
+//! Many changes at once: those that concern few are fanned out together, the others side by side, and whoever is done with all of them is told
+//! while the rest is still looked at.
+
+use crate::support::{
+    commands::{rows, run_sql},
+    database::{TestDb, on_both},
+};
+use bellwether::{
+    cache::Scorecards,
+    clock::{ManualClock, SharedClock},
+    domain::{Kind, Observation, Snapshot, SourceId, Timestamp, TokenId, Values},
+    pipeline::{
+        compose::Composing,
+        fanout::{fan_out_all, fan_out_some},
+        ingest::ingest,
+    },
+    store::StoreError,
+    telemetry::Metrics,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+const TOKENS: i64 = 100;
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// A clock just after a poll in which these tokens turned; all others were polled too.
+async fn turned(db: &TestDb, turning: std::ops::RangeInclusive<i64>) -> SharedClock {
+    for (poll, stance) in [("2026-11-20T10:00:00Z", -1.0), ("2026-11-20T11:00:00Z", 1.0)] {
+        let row = |token| {
+            let call = Some(if turning.contains(&token) { stance } else { -1.0 });
+            let (token, data_time, values) = (TokenId(token), at(poll).day().start(), Values::default());
+            Observation { token, data_time, signal: call, trend: call, position: None, values }
+        };
+        let observations: Vec<_> = (1..=TOKENS).map(row).collect();
+        let snapshot = Snapshot {
+            source: SourceId::TokenMetrics,
+            kind: Kind::Daily,
+            started_at: at(poll),
+            asked: observations.iter().map(|row| row.token).collect(),
+            observations,
+            set_aside: Vec::new(),
+            complete: true,
+            gaps: Default::default(),
+        };
+        ingest(&db.store, &snapshot, at(poll)).await.unwrap();
+    }
+    Arc::new(ManualClock::new(at("2026-11-20T11:00:01Z")))
+}
+
+/// So many people on Telegram.
+async fn people(db: &TestDb, count: usize) {
+    let rows: Vec<_> = (1..=count).map(|n| format!("('telegram','{n}','','person','{{}}',0,0,0)")).collect();
+    let columns = "(platform, chat, topic, place, settings, created_at, rest_until, probes)";
+    run_sql(&db.url, &format!("INSERT INTO destinations {columns} VALUES {}", rows.join(","))).await;
+}
+
+/// Whoever's number has this remainder of its division by `by` follows this.
+async fn follow(db: &TestDb, target: &str, by: usize, remainder: usize) {
+    let sql = format!(
+        "INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
+         SELECT id, 'token-metrics', '{target}', 'daily', 'any', 'instant', 'test', 0, 0 FROM destinations WHERE id % {by} = {remainder}"
+    );
+    run_sql(&db.url, &sql).await;
+}
+
+on_both!(changes_that_concern_few_are_fanned_out_together, |db| async move {
+    people(&db, 700).await;
+    for token in 1..=30 {
+        // 23 or 24 each; one of them hears of another token as one of all.
+        follow(&db, &token.to_string(), 30, usize::try_from(token).unwrap() - 1).await;
+    }
+    follow(&db, "all", 700, 5).await;
+    run_sql(
+        &db.url,
+        "INSERT INTO tokens (source, token_id, symbol, symbol_key, name, name_key, market_rank, refreshes_out, in_all, first_seen_at, refreshed_at)
+         VALUES ('token-metrics', 7, 'T7', 'T7', 'T7', 't7', 1, 0, TRUE, 0, 0);
+         UPDATE destinations SET muted_until = 4000000000000 WHERE id = 31",
+    )
+    .await;
+    let clock = turned(&db, 1..=30).await;
+    let jobs = db.store.small_fanout_jobs(500, 100).await.unwrap();
+    assert_eq!(jobs.iter().map(|job| job.wishes).sum::<i64>(), 701);
+    let metrics = Metrics::default();
+    assert_eq!(fan_out_all(&db.store, &clock, &metrics).await.unwrap(), 701);
+    let sql =
+        "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT), CAST(COUNT(DISTINCT change_id) AS TEXT) FROM alerts a
+        WHERE EXISTS (SELECT 1 FROM subscriptions s JOIN changes c ON c.id = a.change_id WHERE s.destination_id = a.destination_id
+            AND (s.target = CAST(c.token_id AS TEXT) OR (s.target = 'all' AND c.token_id = 7)))";
+    assert_eq!(rows(&db.url, sql).await, ["701|700|30"], "everybody of what they follow");
+    let held = rows(&db.url, "SELECT CAST(destination_id AS TEXT), decision, reason FROM alerts WHERE decision <> 'send'").await;
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert!(held[0].starts_with("31|hold|"), "{held:?}");
+    assert_eq!(db.store.next_fanout_job().await.unwrap(), None);
+    // By a process that did not know: it is told so, and nothing is written twice.
+    let again = db.store.write_all_alerts(&jobs, &BTreeMap::new(), at("2026-11-20T11:00:02Z")).await;
+    assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
+});
+
+on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, |db| async move {
+    const PEOPLE: usize = 6_000;
+    people(&db, PEOPLE).await;
+    for token in ["1", "2"] {
+        follow(&db, token, 1, 0).await;
+    }
+    for token in 3..=20 {
+        follow(&db, &token.to_string(), 100, token).await;
+    }
+    let clock = turned(&db, 1..=20).await;
+    let (metrics, scorecards) = (Metrics::default(), Scorecards::new(db.store.clone()));
+    let (mut written, mut told_meanwhile, mut first) = (0, 0, Composing::default());
+    while let Some(portion) = fan_out_some(&db.store, &clock, &metrics).await.unwrap() {
+        written += portion;
+        told_meanwhile += first.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().unwrap_or(0);
+    }
+    assert_eq!(written, 2 * PEOPLE + 18 * PEOPLE / 100);
+    assert!(told_meanwhile > 0, "nobody was told before everybody was looked at");
+    let apart = "SELECT CAST(m.destination_id AS TEXT) FROM messages m JOIN alerts a ON a.destination_id = m.destination_id
+        WHERE a.state <> 'composed' LIMIT 1";
+    assert_eq!(rows(&db.url, apart).await, [""; 0], "what one poll brought is told together");
+    let mut rest = Composing::default();
+    while rest.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().is_some() {}
+    let states = rows(&db.url, "SELECT state, CAST(COUNT(*) AS TEXT) FROM alerts GROUP BY state").await;
+    assert_eq!(states, [format!("composed|{written}")]);
+});
