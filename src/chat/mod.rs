@@ -28,6 +28,14 @@ pub trait Messenger: Send + Sync {
     /// Which one.
     fn platform(&self) -> Platform;
 
+    /// How many more messages the platform as a whole takes now: no more are claimed.
+    ///
+    /// # Errors
+    /// The time before which there is no place.
+    fn places(&self, _now: Timestamp) -> Result<usize, Timestamp> {
+        Ok(usize::MAX)
+    }
+
     /// Whether the platform as a whole takes another message now; takes the place if it does. Otherwise when to ask again.
     ///
     /// # Errors

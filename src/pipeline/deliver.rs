@@ -245,6 +245,9 @@ impl Deliverer {
         if room == 0 {
             return Ok(Round::default());
         }
+        let Some(room) = self.shared.places(now).map(|places| room.min(places)) else {
+            return Ok(Round { started: 0, not_before: self.shared.with_condition(|condition| condition.full.end(now)) });
+        };
         let parts = &self.shared.parts;
         let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
@@ -278,11 +281,18 @@ impl Shared {
         }
     }
 
+    /// How many places of the present second the messenger has; none, where nothing is claimed before it has one.
+    fn places(&self, now: Timestamp) -> Option<usize> {
+        self.messenger.places(now).map_err(|at| self.waits_for_place(at, now)).ok()
+    }
+
     /// Takes a place of the present second, if the messenger has one; otherwise nothing is claimed before it has.
     fn admits(&self) -> bool {
         let now = self.parts.clock.now();
-        let Err(at) = self.messenger.admit(now) else { return true };
+        self.messenger.admit(now).map_err(|at| self.waits_for_place(at, now)).is_ok()
+    }
+
+    fn waits_for_place(&self, at: Timestamp, now: Timestamp) {
         self.with_condition(|condition| condition.full.lengthen(at.min(now + LONGEST_SLEEP), now));
-        false
     }
 }

@@ -200,9 +200,12 @@ impl Inner {
         route: &'static str,
         channel: &str,
     ) -> Result<(Answer, Option<Timestamp>), NoAnswer> {
-        let answer = self.transport.ask(ask, body).await?;
+        let began = self.clock.now();
+        let answer = self.transport.ask(ask, body).await;
         let now = self.clock.now();
         let mut limiter = self.limiter();
+        limiter.answered(began, now);
+        let answer = answer?;
         let rest_until = limiter.learn(route, channel, &answer.bucket, now);
         if errors::counts_as_invalid(&answer) && limiter.invalid(now) {
             tracing::error!("5,000 requests to Discord were refused within 10 minutes: sending pauses before Discord bans this address");

@@ -10,6 +10,10 @@ use std::{
 /// Requests a second per bot ([Discord, rate limits](https://discord.com/developers/docs/topics/rate-limits#global-rate-limit)).
 const GLOBAL_PER_SECOND: usize = 50;
 const SECOND: Duration = Duration::from_secs(1);
+/// A request has arrived this long after it was begun, however long its answer takes.
+const ON_THE_WAY: Duration = Duration::from_millis(40);
+/// Times of other tasks may lie a little ahead of one that was read before: only beyond this has the clock been stepped back.
+const SKEW: Duration = Duration::from_secs(5);
 /// Discord bans an address at 10,000 answers of 401, 403 or 429 in 10 minutes; this stops at half of it.
 const FUSE: usize = 5_000;
 const FUSE_WINDOW: Duration = Duration::from_secs(600);
@@ -33,10 +37,18 @@ pub(super) struct BucketHeaders {
     pub(super) reset_after: Option<Duration>,
 }
 
+/// A place among those of a second. Discord counts when a request arrives: that is later than when the place was taken, and once there is an answer
+/// it is known by when.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    counts_from: Timestamp,
+    answered: bool,
+}
+
 /// The pace of one bot.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    sent: VecDeque<Timestamp>,
+    places: VecDeque<Place>,
     paused_until: Option<Timestamp>,
     invalid: VecDeque<Timestamp>,
     blown_until: Option<Timestamp>,
@@ -50,42 +62,56 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Takes a place among the 50 of this second.
+    /// How many of the 50 places of this second are free.
     ///
     /// # Errors
     /// The time before which there is none.
-    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+    pub(super) fn free(&mut self, now: Timestamp) -> Result<usize, Timestamp> {
         for until in [self.paused_until, self.blown_until].into_iter().flatten() {
             if now < until {
                 return Err(until);
             }
         }
-        self.forget_sent(now);
-        if self.sent.len() >= GLOBAL_PER_SECOND {
-            return Err(self.sent[self.sent.len() - GLOBAL_PER_SECOND] + SECOND);
-        }
-        self.sent.push_back(now);
+        self.forget_places(now);
+        let Some(over) = self.places.len().checked_sub(GLOBAL_PER_SECOND) else { return Ok(GLOBAL_PER_SECOND - self.places.len()) };
+        let mut times: Vec<_> = self.places.iter().map(|place| place.counts_from).collect();
+        times.sort_unstable();
+        Err(times[over] + SECOND)
+    }
+
+    /// Takes a place among the 50 of this second.
+    ///
+    /// # Errors
+    /// The time before which there is none.
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        self.free(now)?;
+        self.places.push_back(Place { counts_from: now, answered: false });
         Ok(())
     }
 
     /// Counts a request that goes out as part of one that was admitted (opening a DM, unarchiving a thread).
     pub(super) fn count(&mut self, now: Timestamp) {
-        self.forget_sent(now);
-        self.sent.push_back(now);
+        self.forget_places(now);
+        self.places.push_back(Place { counts_from: now, answered: false });
+    }
+
+    /// A request that was begun then has been answered, or failed: its place counts from when it arrived at the latest.
+    pub(super) fn answered(&mut self, began: Timestamp, now: Timestamp) {
+        // Whose place it was does not matter: there are as many as requests.
+        if let Some(place) = self.places.iter_mut().find(|place| !place.answered) {
+            *place = Place { counts_from: now.min(began + ON_THE_WAY), answered: true };
+        }
     }
 
     /// Takes over what went out lately, before this began.
     pub(super) fn recall(&mut self, sent: impl Iterator<Item = Timestamp>, now: Timestamp) {
-        self.sent.clear();
-        self.sent.extend(sent.filter(|at| *at <= now));
-        self.sent.make_contiguous().sort_unstable();
-        self.forget_sent(now);
+        self.places = sent.map(|counts_from| Place { counts_from, answered: true }).collect();
+        self.forget_places(now);
     }
 
-    fn forget_sent(&mut self, now: Timestamp) {
-        while self.sent.front().is_some_and(|at| *at + SECOND <= now) {
-            self.sent.pop_front();
-        }
+    /// Those that left their second, and those that a stepped clock put into the future.
+    fn forget_places(&mut self, now: Timestamp) {
+        self.places.retain(|place| place.counts_from + SECOND > now && place.counts_from <= now + SKEW);
     }
 
     /// The whole platform waits until then; never shortens a pause.
@@ -132,7 +158,9 @@ impl Limiter {
 
     /// The place that `admit` took was not needed: it is free for another message.
     pub(super) fn give_back(&mut self) {
-        self.sent.pop_back();
+        if let Some(at) = self.places.iter().rposition(|place| !place.answered) {
+            self.places.remove(at);
+        }
     }
 
     /// Takes the place of one opening of direct messages: one a second (`rules.md` 5.7).
@@ -206,6 +234,25 @@ mod tests {
         for (index, at) in taken.iter().enumerate().skip(50) {
             assert!(*at >= taken[index - 50] + SECOND);
         }
+    }
+
+    #[test]
+    fn a_place_counts_from_when_its_request_arrived_at_the_latest() {
+        let full = |answered: &[(u64, u64)]| {
+            let mut limiter = Limiter::default();
+            (0..50).for_each(|_| limiter.admit(T0).unwrap());
+            answered.iter().for_each(|(began, ended)| limiter.answered(ms(*began), ms(*ended)));
+            limiter.admit(ms(999)).unwrap_err()
+        };
+        assert_eq!(full(&[]), ms(1_000), "nothing is known yet");
+        assert_eq!(full(&[(20, 30); 50]), ms(1_030), "it may have arrived just before its answer left");
+        assert_eq!(full(&[(20, 400); 50]), ms(1_060), "an answer may take its time");
+        let mut limiter = Limiter::default();
+        (0..50).for_each(|_| limiter.admit(T0).unwrap());
+        limiter.answered(ms(5), ms(9));
+        limiter.give_back();
+        assert_eq!(limiter.admit(ms(10)), Ok(()), "what is given back is not what was sent");
+        assert_eq!(limiter.admit(T0 - Duration::from_secs(3_600)), Ok(()), "a clock that was stepped back holds nothing up");
     }
 
     #[test]

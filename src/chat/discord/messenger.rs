@@ -40,6 +40,10 @@ impl Messenger for Discord {
         Some(self.token().renewals())
     }
 
+    fn places(&self, now: Timestamp) -> Result<usize, Timestamp> {
+        self.0.limiter().free(now)
+    }
+
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
         self.0.limiter().admit(now)
     }

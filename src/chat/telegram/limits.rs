@@ -75,15 +75,22 @@ impl Limits {
         self.sweep(now);
     }
 
-    /// Takes one of the places of the present second, or says when there may be one.
-    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+    /// How many places of the present second are free, or when there may be one.
+    pub(super) fn free(&mut self, now: Timestamp) -> Result<usize, Timestamp> {
         self.sweep(now);
-        if self.admitted.len() + self.under_way + self.ended.len() < OVERALL {
-            self.admitted.push_back(now);
-            return Ok(());
+        let taken = self.admitted.len() + self.under_way + self.ended.len();
+        if taken < OVERALL {
+            return Ok(OVERALL - taken);
         }
         let oldest = [self.admitted.front(), self.ended.front()].into_iter().flatten().min();
         Err(oldest.map_or(now + RECHECK, |at| (*at + SECOND).max(now + Duration::from_millis(1))))
+    }
+
+    /// Takes one of the places of the present second, or says when there may be one.
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        self.free(now)?;
+        self.admitted.push_back(now);
+        Ok(())
     }
 
     /// A request to this chat begins, if the chat has a place for it. The place that `admit` took is used up by it, or free again for

@@ -194,6 +194,10 @@ impl Messenger for Telegram {
         true
     }
 
+    fn places(&self, now: Timestamp) -> Result<usize, Timestamp> {
+        self.limits().free(now)
+    }
+
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp> {
         self.limits().admit(now)
     }
