@@ -8,6 +8,8 @@ use std::{
 
 const WINDOW: Duration = Duration::from_secs(60);
 const FEWEST_TRIED: usize = 20;
+/// One in so many is a platform's failure.
+const SHARE: usize = 5;
 const PAUSE: Duration = Duration::from_secs(300);
 
 /// The last minute of one platform.
@@ -33,9 +35,13 @@ impl MassFailure {
         self.tried.push_back((now, destination, failed));
         // An entry from the future means that the clock was stepped back: it tells nothing about this minute.
         self.tried.retain(|(at, ..)| *at + WINDOW > now && *at <= now);
-        let tried: BTreeSet<_> = self.tried.iter().map(|(_, id, _)| *id).collect();
         let failed: BTreeSet<_> = self.tried.iter().filter(|(.., failed)| *failed).map(|(_, id, _)| *id).collect();
-        if tried.len() < FEWEST_TRIED || failed.len() * 5 < tried.len() {
+        // The usual end of the matter: a minute holds thousands of attempts, and this is asked after each.
+        if failed.len() * SHARE < FEWEST_TRIED {
+            return None;
+        }
+        let tried: BTreeSet<_> = self.tried.iter().map(|(_, id, _)| *id).collect();
+        if tried.len() < FEWEST_TRIED || failed.len() * SHARE < tried.len() {
             return None;
         }
         let tripped = Tripped { failed: failed.into_iter().collect(), tried: tried.len(), until: now + PAUSE };
