@@ -11,7 +11,11 @@ use bellwether::{
     cache::Scorecards,
     clock::{ManualClock, SharedClock},
     domain::{Platform, Timestamp},
-    pipeline::{compose::compose_all, fanout::{Fanout, fan_out_all}, ingest::ingest},
+    pipeline::{
+        compose::compose_all,
+        fanout::{Fanout, fan_out_all},
+        ingest::ingest,
+    },
     store::Store,
     telemetry::Metrics,
 };

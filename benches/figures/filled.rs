@@ -133,8 +133,12 @@ pub(crate) async fn queue(database: &mut Database, each: usize, lane: &str) {
 /// What is stored of a past: alerts of one change, each told in a message of its own by one attempt, at the given time, with its buttons.
 pub(crate) async fn past(database: &mut Database, count: usize, at: i64) {
     let body = body();
-    database.run("INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
-        VALUES ('token-metrics', 'daily', 0, 0, 'complete', 1, 1, 0, TRUE)").await;
+    database
+        .run(
+            "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
+        VALUES ('token-metrics', 'daily', 0, 0, 'complete', 1, 1, 0, TRUE)",
+        )
+        .await;
     database
         .run(format!(
             "INSERT INTO changes (poll_id, source, kind, token_id, from_stance, to_stance, since_exact, data_time, detected_at, nature, timing, after_gap)
@@ -200,7 +204,9 @@ async fn sqlite_inserts(database: &mut Database, table: &str) -> Vec<String> {
 }
 
 async fn postgres_inserts(database: &mut Database, table: &str) -> Vec<String> {
-    database.run(format!("CREATE TABLE plain_{table} (LIKE {table} INCLUDING ALL); ALTER TABLE plain_{table} ALTER id DROP IDENTITY")).await;
+    database
+        .run(format!("CREATE TABLE plain_{table} (LIKE {table} INCLUDING ALL); ALTER TABLE plain_{table} ALTER id DROP IDENTITY"))
+        .await;
     let references = format!(
         "SELECT 'ALTER TABLE plain_{table} ADD ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'f'"
     );

@@ -6,7 +6,7 @@ use crate::{
     filled::{Database, Spread, people, plain_inserts, platform, subscriptions},
     load::{Latencies, signed, steady},
     market::{self, snapshot},
-    process::{megabytes, most_resident},
+    process::{cpu, megabytes, most_resident},
     support::{
         crowd::chat,
         database::postgres_url,
@@ -83,11 +83,11 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
     for token in (1..=TOKENS).step_by(TURNING) {
         fakes.daily(i64::try_from(token).unwrap(), 1);
     }
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), cpu(process.id()));
     let observed = watch(&url, &fakes).await;
     tokio::time::sleep(WATCHED.saturating_sub(began.elapsed())).await;
     let latencies = typing.await.unwrap();
-    let memory = most_resident(process.id());
+    let (memory, used) = (most_resident(process.id()), cpu(process.id()) - before);
     drop(process);
     fakes.discord.unread();
     fakes.telegram.unread();
@@ -101,8 +101,13 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
         Spread::Zipf(hottest) => format!("{name}, {wanted} subscriptions by Zipf, {hottest} on one"),
     };
     let rate = plain.as_secs_f64() / observed.fan_out.as_secs_f64();
-    let measured =
-        format!("{:.0} % ({alerts} alerts: {} : {}; {messages} messages so far)", rate * 100.0, millis(plain), millis(observed.fan_out));
+    let measured = format!(
+        "{:.0} % ({alerts} alerts: {} : {}; {messages} messages and {} of CPU in half a minute)",
+        rate * 100.0,
+        millis(plain),
+        millis(observed.fan_out),
+        millis(used)
+    );
     table.reach(&format!("{who}: 500 of 10,000 turn, to alerts, of plain inserts' rate"), RATE, measured, rate >= 0.5);
     let first = observed.first.map_or_else(|| "none".to_owned(), millis);
     let is_soon = observed.first.is_some_and(|first| first < Duration::from_secs(1));

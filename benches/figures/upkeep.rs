@@ -64,7 +64,8 @@ async fn prune(table: &mut Table, name: &str, db: TestDb) {
         let mut longest = Duration::ZERO;
         loop {
             let began = Instant::now();
-            let claimed = claims.claim(Platform::Telegram, "bench", |_| "0".to_owned(), now, now + Duration::from_secs(15), 8).await.unwrap();
+            let claimed =
+                claims.claim(Platform::Telegram, "bench", |_| "0".to_owned(), now, now + Duration::from_secs(15), 8).await.unwrap();
             longest = longest.max(began.elapsed());
             for claimed in &claimed {
                 let began = Instant::now();
