@@ -1,11 +1,12 @@
 //! Databases as a very large community has them: filled by plain SQL, the same on both.
 
-use crate::support::{commands::rows, crowd::chat};
+use crate::support::crowd::chat;
 use bellwether::domain::{
     MessageBody, Platform,
     wording::{Card, NoticePhrase, Phrase, Tone},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use std::time::{Duration, Instant};
 
 /// Rows of one statement: long enough that the way to the database does not matter.
 const ROWS: usize = 5_000;
@@ -148,7 +149,7 @@ pub(crate) async fn past(database: &mut Database, count: usize, at: i64) {
     database
         .run(format!(
             "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at, told_at)
-             SELECT (SELECT MAX(id) FROM changes), id, 'send', 'instant', 1, 0, 'told', {at}, {at} FROM destinations WHERE id <= {count} ORDER BY id"
+             SELECT (SELECT MAX(id) FROM changes), id, 'send', 'instant', 1, 0, 'told', {at}, {at} FROM destinations WHERE id <= {count} ORDER BY destinations.id"
         ))
         .await;
     database
@@ -156,7 +157,7 @@ pub(crate) async fn past(database: &mut Database, count: usize, at: i64) {
             "INSERT INTO messages (destination_id, platform, lane, body, mention, counted, edits, state, next_attempt_at, attempts, unknown_ends,
                 lease_fence, created_at, finished_at, platform_id)
              SELECT id, platform, 1, '{body}', '[]', TRUE, FALSE, 'sent', 0, 1, 0, 1, {at}, {at}, CAST(id AS TEXT) FROM destinations
-             WHERE id <= {count} ORDER BY id"
+             WHERE id <= {count} ORDER BY destinations.id"
         ))
         .await;
     let newest = "m.id > (SELECT MAX(id) FROM messages)";
@@ -181,9 +182,9 @@ pub(crate) async fn past(database: &mut Database, count: usize, at: i64) {
 }
 
 /// The rows of a table into one with the same columns, indexes and references, a thousand a statement, each a transaction: how long that takes.
-pub(crate) async fn plain_inserts(database: &mut Database, table: &str) -> std::time::Duration {
+pub(crate) async fn plain_inserts(database: &mut Database, table: &str) -> Duration {
     let statements = if database.is_sqlite() { sqlite_inserts(database, table).await } else { postgres_inserts(database, table).await };
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     for statement in statements {
         database.run(statement).await;
     }
@@ -222,9 +223,4 @@ async fn postgres_inserts(database: &mut Database, table: &str) -> Vec<String> {
 async fn statements(database: &mut Database, table: &str, rows: &str) -> Vec<String> {
     let rows = database.texts(rows).await;
     rows.chunks(1_000).map(|rows| format!("INSERT INTO plain_{table} VALUES {}", rows.join(","))).collect()
-}
-
-/// One number from the database, by a connection of its own.
-pub(crate) async fn count(url: &str, sql: &str) -> i64 {
-    rows(url, &format!("SELECT CAST(({sql}) AS TEXT)")).await[0].parse().unwrap()
 }

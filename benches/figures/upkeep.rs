@@ -28,18 +28,18 @@ const FULL: usize = 300_000;
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn measure(table: &mut Table) {
-    prune(table, "SQLite", TestDb::sqlite().await).await;
+    prune(table, "SQLite", &TestDb::sqlite().await).await;
     if let Some(db) = TestDb::postgres().await {
-        prune(table, "PostgreSQL", db).await;
+        prune(table, "PostgreSQL", &db).await;
     }
     let files = tempfile::tempdir().unwrap();
-    migrate(table, "SQLite", format!("sqlite://{}?mode=rwc", files.path().join("old.db").display())).await;
+    migrate(table, "SQLite", &format!("sqlite://{}?mode=rwc", files.path().join("old.db").display())).await;
     if let Some(url) = postgres_url().await {
-        migrate(table, "PostgreSQL", url).await;
+        migrate(table, "PostgreSQL", &url).await;
     }
 }
 
-async fn prune(table: &mut Table, name: &str, db: TestDb) {
+async fn prune(table: &mut Table, name: &str, db: &TestDb) {
     let mut database = Database::open(&db.url).await;
     let now = SystemClock.now();
     people(&mut database, TOLD).await;
@@ -108,13 +108,13 @@ async fn size(database: &mut Database) -> i64 {
     }
 }
 
-async fn migrate(table: &mut Table, name: &str, url: String) {
+async fn migrate(table: &mut Table, name: &str, url: &str) {
     let folder = if name == "SQLite" { "migrations/sqlite" } else { "migrations/postgres" };
     let all = Migrator::new(Path::new(folder)).await.unwrap();
     let migrations: Vec<_> = all.iter().cloned().collect();
     let (old, newer): (Vec<_>, Vec<_>) = migrations.iter().cloned().partition(|migration| migration.version <= OLD);
-    run(old.clone(), &url).await;
-    let mut database = Database::open(&url).await;
+    run(old.clone(), url).await;
+    let mut database = Database::open(url).await;
     people(&mut database, FULL).await;
     past(&mut database, FULL, 0).await;
     queue(&mut database, 1, "2").await;
@@ -124,13 +124,13 @@ async fn migrate(table: &mut Table, name: &str, url: String) {
         let version = migration.version;
         applied.push(migration);
         let began = Instant::now();
-        run(applied.clone(), &url).await;
+        run(applied.clone(), url).await;
         if began.elapsed() > longest {
             (longest, which) = (began.elapsed(), version);
         }
     }
     let began = Instant::now();
-    Store::open(&url).await.unwrap().close().await;
+    Store::open(url).await.unwrap().close().await;
     let opened = began.elapsed();
     let measured = format!("{} ({which:04}; opened then in {})", millis(longest), millis(opened));
     let what = format!("{name}: the longest migration since {OLD:04} with {FULL} alerts and {} messages", 2 * FULL);
