@@ -14,6 +14,7 @@ use bellwether::{
 use sqlx::migrate::Migrator;
 use std::{
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -46,7 +47,7 @@ async fn prune(table: &mut Table, name: &str, db: &TestDb) {
     past(&mut database, TOLD, now.as_millis() - 500 * DAY).await;
     queue(&mut database, 1, "1").await;
     let before = size(&mut database).await;
-    let (store, claims) = (db.store.clone(), db.store.clone());
+    let (store, claims, stopped) = (db.store.clone(), db.store.clone(), AtomicBool::new(false));
     let began = Instant::now();
     let pruning = async {
         let (mut pruning, mut steps, mut longest) = (Pruning::default(), 0, Duration::ZERO);
@@ -73,17 +74,16 @@ async fn prune(table: &mut Table, name: &str, db: &TestDb) {
                 longest = longest.max(began.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if STOP.load(std::sync::atomic::Ordering::Relaxed) {
+            if stopped.load(Ordering::Relaxed) {
                 return longest;
             }
         }
     };
     let stopping = async {
         let done = pruning.await;
-        STOP.store(true, std::sync::atomic::Ordering::Relaxed);
+        stopped.store(true, Ordering::Relaxed);
         done
     };
-    STOP.store(false, std::sync::atomic::Ordering::Relaxed);
     let ((steps, longest_round), longest) = tokio::join!(stopping, claiming);
     let took = began.elapsed();
     let told = format!("{:.1} s, {steps} rounds, the longest {}", took.as_secs_f64(), millis(longest_round));
@@ -97,8 +97,6 @@ async fn prune(table: &mut Table, name: &str, db: &TestDb) {
     let measured = format!("{grown:.2} times ({}, {} pruned, {} full again)", megabytes(before), megabytes(after), megabytes(again));
     table.reach("the database once as many rows were written again, of what it was", "at most 1.1 times", measured, grown <= 1.1);
 }
-
-static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 async fn size(database: &mut Database) -> i64 {
     if database.is_sqlite() {
