@@ -1,6 +1,6 @@
 //! The desk: takes a request, carries it out, answers. What each command does stands in its own file.
 
-use super::{Action, Command, Inquiries, InsightRequest, LookupRequest, Refusal, Reply, Request, Venue, authorize};
+use super::{Action, Command, Inquiries, InsightRequest, LookupRequest, Refusal, Reply, Request, Standing, Venue, authorize};
 use crate::{
     cache::{Charts, Insights, Scorecards},
     clock::SharedClock,
@@ -191,10 +191,15 @@ impl Desk {
         }
     }
 
-    /// Someone speaks to the bot in a place that could not be reached: it can be again.
+    /// Someone speaks to the bot in a place that could not be reached: it can be again. In a channel a command arrives whatever the bot may do there: it
+    /// is tried, where somebody types it who may have changed that.
     async fn welcome_back(&self, request: &Request) -> StoreResult<()> {
-        let (Venue::Private { address } | Venue::Group { address, .. }) = &request.venue else {
-            return Ok(());
+        let address = match &request.venue {
+            Venue::Private { address } | Venue::Group { address, .. } => address,
+            Venue::Server { channel, bot_present: true, .. } if request.actor.standing == Standing::Admin => {
+                return self.try_again(&Address::new(request.platform(), channel), |_| true).await;
+            }
+            Venue::Server { .. } | Venue::Elsewhere { .. } => return Ok(()),
         };
         if let Some(destination) = self.store.destination_at(address).await?
             && destination.quarantine.is_some()

@@ -10,6 +10,11 @@ use std::time::Duration;
 /// When a destination that was lost is tried again for the first time.
 const FIRST_PROBE: Duration = Duration::from_secs(3600);
 
+/// Somebody there can make an end of it by a change that the platform tells of.
+const fn may_be_mended(reason: QuarantineReason) -> bool {
+    matches!(reason, QuarantineReason::Forbidden | QuarantineReason::Closed | QuarantineReason::WrongKind)
+}
+
 impl Desk {
     /// Takes note of what a platform says of the bot's own presence. Internal errors are logged here.
     pub async fn presence(&self, presence: &Presence) {
@@ -18,6 +23,8 @@ impl Desk {
             Presence::Back { chat } => self.back(chat).await,
             Presence::Removed { platform, tenant } => self.removed(*platform, tenant).await,
             Presence::Joined { platform, tenant } => self.joined(*platform, tenant).await,
+            Presence::ChatChanged { chat } => self.try_again(chat, may_be_mended).await,
+            Presence::RightsChanged { platform, tenant } => self.rights_changed(*platform, tenant).await,
             Presence::Moved { from, to } => self.store.move_destination(from, to).await,
         };
         if let Err(error) = noted {
@@ -92,6 +99,27 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Whatever of a chat is set aside for such a reason is tried at the next occasion.
+    pub(super) async fn try_again(&self, chat: &Address, is_such: fn(QuarantineReason) -> bool) -> StoreResult<()> {
+        for destination in self.store.destinations_of_chat(chat).await? {
+            if destination.quarantine.is_some_and(|quarantine| is_such(quarantine.reason)) {
+                self.store.probe_now(destination.id, self.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One of them is tried: where it answers, the others are (`store::settling`). Were all tried at each change, a server of many channels could use up
+    /// what Discord lets a bot get wrong.
+    async fn rights_changed(&self, platform: Platform, tenant: &str) -> StoreResult<()> {
+        let places = self.store.destinations_of_tenant(platform, tenant).await?;
+        let lacks = |reason| reason == QuarantineReason::Forbidden;
+        match places.into_iter().find(|place| place.quarantine.as_ref().is_some_and(|quarantine| lacks(quarantine.reason))) {
+            Some(place) => self.store.probe_now(place.id, self.now()).await,
+            None => Ok(()),
+        }
     }
 
     async fn set_aside(&self, destination: DestinationId, reason: QuarantineReason) -> StoreResult<()> {

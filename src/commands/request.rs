@@ -226,6 +226,18 @@ pub enum Presence {
         /// The server.
         tenant: String,
     },
+    /// What it may do in a chat may have changed.
+    ChatChanged {
+        /// Which chat.
+        chat: Address,
+    },
+    /// What it may do in a server may have changed.
+    RightsChanged {
+        /// On which platform.
+        platform: Platform,
+        /// The server.
+        tenant: String,
+    },
     /// The chat has another address now (a Telegram supergroup).
     Moved {
         /// Before.

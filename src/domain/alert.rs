@@ -96,6 +96,8 @@ worded! {
         Flapping = "flapping",
         /// The destination could not be reached: told together once it can (4.3).
         Quarantined = "quarantined",
+        /// Its message could not be sent while it was news: told in a summary (H1).
+        Stale = "stale",
         /// It turned back before it was told: a line of the next summary (2.4).
         NetZero = "net_zero",
         /// The subscriber wants the other direction alone (3.8).

@@ -32,6 +32,9 @@ pub enum MessageBody {
         calls: Vec<Call>,
         /// Beyond 25: symbols under a heading instead of lines.
         compact: bool,
+        /// Changes that are too old to be told, after the chat could not be reached for long (K2).
+        #[serde(default, skip_serializing_if = "is_none")]
+        older: usize,
     },
     /// What changed in the time that the reader chose (D3).
     Digest {
@@ -66,6 +69,13 @@ pub enum SummaryCause {
     QuietHours,
     /// They happened while the bot was away (2.8).
     WhileAway,
+    /// Nothing of what happened while the chat could not be reached is still to be told (K2).
+    OutOfReach,
+}
+
+/// As serde asks it.
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How a digest shows its calls.
@@ -165,7 +175,11 @@ impl MessageBody {
                 buttons: buttons.iter().flat_map(Button::of_alert).collect(),
                 ..call.to_card()
             },
-            Self::Summary { cause, total, calls, compact } => summary_card(*cause, *total, calls, *compact),
+            Self::Summary { cause, total, calls, compact, older } => {
+                let mut card = summary_card(*cause, *total, calls, *compact);
+                card.lines.extend((*older > 0).then_some(Phrase::Call(CallPhrase::Older { count: *older })));
+                card
+            }
             Self::Digest { delivery, total, form, calls, review } => {
                 let mut card = digest_card(*delivery, *total, *form, calls);
                 if let Some(review) = review {

@@ -59,7 +59,7 @@ pub use shape::{Drift, FieldCounts, SourceField};
 pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unconfirmed, Values};
 pub use stance::{Class, Grade, Stance, Way};
 pub use state::TokenState;
-pub use subscription::{Destination, Quarantine, QuarantineReason, Subscription, Target};
+pub use subscription::{Destination, KEPT_DAYS, KEPT_FOR, Quarantine, QuarantineReason, Subscription, Target};
 pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, LastPolls, Situation, Told, ToldIn, Wish};
 pub use theme::Theme;
 pub use threshold::{Passed, Threshold, Watched};

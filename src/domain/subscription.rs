@@ -2,7 +2,7 @@
 
 use super::{Address, Delivery, DestinationId, Direction, Kind, Place, Settings, SubscriptionId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What a subscription is for: one token, or all that `BELLWETHER_ALL_TOKENS` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +73,11 @@ pub struct Destination {
     /// When a role was last mentioned there (3.9).
     pub mentioned_at: Option<Timestamp>,
 }
+
+/// For how many days a change is kept for a destination that cannot be reached (K2): what is older when it is back is counted, and told in the history alone.
+pub const KEPT_DAYS: u64 = 7;
+/// The same.
+pub const KEPT_FOR: Duration = Duration::from_secs(KEPT_DAYS * 24 * 3600);
 
 /// A destination that could not be reached: kept, told of, restored when it answers again or its owner comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! How the due alerts of one destination become messages (`rules.md` 2.4, 2.8, 3.1 to 3.5, 3.9; ARCHITECTURE.md, rules Q and D).
+//! How the due alerts of one destination become messages (`rules.md` 2.4, 2.8, 3.1 to 3.5, 3.9; ARCHITECTURE.md, rules Q, D, K and H).
 //!
 //! Composing late is what makes throttle, cooldown and mute one mechanism: each only moves a release, and whatever is due at last is
 //! told as its net result.
@@ -12,8 +12,8 @@ use super::{
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, Kind, Lane, Outcome, Reason, Situation, Stance, StartTag,
-    SummaryCause, Target, Timestamp, Timing, TokenId, ToldIn, Wish,
+    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, KEPT_FOR, Kind, Lane, Outcome, Reason, Situation, Stance,
+    StartTag, SummaryCause, Target, Timestamp, Timing, TokenId, ToldIn, Wish,
 };
 use net::{Kept, Net};
 use std::{
@@ -47,6 +47,11 @@ impl Entry {
         (self.rank.unwrap_or(u32::MAX), self.call.token, self.call.kind)
     }
 
+    /// It was kept for a chat out of reach for longer than anybody can use it: the chat is told how many there were (K2).
+    fn is_too_old(&self, now: Timestamp) -> bool {
+        self.reasons.contains(&Reason::Quarantined) && self.call.seen_at + KEPT_FOR <= now
+    }
+
     /// A correction takes the place of what was wrong where that stands alone, else it is a reply to it (C1, C3).
     fn follows(&self) -> Option<Follows> {
         let ToldIn { platform_id, alone, .. } = self.corrects.as_ref()?;
@@ -57,8 +62,7 @@ impl Entry {
 /// Composes what is due.
 pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     let mut composition = Composition::default();
-    let mut entries = Vec::new();
-    let mut unchanged = Vec::new();
+    let (mut entries, mut unchanged, mut too_old) = (Vec::new(), Vec::new(), Vec::new());
     for (topic, group) in wanted_groups(situation, now, &mut composition) {
         if let Some((until, reason)) = digest_wait(&group, situation, now) {
             composition.holds.extend(group.iter().map(|(due, _)| (due.alert, until, reason)));
@@ -67,13 +71,14 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
         let Some(entry) = net_result(topic, &group, situation, now, &mut composition) else { continue };
         match (entry.call.outcome, next_place(&entry, situation, now)) {
             (Outcome::FlippedBack, _) => unchanged.push(entry),
+            _ if entry.is_too_old(now) => too_old.extend(entry.alerts),
             (_, Some(until)) => composition.holds.extend(entry.alerts.into_iter().map(|alert| (alert, until, Reason::Digest))),
             (_, None) => entries.push(entry),
         }
     }
     entries.sort_by_key(Entry::ranked);
     unchanged.sort_by_key(Entry::ranked);
-    let units = into_units(entries, &mut unchanged);
+    let units = into_units(entries, &mut unchanged, too_old);
     let mut throttle = Throttle::new(situation, now);
     for unit in units {
         throttle.place(unit, &mut composition);
@@ -206,6 +211,8 @@ fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
 /// What goes out together.
 struct Unit {
     entries: Vec<Entry>,
+    /// What a summary only counts.
+    too_old: Vec<AlertId>,
     form: Form,
     lane: Lane,
 }
@@ -222,7 +229,7 @@ impl Unit {
     fn single(entry: Entry) -> Self {
         let held = entry.reasons.iter().any(|reason| is_held(*reason)) || entry.late;
         let lane = if held && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
-        Self { entries: vec![entry], form: Form::Single, lane }
+        Self { entries: vec![entry], too_old: Vec::new(), form: Form::Single, lane }
     }
 
     fn summary(entries: Vec<Entry>) -> Self {
@@ -235,13 +242,13 @@ impl Unit {
             (false, false, true) => (SummaryCause::QuietHours, Lane::Summary),
             (false, false, false) => (SummaryCause::Held, Lane::Summary),
         };
-        Self { entries, form: Form::Summary(cause), lane }
+        Self { entries, too_old: Vec::new(), form: Form::Summary(cause), lane }
     }
 
     /// Everything whose window has ended is one digest, named after the longest window; nothing where nothing changed.
     fn digest(entries: Vec<Entry>) -> Option<Self> {
         let delivery = entries.iter().map(|entry| entry.delivery).max()?;
-        Some(Self { entries, form: Form::Digest(delivery), lane: Lane::Digest })
+        Some(Self { entries, too_old: Vec::new(), form: Form::Digest(delivery), lane: Lane::Digest })
     }
 
     /// Corrections do not count against the hourly limit, alone or together (2.9), nor does a digest (D4).
@@ -253,7 +260,7 @@ impl Unit {
 
 fn is_held(reason: Reason) -> bool {
     let is_limit = matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping);
-    was_silent(reason) || is_limit || matches!(reason, Reason::Confirmation | Reason::MorePolls)
+    was_silent(reason) || is_limit || matches!(reason, Reason::Confirmation | Reason::MorePolls | Reason::Stale)
 }
 
 /// It waited while nothing was to be heard, or could be.
@@ -262,25 +269,27 @@ fn was_silent(reason: Reason) -> bool {
 }
 
 /// What is for a digest apart from what is told at once. Whatever turned back is a line of the first of them that has lines.
-fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
+fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>, too_old: Vec<AlertId>) -> Vec<Unit> {
     let (at_once, for_digest): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.delivery == Delivery::Instant);
     let digest = Unit::digest(for_digest).map(|mut unit| {
         unit.entries.append(unchanged);
         unit
     });
-    let mut units = units_at_once(at_once, unchanged);
+    let mut units = units_at_once(at_once, unchanged, too_old);
     units.extend(digest);
     units
 }
 
-/// One to three changes are one message each; four or more, what the hourly limit held, and what came while the chat was muted, quiet or
-/// out of reach are one summary. Late news is
-/// never told singly if there is more of it.
-fn units_at_once(entries: Vec<Entry>, unchanged: &mut Vec<Entry>) -> Vec<Unit> {
-    let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap));
+/// One to three changes are one message each; four or more, what the hourly limit held or could not be sent in time, and what came while the
+/// chat was muted, quiet or out of reach are one summary. Late news is never told singly if there is more of it.
+fn units_at_once(entries: Vec<Entry>, unchanged: &mut Vec<Entry>, too_old: Vec<AlertId>) -> Vec<Unit> {
+    if entries.is_empty() && !too_old.is_empty() {
+        return vec![Unit { entries, too_old, form: Form::Summary(SummaryCause::OutOfReach), lane: Lane::Summary }];
+    }
+    let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap) || entry.reasons.contains(&Reason::Stale));
     let silent = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.iter().any(|reason| was_silent(*reason)));
-    if capped || silent || entries.len() >= SUMMARY_FROM {
-        let mut unit = Unit::summary(entries);
+    if capped || silent || !too_old.is_empty() || entries.len() >= SUMMARY_FROM {
+        let mut unit = Unit { too_old, ..Unit::summary(entries) };
         unit.entries.append(unchanged);
         return vec![unit];
     }
@@ -331,6 +340,7 @@ impl Throttle {
         for alert in others.into_iter().flat_map(|entry| entry.alerts) {
             composition.holds.push((alert, self.until, Reason::HourlyCap));
         }
+        composition.holds.extend(unit.too_old.into_iter().map(|alert| (alert, self.until, Reason::Quarantined)));
         if corrections.len() >= SUMMARY_FROM {
             self.draft(Unit::summary(corrections), composition);
         } else {
@@ -349,7 +359,7 @@ impl Throttle {
         let lane = unit.lane;
         let parts = match unit.form {
             Form::Single => parts::singles(unit.entries),
-            Form::Summary(cause) => parts::summary(cause, unit.entries),
+            Form::Summary(cause) => parts::summary(cause, unit.entries, unit.too_old),
             Form::Digest(delivery) => parts::digest(delivery, unit.entries),
         };
         for (index, (body, alerts)) in parts.into_iter().enumerate() {

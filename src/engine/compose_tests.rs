@@ -3,6 +3,7 @@
 use super::{parts::TEXT_BUDGET, *};
 use crate::domain::{
     Change, Crossing, Digests, Direction, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId, Stance, Told, Way,
+    wording,
 };
 
 fn at(minutes: i64) -> Timestamp {
@@ -44,7 +45,7 @@ fn due(alert: i64, reason: Reason, change: Change) -> Due {
 fn all(direction: Direction) -> (Kind, Wish) {
     (
         Kind::Daily,
-        Wish { target: Target::All, direction, delivery: Delivery::Instant, mention: None, created_at: at(-10_000), threshold: None },
+        Wish { target: Target::All, direction, delivery: Delivery::Instant, mention: None, created_at: at(-100_000), threshold: None },
     )
 }
 
@@ -201,6 +202,32 @@ fn rule_3_4_the_hour_holds_until_its_oldest_message_leaves_and_then_one_summary_
     full.settings.max_per_hour = 0;
     full.due = turns(3);
     assert_eq!(compose(&full, at(1)).messages.len(), 3);
+}
+
+#[test]
+fn k2_what_was_kept_for_more_than_seven_days_is_counted_and_not_told() {
+    const WEEK: i64 = 7 * 24 * 60;
+    let of = |alert, token, minutes| {
+        due(alert, Reason::Quarantined, Change { detected_at: at(minutes), data_time: at(minutes), ..change(token, Stance::Bullish) })
+    };
+    let composition = compose(&situation(vec![of(1, 1, -WEEK), of(2, 2, 1 - WEEK), of(3, 3, 2 - WEEK)]), at(1));
+    assert_eq!(titles(&composition), ["Held back: 1 call"], "of a token that is young enough");
+    let last = composition.messages[0].body.to_card().lines.last().map(wording::Phrase::plain);
+    assert_eq!(last.as_deref(), Some("2 changes from over 7 days ago, while I could not reach you, are in /history."));
+    assert_eq!(composition.messages[0].alerts.len(), 3, "all of them are accounted for");
+    let alone = compose(&situation(vec![of(1, 1, -WEEK)]), at(1));
+    assert_eq!((titles(&alone), alone.messages[0].counted), (vec!["I can reach you again".to_owned()], false));
+    let other = due(1, Reason::Muted, of(1, 1, -WEEK).change);
+    assert_eq!(titles(&compose(&situation(vec![other]), at(1))), ["T1 turned bullish"], "a mute is as long as its owner wants");
+}
+
+#[test]
+fn h1_what_could_not_be_sent_in_time_is_a_summary_even_of_one() {
+    let composition = compose(&situation(vec![due(1, Reason::Stale, change(1, Stance::Bullish))]), at(400));
+    assert_eq!((titles(&composition), composition.messages[0].lane), (vec!["Held back: 1 call".to_owned()], Lane::Summary));
+    let fresh = due(2, Reason::Instant, change(2, Stance::Bearish));
+    let composition = compose(&situation(vec![due(1, Reason::Stale, change(1, Stance::Bullish)), fresh]), at(400));
+    assert_eq!(titles(&composition), ["Held back: 2 calls"], "with what came since");
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub fn decide(change: &Change, candidate: &Candidate, now: Timestamp) -> Option<
         return Some(Decision::Hold { until, reason: Reason::Muted });
     }
     if let Some(until) = next_digest(&candidate.settings, wish.delivery, now) {
-        return Some(Decision::Hold { until, reason: Reason::Digest });
+        let reason = if candidate.quarantined { Reason::Quarantined } else { Reason::Digest };
+        return Some(Decision::Hold { until, reason });
     }
     if let Some(until) = quiet_for(&candidate.settings, change.kind, now) {
         return Some(Decision::Hold { until, reason: Reason::QuietHours });

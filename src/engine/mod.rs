@@ -13,6 +13,7 @@ pub mod drift;
 pub mod fairness;
 pub mod flap;
 pub mod follower;
+pub mod horizon;
 pub mod insight;
 pub mod listing;
 pub mod quiet;

@@ -1,13 +1,11 @@
 //! When an attempt is repeated and when it is given up (`rules.md` 4.2).
 
+use super::horizon::Lapse;
 use crate::domain::{Platform, Timestamp};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(600);
-/// After so long what a message says is old: alerts are composed anew, anything else becomes a dead letter.
-const HORIZON: Duration = Duration::from_secs(24 * 3600);
-const TOO_OLD: &str = "it could not be delivered within 24 hours";
 /// The longest wait that a platform may ask for: a hostile or broken answer must not stall a chat for days.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
@@ -23,10 +21,8 @@ pub struct Attempted<'a> {
     pub attempts: u32,
     /// When those began of which nobody knows whether they arrived, this one included, in order.
     pub uncertain: &'a [Timestamp],
-    /// When the message was made.
-    pub created_at: Timestamp,
-    /// Whether it is made of alerts, which can be told otherwise later; answers and notices cannot.
-    pub is_alerts: bool,
+    /// What becomes of it, if it is of no use any more.
+    pub lapse: Option<Lapse>,
     /// What the platform asked to wait.
     pub after: Option<Duration>,
 }
@@ -77,11 +73,11 @@ pub fn next(platform: Platform, attempted: Attempted<'_>, jitter: f64, now: Time
     let asked = attempted.after.unwrap_or_default().min(LONGEST_ASKED);
     let wait = scheduled.max(asked);
     let at = now + wait + wait.mul_f64(0.2 * jitter.clamp(0.0, 1.0));
-    if now.since(attempted.created_at) <= HORIZON {
-        return Next::At(at);
+    match attempted.lapse {
+        None => Next::At(at),
+        Some(Lapse::ToldTogether) => Next::Stale(at),
+        Some(Lapse::GivenUp(why)) => Next::GiveUp(why),
     }
-    // One that may have arrived is not told a second time in other words.
-    if attempted.is_alerts && attempted.uncertain.is_empty() { Next::Stale(at) } else { Next::GiveUp(TOO_OLD) }
 }
 
 /// How long a quarantined destination rests before it is tried again: an hour, then longer, at most 64 hours.
@@ -94,7 +90,7 @@ mod tests {
     use super::*;
 
     fn attempted(attempts: u32, uncertain: &[Timestamp], after: Option<u64>) -> Attempted<'_> {
-        Attempted { attempts, uncertain, created_at: Timestamp::EPOCH, is_alerts: true, after: after.map(Duration::from_secs) }
+        Attempted { attempts, uncertain, lapse: None, after: after.map(Duration::from_secs) }
     }
 
     #[test]
@@ -136,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_the_end_of_it() {
-        let now = Timestamp::EPOCH + HORIZON + Duration::from_secs(1);
-        let (of, unknown) = (|attempted| next(Platform::Discord, attempted, 0.0, now), [now]);
-        assert_eq!(of(attempted(100, &[], None)), Next::Stale(now + LONGEST), "alerts are told anew");
-        assert_eq!(of(attempted(100, &unknown, None)), Next::GiveUp(TOO_OLD), "not those that may have arrived");
-        assert_eq!(of(Attempted { is_alerts: false, ..attempted(100, &[], None) }), Next::GiveUp(TOO_OLD));
+    fn what_is_of_no_use_any_more_is_not_tried_again() {
+        let now = Timestamp::EPOCH;
+        let of = |lapse| next(Platform::Discord, Attempted { lapse, ..attempted(100, &[], None) }, 0.0, now);
+        assert_eq!(of(None), Next::At(now + LONGEST));
+        assert_eq!(of(Some(Lapse::ToldTogether)), Next::Stale(now + LONGEST), "tried again then, should that not be possible");
+        assert_eq!(of(Some(Lapse::GivenUp("old"))), Next::GiveUp("old"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
+use attempt::lapsed;
 use illustrate::pictured;
 use std::{
     sync::{Arc, Mutex},
@@ -252,8 +253,9 @@ impl Deliverer {
         let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
-            // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over.
-            if without_place.is_empty() && (pictured(&claimed).is_some() || self.shared.admits()) {
+            // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over. What has lapsed needs none.
+            let needs_none_now = pictured(&claimed).is_some() || lapsed(&claimed, now).is_some();
+            if without_place.is_empty() && (needs_none_now || self.shared.admits()) {
                 round.started += 1;
                 let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
                 self.in_flight.spawn(async move { shared.attempt(claimed, &claims).await });

@@ -2,12 +2,9 @@
 
 use crate::{
     clock::SharedClock,
-    domain::{
-        Address, Lane, Platform, QuarantineReason, Retention, Timestamp,
-        wording::{NoticePhrase, Trouble},
-    },
-    pipeline::{operators::Operators, outage::Outage, pruning::Pruning},
-    store::{Store, StoreError, StoreResult, UntoldQuarantine},
+    domain::{Lane, Platform, Retention, Timestamp, wording::NoticePhrase},
+    pipeline::{operators::Operators, out_of_reach::tell_of_quarantines, outage::Outage, pruning::Pruning},
+    store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
 use std::{sync::Arc, time::Duration};
@@ -46,18 +43,7 @@ impl Housekeeping {
     /// Where the database fails.
     pub async fn step(&self) -> StoreResult<()> {
         let now = self.clock.now();
-        for quarantine in self.store.untold_quarantines(now - SETTLES).await? {
-            let (name, destination) = named(&quarantine);
-            let trouble = trouble_of(&quarantine);
-            let word = quarantine.quarantine_reason;
-            let reason = trouble.map_or_else(|| word.clone(), |trouble| trouble.explain(&word));
-            self.operators.tell_once(&name, NoticePhrase::Quarantined { destination, reason }).await;
-        }
-        // However it ended: by a probe, a command from there, or the platform's word.
-        for quarantine in self.store.restored_quarantines().await? {
-            let (name, destination) = named(&quarantine);
-            self.operators.clear(&name, Some(NoticePhrase::Restored { destination })).await;
-        }
+        tell_of_quarantines(&self.store, &self.operators, now - SETTLES).await?;
         self.tell_of_dead_letters(now).await?;
         self.measure_queues().await?;
         self.store.remove_forgotten(now).await?;
@@ -112,19 +98,4 @@ impl Housekeeping {
             }
         }
     }
-}
-
-fn trouble_of(quarantine: &UntoldQuarantine) -> Option<Trouble> {
-    let reason = QuarantineReason::parse(&quarantine.quarantine_reason)?;
-    Trouble::of_quarantine(Platform::parse(&quarantine.platform)?, reason)
-}
-
-/// The notice's name, and the destination as an operator knows it.
-fn named(quarantine: &UntoldQuarantine) -> (String, String) {
-    let topic = (!quarantine.topic.is_empty()).then(|| quarantine.topic.clone());
-    let written = Platform::parse(&quarantine.platform)
-        .map(|platform| Address { platform, chat: quarantine.chat.clone(), topic }.to_string())
-        .unwrap_or_default();
-    let destination = quarantine.label.as_ref().map_or_else(|| written.clone(), |label| format!("{label} ({written})"));
-    (format!("quarantine:{}", quarantine.id), destination)
 }

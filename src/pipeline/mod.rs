@@ -12,6 +12,7 @@ pub mod ingest;
 mod insight;
 pub mod lookup;
 pub mod operators;
+mod out_of_reach;
 mod outage;
 pub mod poll;
 pub mod pruning;

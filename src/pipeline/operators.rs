@@ -3,7 +3,7 @@
 use crate::{
     clock::SharedClock,
     domain::{
-        Address, MessageBody, Place, Platform, Timestamp,
+        Address, Lane, MessageBody, Place, Platform, Timestamp,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
     store::{NewDestination, NewNotice, Store, StoreResult},
@@ -55,6 +55,43 @@ impl Operators {
             (Ok(true), Some(words)) => tracing::warn!(notice = words, "operator notice"),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::error!(%error, name, "an operator notice could not be cleared"),
+        }
+    }
+
+    /// Tells the owner of places, or operators where there is none, unless it was told already under all of these names.
+    pub async fn tell_owner_once(&self, owner: Option<Address>, names: &[String], notice: NoticePhrase, advice: Option<NoticePhrase>) {
+        let (to_owner, mut card) = (owner.is_some(), card(notice));
+        card.lines.extend(advice.map(Phrase::Notice));
+        let (to, lane) = self.to_owner_or_operators(owner);
+        let words = card.plain();
+        let body = MessageBody::Card { card };
+        match self.store.notices_are_new(names, NewNotice { to: &to, body: &body }, lane, self.clock.now()).await {
+            Ok(true) => tracing::warn!(notice = words, to_owner, "notice"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "a notice could not be stored"),
+        }
+    }
+
+    /// Forgets that it was told; tells the owner, or operators where there is none, that it is over.
+    pub async fn clear_for_owner(&self, owner: Option<Address>, names: &[String], recovery: NoticePhrase) {
+        let (to_owner, card) = (owner.is_some(), card(recovery));
+        let (to, lane) = self.to_owner_or_operators(owner);
+        let words = card.plain();
+        let body = MessageBody::Card { card };
+        match self.store.clear_notices(names, NewNotice { to: &to, body: &body }, lane, self.clock.now()).await {
+            Ok(true) => tracing::warn!(notice = words, to_owner, "notice"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "a notice could not be cleared"),
+        }
+    }
+
+    /// Operators are told before alerts, an owner after them (`rules.md` 3.7).
+    fn to_owner_or_operators(&self, owner: Option<Address>) -> (Vec<NewDestination>, Lane) {
+        match owner {
+            None => (self.destinations(), Lane::Urgent),
+            Some(address) => {
+                (vec![NewDestination { address, place: Place::Person, tenant: None, label: None, creator: None }], Lane::Notice)
+            }
         }
     }
 

@@ -23,9 +23,12 @@ const ALERTS: &str = "SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quara
 
 const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND id IN
     (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead')";
-// Whoever asks for it knows that it did not arrive, or does not mind: ends that nobody knew do not count against it any more.
+// Whoever asks for it knows that it did not arrive, or does not mind: ends that nobody knew do not count against it any more, nor does its
+// age, unless it tells alerts that can be told otherwise.
 const REVIVE: &str =
-    "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, unknown_ends = 0, finished_at = NULL, problem = NULL
+    "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, unknown_ends = 0, finished_at = NULL, problem = NULL,
+    created_at = CASE WHEN EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = messages.id)
+        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') THEN created_at ELSE $2 END
     WHERE id = $1 AND state = 'dead'";
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";

@@ -49,8 +49,8 @@ const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, le
 // The lease of an earlier claim ran out before its end was recorded: nobody knows whether it arrived.
 const LOSE_ATTEMPTS: &str =
     "UPDATE attempts SET ended_at = $2, outcome = 'unknown', detail = 'no answer was recorded' WHERE message_id = $1 AND outcome IS NULL";
-const MESSAGE: &str =
-    "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at FROM messages WHERE id = $1";
+const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at,
+    NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') AS may_go_back FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 // The newest, as many as the message has: one that was tried anew as a dead letter has older ones.
 const UNCERTAIN: &str = "SELECT started_at FROM attempts WHERE message_id = $1 AND outcome = 'unknown' ORDER BY started_at DESC LIMIT $2";
@@ -127,6 +127,8 @@ pub struct Claimed {
     pub uncertain: Vec<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// None of its attempts may have arrived: its alerts may still be told in other words.
+    pub may_go_back: bool,
     pub(super) attempt: i64,
     pub(super) fence: i64,
 }
@@ -150,6 +152,7 @@ struct MessageRow {
     attempts: i64,
     unknown_ends: i64,
     created_at: i64,
+    may_go_back: bool,
 }
 
 impl MessageRow {
@@ -168,6 +171,7 @@ impl MessageRow {
             unknown_ends: u32::try_from(self.unknown_ends).unwrap_or(u32::MAX),
             uncertain: uncertain.into_iter().rev().map(Timestamp::from_millis).collect(),
             created_at: Timestamp::from_millis(self.created_at),
+            may_go_back: self.may_go_back,
             attempt,
             fence,
         })

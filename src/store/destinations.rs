@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, write_db},
 };
-use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Settings, Timestamp};
+use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Reason, Settings, Timestamp};
 
 macro_rules! columns {
     () => {
@@ -46,26 +46,52 @@ macro_rules! recalled {
     };
 }
 pub(super) use recalled;
-const RECALL_ALERTS: &str = concat!(
-    "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'quarantined', release_at = $2 WHERE state = 'composed' AND id IN
+pub(super) const RECALL_ALERTS: &str = concat!(
+    "UPDATE alerts SET state = 'pending', decision = 'hold', reason = $3, release_at = $2 WHERE state = 'composed' AND id IN
         (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",
     recalled!(),
     ")"
 );
-const DROP_RECALLED: &str = concat!(
+pub(super) const DROP_RECALLED: &str = concat!(
     "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id IN (SELECT m.id FROM messages m
         WHERE EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = m.id) AND ",
     recalled!(),
     ")"
 );
-/// In this order, within the transaction that quarantines: its arguments are the destination and the time.
-pub(super) const RECALL: &[&str] = &[RECALL_ALERTS, DROP_RECALLED];
-const RESTORED: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason FROM notices n JOIN destinations d
-    ON d.id = CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END
-    WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 20";
-const UNTOLD_QUARANTINES: &str = "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FROM destinations d
-    WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
-      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.next_probe_at LIMIT 20";
+/// Alerts first: `recall!(tx, destination, now, reason)`.
+macro_rules! recall {
+    ($tx:ident, $destination:expr, $now:expr, $reason:expr) => {{
+        let (alerts, messages) = ($crate::store::destinations::RECALL_ALERTS, $crate::store::destinations::DROP_RECALLED);
+        sqlx::query(alerts).bind($destination).bind($now.as_millis()).bind($reason.as_str()).execute(&mut *$tx).await?;
+        sqlx::query(messages).bind($destination).bind($now.as_millis()).execute(&mut *$tx).await?;
+    }};
+}
+pub(super) use recall;
+/// The private chat of whoever set the destination `d` up, where the bot has one with them and is not refused there (K4).
+macro_rules! owner {
+    () => {
+        "(SELECT o.chat FROM destinations o WHERE o.platform = d.platform AND o.topic = '' AND o.place = 'person' AND o.quarantine_reason IS NULL
+            AND o.forgotten_at IS NULL AND o.chat = CASE d.platform WHEN 'discord' THEN 'user:' ELSE '' END
+                || SUBSTR(d.creator, LENGTH(d.platform) + 2)) AS owner"
+    };
+}
+const RESTORED: &str = concat!(
+    "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, ",
+    owner!(),
+    " FROM notices n JOIN destinations d ON d.id = CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END
+    WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 500"
+);
+const UNTOLD_QUARANTINES: &str = concat!(
+    "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, ",
+    owner!(),
+    " FROM destinations d WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
+      AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.next_probe_at LIMIT 500"
+);
+/// What made it unreachable may be over.
+const PROBE_NOW: &str = "UPDATE destinations SET next_probe_at = $2 WHERE id = $1 AND quarantine_reason IS NOT NULL AND next_probe_at > $2";
+/// One place of a server takes messages again: the others that lacked rights may do so as well.
+pub(super) const PROBE_SIBLINGS: &str = "UPDATE destinations SET next_probe_at = $3 WHERE platform = $1 AND tenant = $2
+    AND quarantine_reason = 'forbidden' AND next_probe_at > $3";
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1 AND quarantine_reason IS NOT NULL";
 
@@ -84,6 +110,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     DROP_RECALLED,
     RESTORED,
     UNTOLD_QUARANTINES,
+    PROBE_NOW,
+    PROBE_SIBLINGS,
     RESTORE,
 ];
 
@@ -102,7 +130,7 @@ pub struct NewDestination {
     pub creator: Option<String>,
 }
 
-/// A destination whose quarantine, or whose end of it, operators were not told of yet.
+/// A destination whose quarantine, or whose end of it, nobody was told of yet.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct UntoldQuarantine {
     /// Its row.
@@ -117,6 +145,8 @@ pub struct UntoldQuarantine {
     pub label: Option<String>,
     /// Why it cannot be reached; empty once it can.
     pub quarantine_reason: String,
+    /// The private chat of whoever set it up, where they can be told there.
+    pub owner: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -293,13 +323,11 @@ impl Store {
         in_transaction!(self.db, tx => {
             sqlx::query(QUARANTINE)
                 .bind(id.0).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-            for sql in RECALL {
-                sqlx::query(*sql).bind(id.0).bind(millis).execute(&mut *tx).await?;
-            }
+            recall!(tx, id.0, now, Reason::Quarantined);
         })
     }
 
-    /// Channels and groups in quarantine since `before` or longer of which operators were not told, at most 20.
+    /// Channels and groups in quarantine since `before` or longer of which nobody was told, at most 500.
     ///
     /// # Errors
     /// Where the database fails.
@@ -307,12 +335,21 @@ impl Store {
         Ok(on_db!(self.db, pool => sqlx::query_as(UNTOLD_QUARANTINES).bind(before.as_millis()).fetch_all(pool).await)?)
     }
 
-    /// Destinations of whose quarantine operators were told and that are out of it, at most 20.
+    /// Destinations of whose quarantine somebody was told and that are out of it, at most 500.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn restored_quarantines(&self) -> StoreResult<Vec<UntoldQuarantine>> {
         Ok(on_db!(self.db, pool => sqlx::query_as(RESTORED).fetch_all(pool).await)?)
+    }
+
+    /// A destination in quarantine is tried again at the next occasion: what keeps it there may be over.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn probe_now(&self, id: DestinationId, now: Timestamp) -> StoreResult<()> {
+        write_db!(self.db, pool => sqlx::query(PROBE_NOW).bind(id.0).bind(now.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
     }
 
     /// Takes a destination out of quarantine; says whether it was in it.

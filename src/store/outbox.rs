@@ -3,7 +3,7 @@
 use super::{
     NewDestination, Store, StoreResult,
     destinations::ensure,
-    dialect::{in_transaction, on_db},
+    dialect::{in_transaction, on_db, over_rows},
     fair_queue::virtual_time,
     interactions::claim,
 };
@@ -22,9 +22,15 @@ const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1";
 
 const NOTICE_AGAIN: &str =
     "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET told_at = excluded.told_at";
+const NOTICES_ONCE: (&str, &str) = over_rows!(
+    "INSERT INTO notices (name, told_at) SELECT r.value ->> 0, CAST($2 AS BIGINT) FROM",
+    "WHERE TRUE ON CONFLICT (name) DO NOTHING"
+);
+const NOTICES_CLEAR: (&str, &str) = over_rows!("DELETE FROM notices WHERE name IN (SELECT r.value ->> 0 FROM", ")");
 const NOTICE_AT: &str = "SELECT told_at FROM notices WHERE name = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[ENQUEUE, NOTICE_ONCE, NOTICE_CLEAR, NOTICE_AGAIN, NOTICE_AT];
+pub(super) const PAIRS: &[(&str, &str)] = &[NOTICES_ONCE, NOTICES_CLEAR];
 
 /// What operators are told, and where.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +41,20 @@ pub struct NewNotice<'a> {
     pub body: &'a MessageBody,
 }
 
-/// Puts a notice into the outbox, in the transaction of whatever says that it was told: `tell!(tx, notice, now)` with an `Option`.
+/// Puts a notice into the outbox, in the transaction of whatever says that it was told: `tell!(tx, notice, now)` with an `Option`; to operators, unless
+/// another lane is named.
 macro_rules! tell {
     ($tx:ident, $notice:expr, $now:expr) => {
+        tell!($tx, $notice, $now, Lane::Urgent)
+    };
+    ($tx:ident, $notice:expr, $now:expr, $lane:expr) => {
         if let Some(NewNotice { to, body }) = $notice {
             let body = serde_json::to_string(body).unwrap_or_default();
             for to in to {
                 let destination = ensure!($tx, to, $now);
                 let _message: i64 = sqlx::query_scalar(ENQUEUE)
                     .bind(destination)
-                    .bind(Lane::Urgent.as_i64())
+                    .bind($lane.as_i64())
                     .bind(&body)
                     .bind($now.as_millis())
                     .fetch_one(&mut *$tx)
@@ -104,6 +114,32 @@ impl Store {
         })
     }
 
+    /// Tells a notice about several things at once, unless all of them were told of already and not cleared since. Says whether it was told.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing remembered.
+    pub async fn notices_are_new(&self, names: &[String], notice: NewNotice<'_>, lane: Lane, now: Timestamp) -> StoreResult<bool> {
+        let (sql, rows) = (self.words(NOTICES_ONCE), name_rows(names));
+        in_transaction!(self.db, tx => {
+            let new = sqlx::query(sql).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected() > 0;
+            tell!(tx, Some(notice).filter(|_| new), now, lane);
+            new
+        })
+    }
+
+    /// Forgets that these were told, and tells of their end by the same transaction. Says whether any of them was known.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing forgotten.
+    pub async fn clear_notices(&self, names: &[String], end: NewNotice<'_>, lane: Lane, now: Timestamp) -> StoreResult<bool> {
+        let (sql, rows) = (self.words(NOTICES_CLEAR), name_rows(names));
+        in_transaction!(self.db, tx => {
+            let known = sqlx::query(sql).bind(&rows).execute(&mut *tx).await?.rows_affected() > 0;
+            tell!(tx, Some(end).filter(|_| known), now, lane);
+            known
+        })
+    }
+
     /// Tells a notice that sums up what happened until `until`, and remembers how far it reached.
     ///
     /// # Errors
@@ -123,4 +159,8 @@ impl Store {
         let at: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(NOTICE_AT).bind(name).fetch_optional(pool).await)?;
         Ok(at.map(Timestamp::from_millis))
     }
+}
+
+fn name_rows(names: &[String]) -> String {
+    serde_json::to_string(&names.iter().map(|name| [name]).collect::<Vec<_>>()).unwrap_or_default()
 }

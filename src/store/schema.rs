@@ -66,6 +66,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     leases::PAIRS,
     moves::PAIRS,
     mutes::PAIRS,
+    outbox::PAIRS,
     personal::PAIRS,
     reading::PAIRS,
     scorecard::PAIRS,

@@ -6,7 +6,7 @@ use super::{
     destinations,
     dialect::{in_transaction, over_rows},
 };
-use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, SourceId, Timestamp};
+use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
 const SENT: &str =
     "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
@@ -27,6 +27,9 @@ const TOLD: (&str, &str) = over_rows!(
      SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, told_at = excluded.told_at,
         unstable = excluded.unstable"
 );
+/// What waited for a digest that did not get through, or for its own, is looked at together with what that told (H2).
+const LOOK_AGAIN: &str =
+    "UPDATE alerts SET release_at = $2 WHERE destination_id = $1 AND state = 'pending' AND reason = 'digest' AND release_at > $2";
 const REACHED: &str = "UPDATE destinations SET route = COALESCE($2, route), quarantine_reason = NULL, quarantined_at = NULL,
     next_probe_at = NULL, probes = 0 WHERE id = $1";
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
@@ -38,7 +41,8 @@ const REPLY_INSTEAD: &str =
     "UPDATE messages SET edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4, lease_holder = NULL, lease_until = NULL
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 
-pub(super) const STATEMENTS: &[&str] = &[SENT, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
+pub(super) const STATEMENTS: &[&str] =
+    &[SENT, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
 pub(super) const PAIRS: &[(&str, &str)] = &[TOLD];
 
 /// What came of an attempt.
@@ -70,6 +74,8 @@ pub enum Settlement {
         at: Timestamp,
         /// In words.
         problem: String,
+        /// Why they wait.
+        reason: Reason,
     },
     /// The platform refuses to edit the message that was wrong: it is a reply from now on, at once.
     ReplyInstead {
@@ -116,7 +122,7 @@ impl Store {
                     let unknown = i64::from(*unknown);
                     sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).execute(&mut *tx).await
                 }
-                Settlement::Recalled { at, problem } => {
+                Settlement::Recalled { at, problem, .. } => {
                     sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).execute(&mut *tx).await
                 }
                 Settlement::ReplyInstead { problem } => {
@@ -138,6 +144,10 @@ impl Store {
                         sqlx::query(REST).bind(destination).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
                     }
                     sqlx::query(REACHED).bind(destination).bind(route).execute(&mut *tx).await?;
+                    if let (Some(_), Some(tenant)) = (&claimed.destination.quarantine, &claimed.destination.tenant) {
+                        let platform = claimed.destination.address.platform.as_str();
+                        sqlx::query(destinations::PROBE_SIBLINGS).bind(platform).bind(tenant).bind(millis).execute(&mut *tx).await?;
+                    }
                     if held {
                         if let Some(body) = &without_file {
                             sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
@@ -159,9 +169,10 @@ impl Store {
                     sqlx::query(REST).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
                 }
                 Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
-                Settlement::Recalled { .. } => {
-                    for sql in destinations::RECALL {
-                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
+                Settlement::Recalled { reason, .. } => {
+                    destinations::recall!(tx, destination, now, *reason);
+                    if *reason == Reason::Stale {
+                        sqlx::query(LOOK_AGAIN).bind(destination).bind(millis).execute(&mut *tx).await?;
                     }
                 }
                 Settlement::Dead { unknown, .. } => {
@@ -179,9 +190,7 @@ impl Store {
                 Settlement::Gone { reason, next_probe_at, .. } => {
                     sqlx::query(destinations::QUARANTINE)
                         .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-                    for sql in destinations::RECALL {
-                        sqlx::query(*sql).bind(destination).bind(millis).execute(&mut *tx).await?;
-                    }
+                    destinations::recall!(tx, destination, now, Reason::Quarantined);
                 }
             }
             held

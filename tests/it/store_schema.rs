@@ -22,7 +22,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
     SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
     SCAN changes: SELECT COUNT(*) FROM changes WHERE timing <> 'history'
-    SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason FR
+    SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, (
     SCAN d: INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at) WITH decid
     SCAN d: SELECT json_object('place', d.label, 'chat', d.chat, 'topic', d.topic, 'created_at', d.created_at) FROM destinat
     SCAN deep_links: DELETE FROM deep_links WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)

@@ -188,8 +188,9 @@ mod tests {
     #[test]
     fn a_summary_is_a_block_with_a_line_each() {
         let calls = vec![call("BTC", Stance::Bearish), Call { outcome: Outcome::Corrected, flips: 2, ..call("ETH", Stance::Bullish) }];
-        let summary =
-            |compact| outgoing("@mira", MessageBody::Summary { cause: SummaryCause::AtOnce, total: 2, calls: calls.clone(), compact });
+        let summary = |compact| {
+            outgoing("@mira", MessageBody::Summary { cause: SummaryCause::AtOnce, total: 2, calls: calls.clone(), compact, older: 0 })
+        };
         assert_eq!(
             printed(false, &summary(false)),
             "21 Nov 22:05  @mira     • 2 calls changed\n\

@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_text_that_is_too_long_ends_with_a_whole_line() {
         let calls: Vec<_> = (0..200).map(|i| call(&format!("T<{i}"))).collect();
-        let card = MessageBody::Summary { cause: SummaryCause::AtOnce, total: 200, calls, compact: false }.to_card();
+        let card = MessageBody::Summary { cause: SummaryCause::AtOnce, total: 200, calls, compact: false, older: 0 }.to_card();
         let text = html(&card);
         assert!(text.ends_with("\n…"), "{}", &text[text.len() - 100..]);
         assert_eq!(text.matches("<b>").count(), text.matches("</b>").count());

@@ -94,6 +94,6 @@ fn text_of(due: &Due) -> String {
         Step::Held { .. } | Step::Skipped { .. } => Vec::new(),
     };
     let calls: Vec<_> = follower.hear(&[News { change, symbol, rank, link }], now).into_iter().flat_map(calls).collect();
-    let summary = MessageBody::Summary { cause: SummaryCause::Held, total: calls.len(), calls, compact: false };
+    let summary = MessageBody::Summary { cause: SummaryCause::Held, total: calls.len(), calls, compact: false, older: 0 };
     summary.to_card().lines.iter().map(Phrase::plain).collect::<Vec<_>>().join("\n")
 }

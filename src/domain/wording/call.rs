@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Phrase, Spans, TimeStyle, reply::counted, subscribing::duration_words};
-use crate::domain::{Delivery, Kind, Level, Line, Mover, Near, Outcome, Since, Stance, SummaryCause, Timestamp, Way, Zone};
+use crate::domain::{Delivery, KEPT_DAYS, Kind, Level, Line, Mover, Near, Outcome, Since, Stance, SummaryCause, Timestamp, Way, Zone};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub enum CallPhrase {
     Line { title: Box<Phrase>, kind: Kind, data_time: Timestamp, flips: u32 },
     /// The head of a summary.
     SummaryTitle { cause: SummaryCause, total: usize },
+    /// What is not told any more after a chat could not be reached for long.
+    Older { count: usize },
     /// Symbols that share a direction.
     Symbols { to: Stance, way: Option<Way>, outcome: Outcome, symbols: Vec<(String, Kind)> },
     /// The head of a digest.
@@ -218,7 +220,14 @@ impl CallPhrase {
                     SummaryCause::Held => format!("Held back: {calls}"),
                     SummaryCause::QuietHours => format!("In your quiet hours: {calls}"),
                     SummaryCause::WhileAway => format!("While I was away: {calls}"),
+                    SummaryCause::OutOfReach => "I can reach you again".to_owned(),
                 });
+            }
+            Self::Older { count } => {
+                let (changes, are) = if *count == 1 { ("change", "is") } else { ("changes", "are") };
+                out.text(format!("{count} {changes} from over {KEPT_DAYS} days ago, while I could not reach you, {are} in "))
+                    .code("/history")
+                    .text(".");
             }
             Self::Symbols { to, way, outcome, symbols } => {
                 out.strong(match outcome {

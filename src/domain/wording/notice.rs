@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the sentence names its arguments")]
 
 use super::{Spans, TimeStyle, call::capital};
-use crate::domain::{Drift, Feed, Kind, Platform, Timestamp, wording::Trouble};
+use crate::domain::{Drift, Feed, KEPT_DAYS, Kind, Platform, Timestamp, wording::Trouble};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a notice.
@@ -47,10 +47,16 @@ pub enum NoticePhrase {
     CommandsDown { platform: Platform, problem: String },
     /// They work again.
     CommandsBack { platform: Platform },
+    /// Places cannot be reached, for their owner.
+    OutOfReach { places: String, cause: String },
+    /// What the owner can do about it, and what happens until then.
+    WhatToDo { fix: String },
     /// A destination cannot be reached and is kept aside.
     Quarantined { destination: String, reason: String },
     /// A destination answers again.
     Restored { destination: String },
+    /// Several do.
+    AllRestored { places: String },
     /// A message cannot be delivered.
     DeadLetter { destination: String, problem: String },
     /// Several messages cannot be delivered, since the last notice about such.
@@ -140,10 +146,18 @@ impl NoticePhrase {
                 .code("bellwether check")
                 .text(" for the cause."),
             Self::CommandsBack { platform } => out.text(format!("Commands on {} work again.", capital(platform.as_str()))),
+            Self::OutOfReach { places, cause } => out.text("I cannot reach ").strong(places).text(format!(": {cause}.")),
+            Self::WhatToDo { fix } => out
+                .text(format!(
+                    "What to do: {fix}. I keep trying; once I can write there again, one summary tells what changed in the last {KEPT_DAYS} days, and what is older is in "
+                ))
+                .code("/history")
+                .text("."),
             Self::Quarantined { destination, reason } => out
                 .code(destination)
                 .text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself.")),
             Self::Restored { destination } => out.code(destination).text(" answers again; what was held is on its way."),
+            Self::AllRestored { places } => out.strong(places).text(" answer again; what was held is on its way."),
             Self::DeadLetter { destination, problem } => out
                 .text("A message for ")
                 .code(destination)

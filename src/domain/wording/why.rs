@@ -263,6 +263,7 @@ fn because(reason: Reason) -> &'static str {
         Reason::NotConfirmed => "it turned back before it was confirmed (confirmation)",
         Reason::Flapping => "it turned too often, and is told of once it has settled",
         Reason::Quarantined => "this chat could not be reached",
+        Reason::Stale => "it could not be sent while it was news",
         Reason::NetZero => "the call turned back before it was told; that is a line of the next summary",
         Reason::Direction => "only the other direction is wanted here",
         Reason::Unsubscribed => "the subscription had ended by then",

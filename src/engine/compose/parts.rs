@@ -27,12 +27,21 @@ pub(super) fn singles(entries: Vec<Entry>) -> Vec<Part> {
     entries.into_iter().map(single).collect()
 }
 
-/// A summary counts once, whatever its parts.
-pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>) -> Vec<Part> {
+/// A summary counts once, whatever its parts. What is only counted stands in the last.
+pub(super) fn summary(cause: SummaryCause, entries: Vec<Entry>, too_old: Vec<AlertId>) -> Vec<Part> {
     let total = entries.len();
     let compact = total > MOST_LINES;
     let size = |call: &Call| symbol_size(call) + if compact { 12 } else { 90 };
-    split(entries, TEXT_BUDGET, size, |calls| MessageBody::Summary { cause, total, calls, compact })
+    let body = |calls| MessageBody::Summary { cause, total, calls, compact, older: 0 };
+    let mut parts = split(entries, TEXT_BUDGET, size, body);
+    if parts.is_empty() {
+        parts.push((body(Vec::new()), Vec::new()));
+    }
+    if let Some((MessageBody::Summary { older, .. }, alerts)) = parts.last_mut() {
+        *older = too_old.len();
+        alerts.extend(too_old);
+    }
+    parts
 }
 
 /// A digest: what turned to bullish, what turned to bearish, and so on, by kind, the best rank first. Each token leads to its page, unless there are so many

@@ -9,12 +9,15 @@ fn any_stance() -> impl Strategy<Value = Stance> {
 
 prop_compose! {
     fn any_due()(
-        alert in 0_i64..10_000, token in 1_i64..12, to in any_stance(), minutes in -700_i64..0, late: bool, corrected: bool,
-        reason in proptest::sample::select(vec![Reason::Instant, Reason::HourlyCap, Reason::Cooldown, Reason::Muted, Reason::NetZero]),
+        alert in 0_i64..10_000, token in 1_i64..12, to in any_stance(), minutes in -700_i64..0, late: bool, corrected: bool, old: bool,
+        reason in proptest::sample::select(vec![
+            Reason::Instant, Reason::HourlyCap, Reason::Cooldown, Reason::Muted, Reason::NetZero, Reason::Quarantined, Reason::Stale,
+        ]),
     ) -> Due {
         let nature = if corrected { Nature::Correction { stored_at: at(minutes) } } else { Nature::Turned };
         let timing = if late { Timing::Late } else { Timing::Fresh };
-        due(alert, reason, Change { nature, timing, data_time: at(minutes), ..change(token, to) })
+        let detected_at = at(if old { -12_000 } else { 0 });
+        due(alert, reason, Change { nature, timing, data_time: at(minutes), detected_at, ..change(token, to) })
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{LEASE, LONGEST_SLEEP, Shared, Wait, illustrate::pictured};
 use crate::{
     chat::{EditError, End, Outgoing, Receipt, Scope, SendError},
-    domain::{Address, Follows, FollowsHow, Lane, MessageBody, Timestamp, wording::NoticePhrase},
+    domain::{Address, Follows, FollowsHow, Lane, MessageBody, Reason, Timestamp, wording::NoticePhrase},
     engine::{
         breaker::Tripped,
+        horizon::{Lapse, lapse},
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
     },
@@ -62,7 +63,15 @@ impl Shared {
             && let Some(until) = stays_back(&claimed.destination.settings, claimed.lane, claimed.body.calls(), now)
         {
             let at = until.min(now + LONGEST_ASKED);
-            return self.settle(&claimed, &Settlement::Recalled { at, problem: "quiet hours have begun".to_owned() }, now).await;
+            let (problem, reason) = ("quiet hours have begun".to_owned(), Reason::QuietHours);
+            return self.settle(&claimed, &Settlement::Recalled { at, problem, reason }, now).await;
+        }
+        match lapsed(&claimed, now) {
+            None => {}
+            Some(Lapse::ToldTogether) => {
+                return self.told_together(&claimed, now + LONGEST_SLEEP, "it waited for too long".to_owned(), now).await;
+            }
+            Some(Lapse::GivenUp(why)) => return self.dead(&claimed, false, why.to_owned(), now).await,
         }
         let mut outgoing = Outgoing {
             id: claimed.id,
@@ -209,15 +218,15 @@ impl Shared {
                 let rest = after.is_some() && scope == Scope::Destination;
                 self.settle(claimed, &Settlement::Retry { at, unknown, rest, problem }, now).await
             }
-            Next::Stale(at) => self.settle(claimed, &Settlement::Recalled { at, problem }, now).await,
+            Next::Stale(at) => self.told_together(claimed, at, problem, now).await,
             Next::GiveUp(why) => self.dead(claimed, unknown, format!("{why} ({problem})"), now).await,
         }
     }
 
     fn next(&self, claimed: &Claimed, after: Option<Duration>, unknown: bool, now: Timestamp) -> Next {
         let uncertain: Vec<Timestamp> = uncertain(claimed).iter().copied().chain(unknown.then_some(now)).collect();
-        let is_alerts = !matches!(claimed.body, MessageBody::Card { .. });
-        let attempted = Attempted { attempts: claimed.attempts, uncertain: &uncertain, created_at: claimed.created_at, is_alerts, after };
+        let lapse = lapse_of(claimed, claimed.may_go_back && !unknown, now);
+        let attempted = Attempted { attempts: claimed.attempts, uncertain: &uncertain, lapse, after };
         next(self.platform, attempted, fastrand::f64(), now)
     }
 
@@ -234,6 +243,12 @@ impl Shared {
         tracing::info!(from = %claimed.destination.address, %to, "a chat moved");
         self.parts.wake.notify_one();
         Ok(())
+    }
+
+    /// It is news no longer: its alerts are told in a summary, or in the next digest, with what came since.
+    async fn told_together(&self, claimed: &Claimed, at: Timestamp, problem: String, now: Timestamp) -> StoreResult<()> {
+        self.parts.metrics.delivery(self.platform, "stale");
+        self.settle(claimed, &Settlement::Recalled { at, problem, reason: Reason::Stale }, now).await
     }
 
     /// Operators are told by the hour, see `housekeeping`.
@@ -348,6 +363,15 @@ impl Shared {
     fn paused_notice(&self) -> String {
         format!("platform-paused:{}", self.platform)
     }
+}
+
+/// What becomes of a message that has waited until it is of no use.
+pub(super) fn lapsed(claimed: &Claimed, now: Timestamp) -> Option<Lapse> {
+    lapse_of(claimed, claimed.may_go_back, now)
+}
+
+fn lapse_of(claimed: &Claimed, may_go_back: bool, now: Timestamp) -> Option<Lapse> {
+    lapse(&claimed.body, claimed.lane, &claimed.destination.settings, claimed.created_at, may_go_back, now)
 }
 
 /// The message that is to be edited, by its name on the platform.

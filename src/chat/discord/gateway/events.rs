@@ -52,6 +52,10 @@ impl Events {
                 let chat = Address::new(Platform::Discord, channel);
                 self.desk.presence(&Presence::Lost { chat, reason: QuarantineReason::Deleted }).await;
             }
+            Event::ChannelChanged(channel) => {
+                self.desk.presence(&Presence::ChatChanged { chat: Address::new(Platform::Discord, channel) }).await;
+            }
+            Event::RightsChanged(tenant) => self.desk.presence(&Presence::RightsChanged { platform: Platform::Discord, tenant }).await,
             Event::Unreadable(name, why) => tracing::error!(shard = shard.index, name, why = %quoted(&why), "an event cannot be read"),
             Event::Resumed | Event::Other => {}
         }

@@ -66,6 +66,10 @@ pub(super) enum Event {
     GuildGone(String),
     /// A channel or thread was deleted.
     ChannelGone(String),
+    /// A channel or thread is not what it was: its rights, its lock or its kind, for one.
+    ChannelChanged(String),
+    /// Roles of this server, or those of the bot in it, are not what they were.
+    RightsChanged(String),
     /// Nothing that concerns us.
     Other,
     /// It concerns us, but cannot be read; its name, and why.
@@ -121,6 +125,12 @@ struct Channel {
     id: String,
 }
 
+/// Something of a server.
+#[derive(Deserialize)]
+struct Of {
+    guild_id: String,
+}
+
 fn data<D: DeserializeOwned>(text: &str) -> Result<D, String> {
     serde_json::from_str::<With<D>>(text).map(|with| with.d).map_err(|error| why(&error))
 }
@@ -168,6 +178,14 @@ fn event(name: &str, text: &str) -> Event {
         }),
         "CHANNEL_DELETE" => read_event("CHANNEL_DELETE", text, |channel: Channel| Event::ChannelGone(channel.id)),
         "THREAD_DELETE" => read_event("THREAD_DELETE", text, |thread: Channel| Event::ChannelGone(thread.id)),
+        "CHANNEL_UPDATE" => read_event("CHANNEL_UPDATE", text, |channel: Channel| Event::ChannelChanged(channel.id)),
+        "THREAD_UPDATE" => read_event("THREAD_UPDATE", text, |thread: Channel| Event::ChannelChanged(thread.id)),
+        "GUILD_UPDATE" => read_event("GUILD_UPDATE", text, |guild: Guild| Event::RightsChanged(guild.id)),
+        "GUILD_ROLE_CREATE" => read_event("GUILD_ROLE_CREATE", text, |role: Of| Event::RightsChanged(role.guild_id)),
+        "GUILD_ROLE_UPDATE" => read_event("GUILD_ROLE_UPDATE", text, |role: Of| Event::RightsChanged(role.guild_id)),
+        "GUILD_ROLE_DELETE" => read_event("GUILD_ROLE_DELETE", text, |role: Of| Event::RightsChanged(role.guild_id)),
+        // Without the intent for members this is the bot itself.
+        "GUILD_MEMBER_UPDATE" => read_event("GUILD_MEMBER_UPDATE", text, |member: Of| Event::RightsChanged(member.guild_id)),
         _ => Event::Other,
     }
 }
@@ -293,6 +311,13 @@ mod tests {
         for name in ["CHANNEL_DELETE", "THREAD_DELETE"] {
             assert_eq!(event_of(name, &json!({"id": "5", "guild_id": "1", "type": 0})), Event::ChannelGone("5".into()));
         }
+        for name in ["CHANNEL_UPDATE", "THREAD_UPDATE"] {
+            assert_eq!(event_of(name, &json!({"id": "5", "guild_id": "1", "type": 0})), Event::ChannelChanged("5".into()));
+        }
+        for name in ["GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE", "GUILD_MEMBER_UPDATE"] {
+            assert_eq!(event_of(name, &json!({"guild_id": "1", "role": {"id": "9"}})), Event::RightsChanged("1".into()));
+        }
+        assert_eq!(event_of("GUILD_UPDATE", &json!({"id": "1"})), Event::RightsChanged("1".into()));
     }
 
     #[test]
