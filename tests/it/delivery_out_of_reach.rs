@@ -180,6 +180,8 @@ on_both!(k1_k2_what_was_held_is_one_summary_and_what_is_too_old_is_counted, |db|
     for _ in 0..8 {
         app.pass(DAY).await;
     }
+    // They have come back, and Telegram's word of that is not needed.
+    app.telegram.with(|world| world.chats.get_mut(&PERSON).unwrap().without_bot = false);
     let said = app.say(PERSON, PERSON, "/start").await;
     assert!(said.contains("I can reach you again") && said.contains("2 changes from over 7 days ago"), "{said}");
 });
