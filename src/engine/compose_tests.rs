@@ -165,7 +165,7 @@ fn the_net_is_against_what_was_last_told_to_this_subscription() {
     let told = |known_at| Told { stance: Stance::Bullish, known_at, told_at: Some(known_at), unstable: false };
     known.told.insert((Kind::Daily, TokenId(1)), told(at(-100)));
     assert!(compose(&known, at(1)).messages.is_empty(), "it is what the chat knows");
-    known.told.insert((Kind::Daily, TokenId(1)), told(at(-20_000)));
+    known.told.insert((Kind::Daily, TokenId(1)), told(at(-200_000)));
     assert_eq!(titles(&compose(&known, at(1))), ["T1 turned bullish"], "that was told to an earlier subscription");
 }
 
