@@ -26,6 +26,8 @@ impl Sabotage {
             }
             Self::CooldownDrops => {
                 "CREATE TRIGGER sabotage AFTER UPDATE ON alerts WHEN NEW.state = 'pending' AND NEW.reason = 'cooldown'
+                    BEGIN UPDATE alerts SET state = 'skipped' WHERE id = NEW.id; END;
+                 CREATE TRIGGER sabotage_too AFTER INSERT ON alerts WHEN NEW.state = 'pending' AND NEW.reason = 'cooldown'
                     BEGIN UPDATE alerts SET state = 'skipped' WHERE id = NEW.id; END"
             }
             Self::FanOutSkips => {
