@@ -73,7 +73,8 @@ async fn start(table: &mut Table, postgres: Option<String>) {
     let (first, memory) = (first.unwrap(), most_resident(process.id()));
     let sent = fakes.discord.unread().len() + fakes.telegram.unread().len();
     drop(process);
-    (fakes.discord.unread(), fakes.telegram.unread());
+    fakes.discord.unread();
+    fakes.telegram.unread();
     table.reach(&format!("{name}: ready with {queued} messages in the queue"), "within 1 s", millis(ready), ready < REACH);
     table.reach("from the start to its first message", "within 1 s", millis(first), first < REACH);
     table.tell("sent in the 15 s after it (1,200 may be); the most memory", format!("{sent}; {}", megabytes(memory)));

@@ -91,9 +91,9 @@ impl Token {
     fn show(&self, id: i64, source: &FakeTokenMetrics) {
         let hourly = HOURLY.contains(&id);
         if hourly {
-            source.remove_hourly(id)
+            source.remove_hourly(id);
         } else {
-            source.remove_daily(id)
+            source.remove_daily(id);
         }
         let shown = self.rows.len() - usize::from(self.withheld && self.rows.len() > 1);
         // What is older than a few rows is asked for no more.

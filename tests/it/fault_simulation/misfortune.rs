@@ -94,9 +94,9 @@ impl Life {
             }
             Misfortune::ClosedMessages(user) => {
                 if begins {
-                    discord.close_direct_messages(user)
+                    discord.close_direct_messages(user);
                 } else {
-                    discord.allow_direct_messages(user)
+                    discord.allow_direct_messages(user);
                 }
                 None
             }

@@ -73,7 +73,8 @@ fn variable(name: &str) -> Option<u64> {
 
 fn say(line: &str) {
     // To the stream itself: what is printed would be kept back.
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 #[test]
