@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Held alerts become due by themselves: looked at once a second (`rules.md` 6.7).
 const TICK: Duration = Duration::from_secs(1);
-/// Where very many wait for what is on its way to them, a look that finds little takes long: it takes no more than a tenth of the time.
+/// Where very many wait for what is on its way to them, a look that finds little takes long: it takes no more than a tenth of the time. But a
+/// database that is slow for a moment delays nobody for long.
 const RESTS: u32 = 9;
-const LONGEST_REST: Duration = Duration::from_secs(30);
+const LONGEST_REST: Duration = Duration::from_secs(3);
 /// Messages that are little.
 const LITTLE: usize = 200;
 
