@@ -115,7 +115,6 @@ impl Store {
         let millis = now.as_millis();
         let (outcome, platform_id, detail) = attempt_words(settlement);
         in_transaction!(self.db, tx => {
-            sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             let held = match settlement {
                 Settlement::Sent { platform_id, .. } => sqlx::query(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).execute(&mut *tx).await,
                 Settlement::Retry { at, unknown, problem, .. } => {
@@ -136,6 +135,8 @@ impl Store {
                     sqlx::query(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).execute(&mut *tx).await
                 }
             }?.rows_affected() > 0;
+            // After its message, as a claim locks them: the end of a claim that ran out may come while the next one is made.
+            sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             match settlement {
                 Settlement::Sent { rest_until, route, .. } => {
                     // First, so that two topics of a chat lock its rows in one order.

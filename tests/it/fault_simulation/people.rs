@@ -104,8 +104,8 @@ impl Life {
             }
         };
         for _ in 0..=usize::from(again) {
-            let (body, at) = (interaction.to_string(), self.clock.now().as_secs());
-            let answer = self.drive("door", async |works| Ok(enter(works, body, at).await));
+            let at = self.clock.now().as_secs();
+            let answer = self.drive("door", async |works| Ok(enter(works, &interaction, at).await));
             self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
             self.look_at_wishes();
         }
@@ -113,15 +113,8 @@ impl Life {
 }
 
 /// Sends a signed interaction and waits for everything that it began.
-async fn enter(works: &Works, body: String, at: i64) -> Value {
-    let response = reqwest::Client::new()
-        .post(format!("http://{}/discord/interactions", works.door))
-        .header("X-Signature-Ed25519", interaction::sign(body.as_bytes(), at))
-        .header("X-Signature-Timestamp", at.to_string())
-        .body(body)
-        .send()
-        .await
-        .unwrap();
+async fn enter(works: &Works, interaction: &Value, at: i64) -> Value {
+    let response = interaction::post(works.door, interaction, at).await;
     assert_eq!(response.status(), 200);
     let answer = response.json().await.unwrap();
     works.parts.tracker.close();

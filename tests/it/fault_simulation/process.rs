@@ -5,6 +5,7 @@ use crate::support::{
     fake_discord::{self, FakeDiscord, interaction},
     fake_telegram::{self, FakeTelegram},
     fake_token_metrics::{self, FakeTokenMetrics},
+    log::line_of,
 };
 use async_trait::async_trait;
 use bellwether::{
@@ -18,18 +19,13 @@ use bellwether::{
     store::Store,
 };
 use std::{
-    fmt::Write,
     net::SocketAddr,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 use tokio::{runtime::Runtime, sync::oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-    subscriber::DefaultGuard,
-};
+use tracing::{Event, Level, Subscriber, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt};
 
 /// The platforms and the source, on a thread of their own: they outlive every death of the product.
@@ -246,23 +242,11 @@ impl<S: Subscriber> Layer<S> for Lines {
         if level > Level::WARN || !event.metadata().target().starts_with("bellwether") {
             return;
         }
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        if line.0.contains(DOOM) {
+        let line = line_of(event);
+        if line.contains(DOOM) {
             self.sky.bell.ring();
         } else if level == Level::ERROR {
-            self.errors.lock().unwrap().push(line.0);
-        }
-    }
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        match field.name() {
-            "message" => self.0.insert_str(0, &format!("{value:?}")),
-            name => write!(self.0, " {name}={value:?}").unwrap(),
+            self.errors.lock().unwrap().push(line);
         }
     }
 }

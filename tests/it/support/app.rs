@@ -270,16 +270,7 @@ impl TestApp {
     }
 
     async fn enter_by_the_door(&self, interaction: &Value) -> Value {
-        let body = interaction.to_string();
-        let at = self.clock.now().as_secs();
-        let response = reqwest::Client::new()
-            .post(format!("http://{}/discord/interactions", self.address))
-            .header("X-Signature-Ed25519", interaction::sign(body.as_bytes(), at))
-            .header("X-Signature-Timestamp", at.to_string())
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        let response = interaction::post(self.address, interaction, self.clock.now().as_secs()).await;
         assert_eq!(response.status(), 200);
         response.json().await.unwrap()
     }

@@ -43,11 +43,16 @@ impl<S: Subscriber> Layer<S> for Errors {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // Everything of ours, and nothing of the libraries below.
         if *event.metadata().level() == Level::ERROR && event.metadata().target().starts_with("bellwether") {
-            let mut line = Line(String::new());
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
+            self.0.lock().unwrap().push(line_of(event));
         }
     }
+}
+
+/// The message and the fields of an event.
+pub(crate) fn line_of(event: &Event<'_>) -> String {
+    let mut line = Line(String::new());
+    event.record(&mut line);
+    line.0
 }
 
 struct Line(String);

@@ -256,15 +256,6 @@ pub(crate) async fn wait_for_polls(address: &str, feed: &str, count: u32) {
 
 /// Sends an interaction signed as Discord signs it; the status and what is answered at once.
 pub(crate) async fn interact(address: &str, interaction: &Value) -> (u16, Value) {
-    let body = interaction.to_string();
-    let at = SystemClock.now().as_secs();
-    let answer = reqwest::Client::new()
-        .post(format!("http://{address}/discord/interactions"))
-        .header("X-Signature-Ed25519", interaction::sign(body.as_bytes(), at))
-        .header("X-Signature-Timestamp", at.to_string())
-        .body(body)
-        .send()
-        .await
-        .unwrap();
+    let answer = interaction::post(address, interaction, SystemClock.now().as_secs()).await;
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }

@@ -33,6 +33,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Brings a signed interaction to the door of a running product.
+pub(crate) async fn post(door: impl std::fmt::Display, interaction: &Value, at: i64) -> reqwest::Response {
+    let body = interaction.to_string();
+    reqwest::Client::new()
+        .post(format!("http://{door}/discord/interactions"))
+        .header("X-Signature-Ed25519", sign(body.as_bytes(), at))
+        .header("X-Signature-Timestamp", at.to_string())
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+}
+
 /// The token of an interaction, by its id.
 pub(crate) fn token_of(id: u64) -> String {
     format!("aW50ZXJhY3Rpb24-{id}-secret")
