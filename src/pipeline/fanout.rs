@@ -1,33 +1,36 @@
-//! Stage 2: each change meets the subscriptions that match, in chunks by destination. A chunk is one short transaction that also moves the
-//! job's cursor, so that a crash resumes in the middle and a million subscribers are not one transaction. While a chunk is written the next
-//! one is read.
+//! Stage 2: changes meet the subscriptions that match, in chunks by destination. A chunk is one short transaction that also moves the cursor of
+//! every change that it looked at, so that a crash resumes in the middle and a million subscribers are not one transaction. While a chunk is
+//! written the next one is read.
 //!
-//! Changes that concern few go together, many of them in one transaction: a market in which hundreds of tokens turn would otherwise pay for
-//! hundreds of transactions. Of the others the one that is furthest behind goes on, so that everybody before all cursors is done with every change
-//! and can be told, while the rest is still looked at.
+//! All changes that wait go through the destinations together, and those that came later catch up first: everybody before all cursors is done with
+//! every change and can be told, while the rest is still looked at. A market in which hundreds of tokens turn pays for as many transactions as one in
+//! which a single token does, and each destination is looked at once.
 
 use crate::{
     clock::SharedClock,
-    domain::{AlertState, Decision, DestinationId, Timestamp},
+    domain::{AlertState, ChangeId, Decision, DestinationId, Timestamp},
     engine::decide::{decide, lane},
-    store::{Candidates, Concerned, NewAlert, SmallFanoutJob, Store, StoreError, StoreResult, StoredChange},
+    store::{Candidates, Concerned, FanoutJobs, NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
 use std::collections::BTreeMap;
 
-/// Destinations a transaction: a few milliseconds of the database's only writer.
+/// Wishes a transaction: a few milliseconds of the database's only writer. Each change's cursor is moved as well, and a destination that follows
+/// everything is not cut in two.
 const CHUNK: i64 = 500;
-/// A change that meets fewer wishes goes together with others.
-const FEW: i64 = CHUNK;
-/// Changes that are looked at at once, whether they concern few.
-const MOST_TOGETHER: i64 = 100;
+const WISHES_OF_A_DESTINATION: i64 = 2;
+/// Changes that go together.
+const MOST_TOGETHER: i64 = 500;
+/// Destinations that are looked through first; further ones by how many wishes these had.
+const FIRST_SPAN: i64 = 2_000;
+const MOST_GROWTH: i64 = 16;
 /// Chunks of a portion: a moment after which whoever is done with every change can be told.
 const PORTION: usize = 20;
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
 /// # Errors
-/// Where the database fails: what was written stays, the rest goes on from the cursor.
+/// Where the database fails: what was written stays, the rest goes on from the cursors.
 pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
     let mut written = 0;
     while let Some(portion) = fan_out_some(store, clock, metrics).await? {
@@ -39,22 +42,9 @@ pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) 
 /// Fans out a portion of what waits. Says how many alerts were written; nothing where no change waits.
 ///
 /// # Errors
-/// Where the database fails: what was written stays, the rest goes on from the cursor.
+/// Where the database fails: what was written stays, the rest goes on from the cursors.
 pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<Option<usize>> {
     let (mut written, mut chunks) = (0, 0);
-    let small = store.small_fanout_jobs(FEW, MOST_TOGETHER).await?;
-    // One alone goes the way of all others.
-    let mut small = if small.len() > 1 { small.as_slice() } else { &[] };
-    while !small.is_empty() && chunks < PORTION {
-        let (together, rest) = small.split_at(how_many_fit(small));
-        chunks += 1;
-        match fan_out_together(store, together, clock.now(), metrics).await {
-            Ok(alerts) => (written, small) = (written + alerts, rest),
-            // Somebody else has moved a cursor: they are read anew.
-            Err(StoreError::Conflict) => break,
-            Err(error) => return Err(error),
-        }
-    }
     while chunks < PORTION {
         let Some(mut fanout) = Fanout::next(store).await? else { break };
         while chunks < PORTION {
@@ -62,7 +52,7 @@ pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics)
             match fanout.chunk(clock.now(), metrics).await {
                 Ok(Some(chunk)) => written += chunk,
                 Ok(None) => break,
-                // Somebody else has moved the cursor, on or back: it is read anew.
+                // Somebody else has moved a cursor, on or back: they are read anew.
                 Err(StoreError::Conflict) => break,
                 Err(error) => return Err(error),
             }
@@ -71,68 +61,74 @@ pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics)
     Ok((chunks > 0).then_some(written))
 }
 
-/// How many of the first jobs one transaction takes: at least one.
-fn how_many_fit(jobs: &[SmallFanoutJob]) -> usize {
-    let mut wishes = 0;
-    let fits = |job: &&SmallFanoutJob| {
-        wishes += job.wishes;
-        wishes <= CHUNK
-    };
-    jobs.iter().take_while(fits).count().max(1)
-}
-
-/// Fans out changes that concern few. Says how many alerts were written.
-async fn fan_out_together(store: &Store, jobs: &[SmallFanoutJob], now: Timestamp, metrics: &Metrics) -> StoreResult<usize> {
-    let concerned = store.candidates_of_many(jobs).await?;
-    let of = |job: &SmallFanoutJob| Some((job.change.id, alerts_of(&job.change, concerned.get(&job.change.id)?, now, metrics)));
-    let alerts: BTreeMap<_, _> = jobs.iter().filter_map(of).collect();
-    store.write_all_alerts(jobs, &alerts, now).await?;
-    for job in jobs.iter().filter(|job| alerts.get(&job.change.id).is_some_and(|alerts| !alerts.is_empty())) {
-        metrics.latency(Stage::Fanout, now.since(job.change.change.detected_at));
-    }
-    Ok(alerts.values().map(Vec::len).sum())
-}
-
-/// A change on its way to its subscribers.
+/// Changes on their way to their subscribers, from one cursor.
 pub struct Fanout<'a> {
     store: &'a Store,
-    change: StoredChange,
-    after: DestinationId,
+    jobs: FanoutJobs,
+    span: i64,
     next: Option<Candidates>,
 }
 
 impl<'a> Fanout<'a> {
-    /// The change that is furthest behind, from its cursor on.
+    /// The changes that are furthest behind, from their cursor on.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn next(store: &'a Store) -> StoreResult<Option<Self>> {
-        let Some(job) = store.next_fanout_job().await? else { return Ok(None) };
-        let Some(change) = store.change(job.change).await? else { return Ok(None) };
-        let next = store.candidates(&change, job.after, CHUNK).await?;
-        Ok(Some(Self { store, change, after: job.after, next: Some(next) }))
+        let Some(jobs) = store.fanout_jobs(MOST_TOGETHER).await? else { return Ok(None) };
+        let mut span = FIRST_SPAN;
+        let next = read(store, &jobs, jobs.after, &mut span).await?;
+        Ok(Some(Self { store, jobs, span, next: Some(next) }))
     }
 
-    /// Writes the next chunk. Says how many alerts that were; nothing where the last was written and the job is done.
+    /// Writes the next chunk. Says how many alerts that were; nothing where they have come as far as they go together.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the cursor is not where this left it; where the database fails. Nothing of the chunk was written.
+    /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, change, after, .. } = self;
-        let Some(Candidates { by_destination, upto }) = self.next.take() else { return Ok(None) };
-        let alerts = alerts_of(change, &by_destination, now, metrics);
-        let written = store.write_alerts(change, *after, upto, &alerts, now);
-        if let Some(upto) = upto {
-            let (_, beyond) = tokio::try_join!(written, store.candidates(change, upto, CHUNK))?;
-            (self.after, self.next) = (upto, Some(beyond));
-        } else {
+        let Self { store, jobs, span, next } = self;
+        let Some(Candidates { by_change, upto, .. }) = next.take() else { return Ok(None) };
+        let of = |change: &StoredChange| Some((change.id, alerts_of(change, by_change.get(&change.id)?, now, metrics)));
+        let alerts: BTreeMap<ChangeId, Vec<NewAlert>> =
+            jobs.changes.iter().filter_map(of).filter(|(_, alerts)| !alerts.is_empty()).collect();
+        let is_last = upto >= jobs.until;
+        let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
+        let written = store.write_alerts(&jobs.changes, jobs.after, cursor, &alerts, now);
+        if is_last {
             written.await?;
+        } else {
+            let (_, beyond) = tokio::try_join!(written, read(store, jobs, upto, span))?;
+            (jobs.after, *next) = (upto, Some(beyond));
         }
-        if !alerts.is_empty() {
+        for change in jobs.changes.iter().filter(|change| alerts.contains_key(&change.id)) {
             metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
         }
-        Ok(Some(alerts.len()))
+        Ok(Some(alerts.values().map(Vec::len).sum()))
     }
+}
+
+/// The next candidates beyond a destination, as many as a chunk takes; `span` is how many destinations that may be, and is learnt.
+async fn read(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut i64) -> StoreResult<Candidates> {
+    let limit = CHUNK + WISHES_OF_A_DESTINATION * jobs.changes.len() as i64;
+    loop {
+        let upto = DestinationId(after.0.saturating_add(*span).min(jobs.until.0));
+        let found = store.candidates(&jobs.changes, after, upto, limit).await?;
+        *span = next_span(*span, found.upto.0 - after.0, found.wishes, limit);
+        if !found.by_change.is_empty() || found.upto >= jobs.until {
+            return Ok(found);
+        }
+    }
+}
+
+/// How many destinations have about as many wishes as are taken at once, from how many were found among the last ones. Where there were too many
+/// only some were gone through.
+fn next_span(span: i64, gone_through: i64, wishes: i64, limit: i64) -> i64 {
+    if wishes >= limit {
+        return gone_through.max(1);
+    }
+    // A little fewer than fit: who does not fit is looked for twice.
+    let fits = span.saturating_mul(limit * 9 / 10) / wishes.max(1);
+    fits.clamp(1, span.saturating_mul(MOST_GROWTH))
 }
 
 fn alerts_of(change: &StoredChange, candidates: &Concerned, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
@@ -154,4 +150,26 @@ fn alerts_of(change: &StoredChange, candidates: &Concerned, now: Timestamp, metr
         metrics.alerts(decision, reason, count);
     }
     alerts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_span;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_span_fits_what_it_found() {
+        assert_eq!(next_span(2_000, 2_000, 0, 502), 32_000, "nobody: much further");
+        assert_eq!(next_span(2_000, 2_000, 400, 500), 2_250);
+        assert_eq!(next_span(2_000, 700, 500, 500), 700, "more than fit: as far as they came from");
+        assert_eq!(next_span(1, 0, 500, 500), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_always_goes_on(span in 1..=i64::MAX, share in 0.0..=1.0, wishes in 0..2_000_i64, limit in 502..1_500_i64) {
+            let next = next_span(span, (span as f64 * share) as i64, wishes.min(limit), limit);
+            prop_assert!(next >= 1);
+        }
+    }
 }

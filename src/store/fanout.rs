@@ -13,24 +13,17 @@ use crate::domain::{
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-/// The one that is furthest behind: all destinations before its cursor are done with every change.
-const NEXT_JOB: &str = "SELECT change_id, after_destination FROM fanout_jobs ORDER BY after_destination, change_id LIMIT 1";
-/// Changes that concern few, and how many: nobody counts further than that. From the jobs on, which the order of the join says: there are years of
-/// changes.
-const SMALL_JOBS: &str = concat!(
-    "SELECT j.after_destination, j.few, ",
+/// The changes that are furthest behind, at most $1 of them: they go on together from one cursor.
+const FURTHEST_BEHIND: &str = concat!(
+    "SELECT j.after_destination, ",
     change_columns!(),
-    " FROM (SELECT f.change_id, f.after_destination,
-        (SELECT COUNT(*) FROM (SELECT 1 FROM subscriptions s WHERE s.target = CAST(c.token_id AS TEXT) AND s.kind = c.kind
-            AND s.destination_id > f.after_destination LIMIT $1) AS own)
-        + CASE WHEN t.in_all THEN (SELECT COUNT(*) FROM (SELECT 1 FROM subscriptions s WHERE s.target = 'all' AND s.kind = c.kind
-            AND s.destination_id > f.after_destination LIMIT $1) AS every_one) ELSE 0 END AS few
-     FROM (SELECT change_id, after_destination FROM fanout_jobs ORDER BY after_destination, change_id LIMIT $2) AS f
+    " FROM (SELECT change_id, after_destination FROM fanout_jobs
+        WHERE after_destination = (SELECT MIN(after_destination) FROM fanout_jobs) ORDER BY change_id LIMIT $1) AS j
      CROSS JOIN changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-     WHERE c.id = f.change_id AND c.supersedes IS NULL) AS j
-     CROSS JOIN changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id
-     WHERE c.id = j.change_id AND j.few < $1 ORDER BY c.id"
+     WHERE c.id = j.change_id ORDER BY c.id"
 );
+const AHEAD: &str =
+    "SELECT (SELECT MIN(after_destination) FROM fanout_jobs WHERE after_destination > $1), (SELECT MAX(id) FROM destinations)";
 /// What is read of each candidate, in the order of [`CandidateRow`].
 macro_rules! candidate_columns {
     () => {
@@ -38,52 +31,22 @@ macro_rules! candidate_columns {
          c.muted_until, c.token_muted_until, c.quarantined, c.stance, c.known_at, c.told_at, c.unstable, c.excluded"
     };
 }
-/// Those who wish to hear of a token, given by words for it, with all that decides about them.
-macro_rules! candidates {
-    ($change:literal, $token:literal) => {
-        concat!(
-            "SELECT ",
-            $change,
-            " AS change_id, s.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at, d.settings,
-                d.muted_until, m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
-                COALESCE(k.unstable, FALSE) AS unstable,
-                EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = s.destination_id AND e.source = s.source AND e.kind = s.kind
-                    AND e.token_id = ",
-            $token,
-            ") AS excluded FROM"
-        )
-    };
-}
-macro_rules! what_they_know {
-    ($token:literal) => {
-        concat!(
-            "JOIN destinations d ON d.id = s.destination_id
-             LEFT JOIN told k ON k.destination_id = s.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = ",
-            $token,
-            " LEFT JOIN token_mutes m ON m.destination_id = s.destination_id AND m.source = s.source AND m.token_id = ",
-            $token
-        )
-    };
-}
+/// Of rows of change, token, kind and target: the first $5 wishes of destinations after $3, up to $4, with all that decides about each. The wishes
+/// are found by the index of targets alone, which knows no source; the rest is read of those that are taken.
 const CANDIDATES: (&str, &str) = json_list!(
-    candidate_columns!(),
-    concat!(
-        "FROM (",
-        candidates!("CAST($7 AS BIGINT)", "$6"),
-        " subscriptions s ",
-        what_they_know!("$6"),
-        " WHERE s.source = $1 AND s.kind = $2 AND s.target = $3 AND s.destination_id > $4 ORDER BY s.destination_id LIMIT $5) AS c"
-    )
-);
-/// Of rows of change, token, kind and target.
-const CANDIDATES_OF_MANY: (&str, &str) = json_list!(
     over_rows: candidate_columns!(),
-    concat!("FROM (", candidates!("CAST(r.value ->> 0 AS BIGINT)", "CAST(r.value ->> 1 AS BIGINT)")),
-    concat!(
-        "CROSS JOIN subscriptions s ",
-        what_they_know!("CAST(r.value ->> 1 AS BIGINT)"),
-        " WHERE s.source = $2 AND s.kind = r.value ->> 2 AND s.target = r.value ->> 3) AS c"
-    )
+    "FROM (SELECT w.change_id, w.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at, d.settings,
+        d.muted_until, m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
+        COALESCE(k.unstable, FALSE) AS unstable,
+        EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = w.destination_id AND e.source = s.source AND e.kind = s.kind
+            AND e.token_id = w.token_id) AS excluded
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS change_id, CAST(r.value ->> 1 AS BIGINT) AS token_id, f.id, f.destination_id FROM",
+    "CROSS JOIN subscriptions f WHERE f.target = r.value ->> 3 AND f.kind = r.value ->> 2 AND f.destination_id > $3 AND f.destination_id <= $4
+        ORDER BY f.destination_id LIMIT $5) AS w
+     CROSS JOIN subscriptions s CROSS JOIN destinations d
+     LEFT JOIN told k ON k.destination_id = w.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = w.token_id
+     LEFT JOIN token_mutes m ON m.destination_id = w.destination_id AND m.source = s.source AND m.token_id = w.token_id
+     WHERE s.id = w.id AND s.source = $2 AND d.id = w.destination_id) AS c"
 );
 /// What was told of an unstable call waits to be told again, as settled: that is not taken back.
 const PENDING_OF_CHANGE: &str = "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND told_at IS NULL
@@ -109,48 +72,45 @@ const INSERT_ALERTS: (&str, &str) = (
      FROM decided d, json_array_elements_text(d.destinations) AS r
      WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
 );
-const MOVE_CURSOR: &str = "UPDATE fanout_jobs SET after_destination = $3 WHERE change_id = $1 AND after_destination = $2";
-const FINISH_JOB: &str = "DELETE FROM fanout_jobs WHERE change_id = $1 AND after_destination = $2";
-/// Of rows of change and cursor.
-const FINISH_JOBS: (&str, &str) = over_rows!(
-    "DELETE FROM fanout_jobs WHERE (change_id, after_destination) IN
-        (SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM",
+/// Of changes whose cursor is at $2.
+const MOVE_CURSORS: (&str, &str) = over_rows!(
+    "UPDATE fanout_jobs SET after_destination = $3 WHERE after_destination = $2 AND change_id IN
+        (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ")"
+);
+const FINISH: (&str, &str) = over_rows!(
+    "DELETE FROM fanout_jobs WHERE after_destination = $2 AND change_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
     ")"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[NEXT_JOB, SMALL_JOBS, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO, MOVE_CURSOR, FINISH_JOB];
-pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES, CANDIDATES_OF_MANY, INSERT_ALERTS, FINISH_JOBS];
+pub(super) const STATEMENTS: &[&str] = &[FURTHEST_BEHIND, AHEAD, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO];
+pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES, INSERT_ALERTS, MOVE_CURSORS, FINISH];
 
-/// A change whose subscribers have not all been looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FanoutJob {
-    /// Which change.
-    pub change: ChangeId,
+/// Changes whose subscribers have not all been looked at, and that stand at the same place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FanoutJobs {
+    /// What happened.
+    pub changes: Vec<StoredChange>,
     /// Every destination up to this one is done.
     pub after: DestinationId,
-}
-
-/// A change that concerns few, none of whom was looked at.
-#[derive(Clone, Debug)]
-pub struct SmallFanoutJob {
-    /// What happened.
-    pub change: StoredChange,
-    /// Where its cursor stands.
-    pub after: DestinationId,
-    /// How many wishes it meets, or met when it was asked for.
-    pub wishes: i64,
+    /// So far they go together.
+    pub until: DestinationId,
+    /// Whether nobody is beyond; otherwise other changes stand there.
+    pub finishes: bool,
 }
 
 /// Whom a change concerns, and what decides about each.
 pub type Concerned = BTreeMap<DestinationId, Candidate>;
 
-/// Some of those who may want to hear of a change.
+/// Some of those who may want to hear of some changes.
 #[derive(Clone, Debug)]
 pub struct Candidates {
     /// What decides about each.
-    pub by_destination: Concerned,
-    /// Up to whom these are all; nothing where there is nobody beyond them.
-    pub upto: Option<DestinationId>,
+    pub by_change: BTreeMap<ChangeId, Concerned>,
+    /// How many wishes were read.
+    pub wishes: i64,
+    /// Up to whom these are all.
+    pub upto: DestinationId,
 }
 
 /// An alert as fan-out decided it.
@@ -171,9 +131,8 @@ pub struct NewAlert {
 }
 
 #[derive(sqlx::FromRow)]
-struct SmallJobRow {
+struct JobRow {
     after_destination: i64,
-    few: i64,
     #[sqlx(flatten)]
     change: ChangeRow,
 }
@@ -256,153 +215,110 @@ pub(super) fn settings(json: &str) -> StoreResult<Settings> {
 }
 
 impl Store {
-    /// The change whose fan-out is furthest behind, the oldest of them.
+    /// The changes whose fan-out is furthest behind, at most `most`, where they stand at the same place.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn next_fanout_job(&self) -> StoreResult<Option<FanoutJob>> {
-        let row: Option<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(NEXT_JOB).fetch_optional(pool).await)?;
-        Ok(row.map(|(change, after)| FanoutJob { change: ChangeId(change), after: DestinationId(after) }))
+    pub async fn fanout_jobs(&self, most: i64) -> StoreResult<Option<FanoutJobs>> {
+        let rows: Vec<JobRow> = on_db!(self.db, pool => sqlx::query_as(FURTHEST_BEHIND).bind(most).fetch_all(pool).await)?;
+        let Some(after) = rows.first().map(|row| row.after_destination) else { return Ok(None) };
+        let (others, last): (Option<i64>, Option<i64>) = on_db!(self.db, pool => sqlx::query_as(AHEAD).bind(after).fetch_one(pool).await)?;
+        let changes = rows.into_iter().map(|row| row.change.try_into()).collect::<StoreResult<_>>()?;
+        let until = others.or(last).unwrap_or(after).max(after);
+        Ok(Some(FanoutJobs { changes, after: DestinationId(after), until: DestinationId(until), finishes: others.is_none() }))
     }
 
-    /// Those of the `most` changes furthest behind that meet fewer than `few` wishes.
+    /// Those with a wish about the token of one of these changes among the destinations after `after`, up to `upto`; where they have more than
+    /// `limit` wishes, those of the first of them. A destination has no more than two wishes about a token: with a higher limit than that for all
+    /// changes together nobody is cut in two.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn small_fanout_jobs(&self, few: i64, most: i64) -> StoreResult<Vec<SmallFanoutJob>> {
-        let rows: Vec<SmallJobRow> = on_db!(self.db, pool => sqlx::query_as(SMALL_JOBS).bind(few).bind(most).fetch_all(pool).await)?;
-        let job = |row: SmallJobRow| {
-            Ok(SmallFanoutJob { after: DestinationId(row.after_destination), wishes: row.few, change: row.change.try_into()? })
-        };
-        rows.into_iter().map(job).collect()
-    }
-
-    /// Everybody with a wish about the token of one of these changes.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn candidates_of_many(&self, jobs: &[SmallFanoutJob]) -> StoreResult<BTreeMap<ChangeId, Concerned>> {
-        let mut targets = Vec::with_capacity(jobs.len());
-        for SmallFanoutJob { change, .. } in jobs {
-            let (id, token, kind) = (change.id.0, change.change.token, change.change.kind.as_str());
-            targets.push((id, token.0, kind, Target::Token(token).to_string()));
-            if change.in_all {
-                targets.push((id, token.0, kind, Target::All.to_string()));
-            }
-        }
-        let (sql, targets) = (self.words(CANDIDATES_OF_MANY), serde_json::to_string(&targets).unwrap_or_default());
+    pub async fn candidates(
+        &self,
+        changes: &[StoredChange],
+        after: DestinationId,
+        upto: DestinationId,
+        limit: i64,
+    ) -> StoreResult<Candidates> {
+        let (sql, targets) = (self.words(CANDIDATES), serde_json::to_string(&targets(changes)).unwrap_or_default());
         let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql)
-            .bind(&targets).bind(SourceId::TokenMetrics.as_str()).fetch_one(pool).await)?;
-        let tokens: BTreeMap<_, _> = jobs.iter().map(|job| (job.change.id, job.change.change.token)).collect();
-        let mut concerned: BTreeMap<ChangeId, Concerned> = BTreeMap::new();
-        for row in list::<CandidateRow>(&rows)? {
+            .bind(&targets)
+            .bind(SourceId::TokenMetrics.as_str())
+            .bind(after.0)
+            .bind(upto.0)
+            .bind(limit)
+            .fetch_one(pool).await)?;
+        let rows: Vec<CandidateRow> = list(&rows)?;
+        let wishes = rows.len() as i64;
+        // Of the last destination of a list that was cut off some wishes may be missing.
+        let last = rows.iter().map(|row| row.destination_id).max().filter(|_| wishes >= limit);
+        let upto = last.map_or(upto, |last| DestinationId(last - 1));
+        let tokens: BTreeMap<_, _> = changes.iter().map(|change| (change.id, change.change.token)).collect();
+        let mut by_change: BTreeMap<ChangeId, Concerned> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.destination_id <= upto.0) {
             let change = ChangeId(row.change_id);
             if let Some(token) = tokens.get(&change) {
-                row.add_to(concerned.entry(change).or_default(), *token)?;
+                row.add_to(by_change.entry(change).or_default(), *token)?;
             }
         }
-        Ok(concerned)
+        Ok(Candidates { by_change, wishes, upto })
     }
 
-    /// The next destinations with a wish about the token of a change, in order, about `limit` of them.
+    /// Writes the alerts of some destinations and moves the cursor of every change from `after` to `upto`, in one transaction; with no `upto` they
+    /// are done.
+    ///
+    /// Where a change corrects one whose alert is still pending, that alert is cancelled and the new one skipped (`rules.md` 2.9).
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn candidates(&self, change: &StoredChange, after: DestinationId, limit: i64) -> StoreResult<Candidates> {
-        let token = Target::Token(change.change.token);
-        let own = self.candidate_rows(change, token, after, limit).await?;
-        let all = if change.in_all { self.candidate_rows(change, Target::All, after, limit).await? } else { Vec::new() };
-        // Where a list was cut off, nothing is known of the destinations beyond its end.
-        let full = |rows: &[CandidateRow]| rows.len() as i64 >= limit;
-        let known_to =
-            [&own, &all].into_iter().filter(|rows| full(rows)).filter_map(|rows| rows.iter().map(|row| row.destination_id).max()).min();
-        let mut by_destination = BTreeMap::new();
-        for row in own.iter().chain(&all).filter(|row| known_to.is_none_or(|end| row.destination_id <= end)) {
-            row.add_to(&mut by_destination, change.change.token)?;
-        }
-        Ok(Candidates { by_destination, upto: known_to.map(DestinationId) })
-    }
-
-    async fn candidate_rows(
-        &self,
-        change: &StoredChange,
-        target: Target,
-        after: DestinationId,
-        limit: i64,
-    ) -> StoreResult<Vec<CandidateRow>> {
-        let (id, change, sql) = (change.id, &change.change, self.words(CANDIDATES));
-        let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql)
-            .bind(change.source.as_str())
-            .bind(change.kind.as_str())
-            .bind(target.to_string())
-            .bind(after.0)
-            .bind(limit)
-            .bind(change.token.0)
-            .bind(id.0)
-            .fetch_one(pool).await)?;
-        list(&rows)
-    }
-
-    /// Writes one chunk of alerts and moves the job's cursor from `after` to `upto`, in one transaction; with no `upto` the job is done.
-    ///
-    /// Where the change corrects one whose alert is still pending, that alert is cancelled and the new one skipped (`rules.md` 2.9).
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] where the cursor is not at `after`; where the database fails. Nothing was written.
+    /// [`StoreError::Conflict`] where a cursor is not at `after`; where the database fails. Nothing was written.
     pub async fn write_alerts(
         &self,
-        change: &StoredChange,
+        changes: &[StoredChange],
         after: DestinationId,
         upto: Option<DestinationId>,
-        alerts: &[NewAlert],
+        alerts: &BTreeMap<ChangeId, Vec<NewAlert>>,
         now: Timestamp,
     ) -> StoreResult<()> {
         let end = upto.map_or(i64::MAX, |id| id.0);
-        let sql = self.words(INSERT_ALERTS);
+        let (insert, at_cursor) = (self.words(INSERT_ALERTS), self.words(if upto.is_some() { MOVE_CURSORS } else { FINISH }));
+        let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
+        let ids = serde_json::to_string(&ids).unwrap_or_default();
         in_transaction!(self.db, tx => {
-            let mut cancelled = BTreeSet::new();
-            if let Some(wrong) = change.supersedes {
+            let mut cancelled: BTreeMap<ChangeId, BTreeSet<i64>> = BTreeMap::new();
+            for (change, wrong) in changes.iter().filter_map(|change| Some((change.id, change.supersedes?))) {
                 let rows: Vec<i64> =
                     sqlx::query_scalar(PENDING_OF_CHANGE).bind(wrong.0).bind(after.0).bind(end).fetch_all(&mut *tx).await?;
                 sqlx::query(SUPERSEDE).bind(wrong.0).bind(after.0).bind(end).execute(&mut *tx).await?;
                 sqlx::query(RELEASE_NET_ZERO)
                     .bind(wrong.0).bind(after.0).bind(end).bind(now.as_millis()).execute(&mut *tx).await?;
-                cancelled.extend(rows);
+                cancelled.insert(change, rows.into_iter().collect());
             }
             if !alerts.is_empty() {
-                let rows = serde_json::to_string(&rows_of(change.id, alerts, &cancelled)).unwrap_or_default();
-                sqlx::query(sql).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?;
+                let none = BTreeSet::new();
+                let rows: Vec<_> =
+                    alerts.iter().flat_map(|(change, alerts)| rows_of(*change, alerts, cancelled.get(change).unwrap_or(&none))).collect();
+                let rows = serde_json::to_string(&rows).unwrap_or_default();
+                sqlx::query(insert).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?;
             }
-            let at_cursor = sqlx::query(if upto.is_some() { MOVE_CURSOR } else { FINISH_JOB }).bind(change.id.0).bind(after.0);
+            let at_cursor = sqlx::query(at_cursor).bind(&ids).bind(after.0);
             let at_cursor = if let Some(upto) = upto { at_cursor.bind(upto.0) } else { at_cursor };
-            if at_cursor.execute(&mut *tx).await?.rows_affected() == 0 {
+            if at_cursor.execute(&mut *tx).await?.rows_affected() != changes.len() as u64 {
                 return Err(StoreError::Conflict);
             }
         })
     }
+}
 
-    /// Writes all alerts of several changes and finishes their jobs, in one transaction.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] where one of them is not where it was found; where the database fails. Nothing was written.
-    pub async fn write_all_alerts(
-        &self,
-        jobs: &[SmallFanoutJob],
-        alerts: &BTreeMap<ChangeId, Vec<NewAlert>>,
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        let (insert, finish) = (self.words(INSERT_ALERTS), self.words(FINISH_JOBS));
-        let rows: Vec<_> = alerts.iter().flat_map(|(change, alerts)| rows_of(*change, alerts, &BTreeSet::new())).collect();
-        let rows = serde_json::to_string(&rows).unwrap_or_default();
-        let finished: Vec<_> = jobs.iter().map(|job| (job.change.id.0, job.after.0)).collect();
-        let finished = serde_json::to_string(&finished).unwrap_or_default();
-        in_transaction!(self.db, tx => {
-            sqlx::query(insert).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?;
-            if sqlx::query(finish).bind(&finished).execute(&mut *tx).await?.rows_affected() != jobs.len() as u64 {
-                return Err(StoreError::Conflict);
-            }
-        })
+/// What a wish may be about to concern each change: rows of change, token, kind and target.
+fn targets(changes: &[StoredChange]) -> Vec<(i64, i64, &'static str, String)> {
+    let mut targets = Vec::with_capacity(changes.len());
+    for StoredChange { id, change, in_all, .. } in changes {
+        let row = |target: Target| (id.0, change.token.0, change.kind.as_str(), target.to_string());
+        targets.push(row(Target::Token(change.token)));
+        targets.extend(in_all.then(|| row(Target::All)));
     }
+    targets
 }
 
 /// A way to decide about a change: its decision, reason, lane, release and state.

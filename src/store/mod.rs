@@ -63,7 +63,7 @@ pub use deep_links::{DeepLink, TakenUp};
 pub use delivering::{Claimed, Recovered};
 pub use destinations::{NewDestination, UntoldQuarantine};
 pub use directory::AllTokens;
-pub use fanout::{Candidates, Concerned, FanoutJob, NewAlert, SmallFanoutJob};
+pub use fanout::{Candidates, Concerned, FanoutJobs, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
 pub use leases::{Role, RunningShard, RunningShards, Term};
 pub use lookups::LookupCounts;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const CALLS_SQLITE: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade, levels FROM token_states
     WHERE source = $1 AND kind = $2 AND token_id IN (SELECT value FROM json_each($3))";
 const CALLS_POSTGRES: &str = "SELECT token_id, stance, since_at, since_exact, data_time, seen_at, trader_grade, levels FROM token_states
-    WHERE source = $1 AND kind = $2 AND token_id IN (SELECT CAST(jsonb_array_elements_text(CAST($3 AS jsonb)) AS BIGINT))";
+    WHERE source = $1 AND kind = $2 AND token_id = ANY(ARRAY(SELECT CAST(jsonb_array_elements_text(CAST($3 AS jsonb)) AS BIGINT)))";
 const DELIVERY: &str = "SELECT (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS queued,
     (SELECT COUNT(*) FROM alerts WHERE state = 'pending') AS held,
     (SELECT COUNT(*) FROM messages WHERE state = 'dead') AS dead,

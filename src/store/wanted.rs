@@ -8,27 +8,29 @@ use crate::domain::{Kind, SourceId, Target, Timestamp, TokenId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From each target to the next by the index: one that a hundred thousand people share costs no more than one of a single person.
-const TARGETS: (&str, &str) = json_list!(
-    "w.target",
-    "FROM (
-        WITH RECURSIVE wanted (target) AS (
+macro_rules! wanted {
+    () => {
+        "WITH RECURSIVE wanted (target) AS (
             SELECT MIN(target) FROM subscriptions WHERE source = $1 AND kind = $2
             UNION ALL
             SELECT (SELECT MIN(s.target) FROM subscriptions s WHERE s.source = $1 AND s.kind = $2 AND s.target > wanted.target)
             FROM wanted WHERE wanted.target IS NOT NULL
-        )
-        SELECT target FROM wanted WHERE target IS NOT NULL
-    ) w"
-);
+         ) "
+    };
+}
+const TARGETS: (&str, &str) = json_list!("w.target", concat!("FROM (", wanted!(), "SELECT target FROM wanted WHERE target IS NOT NULL) w"));
 const IN_ALL: (&str, &str) = json_list!("token_id", "FROM tokens WHERE source = $1 AND in_all");
 const WITH_DATA_TIMES: (&str, &str) = json_list!(
     "w.token_id, s.data_time",
-    "FROM (
-        SELECT CAST(target AS BIGINT) AS token_id FROM subscriptions WHERE source = $1 AND kind = $2 AND target <> 'all'
-        UNION
-        SELECT token_id FROM tokens WHERE source = $1 AND in_all
+    concat!(
+        "FROM (",
+        wanted!(),
+        "SELECT CAST(target AS BIGINT) AS token_id FROM wanted WHERE target <> 'all'
+         UNION
+         SELECT token_id FROM tokens WHERE source = $1 AND in_all
             AND EXISTS (SELECT 1 FROM subscriptions WHERE source = $1 AND kind = $2 AND target = 'all')
     ) w LEFT JOIN token_states s ON s.source = $1 AND s.kind = $2 AND s.token_id = w.token_id"
+    )
 );
 const NEWEST_SUBSCRIPTION: &str = "SELECT MAX(id) FROM subscriptions";
 

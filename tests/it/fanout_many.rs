@@ -1,5 +1,4 @@
-//! Many changes at once: those that concern few are fanned out together, the others side by side, and whoever is done with all of them is told
-//! while the rest is still looked at.
+//! Many changes at once: they are fanned out together, and whoever is done with all of them is told while the rest is still looked at.
 
 use crate::support::{
     commands::{rows, run_sql},
@@ -11,13 +10,13 @@ use bellwether::{
     domain::{Kind, Observation, Snapshot, SourceId, Timestamp, TokenId, Values},
     pipeline::{
         compose::Composing,
-        fanout::{fan_out_all, fan_out_some},
+        fanout::{Fanout, fan_out_all, fan_out_some},
         ingest::ingest,
     },
     store::StoreError,
     telemetry::Metrics,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 const TOKENS: i64 = 100;
 
@@ -25,27 +24,31 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
+/// A poll of all tokens, of which these are bullish.
+async fn poll(db: &TestDb, time: &str, bullish: RangeInclusive<i64>) {
+    let row = |token| {
+        let call = Some(if bullish.contains(&token) { 1.0 } else { -1.0 });
+        let (token, data_time, values) = (TokenId(token), at(time).day().start(), Values::default());
+        Observation { token, data_time, signal: call, trend: call, position: None, values }
+    };
+    let observations: Vec<_> = (1..=TOKENS).map(row).collect();
+    let snapshot = Snapshot {
+        source: SourceId::TokenMetrics,
+        kind: Kind::Daily,
+        started_at: at(time),
+        asked: observations.iter().map(|row| row.token).collect(),
+        observations,
+        set_aside: Vec::new(),
+        complete: true,
+        gaps: Default::default(),
+    };
+    ingest(&db.store, &snapshot, at(time)).await.unwrap();
+}
+
 /// A clock just after a poll in which these tokens turned; all others were polled too.
-async fn turned(db: &TestDb, turning: std::ops::RangeInclusive<i64>) -> SharedClock {
-    for (poll, stance) in [("2026-11-20T10:00:00Z", -1.0), ("2026-11-20T11:00:00Z", 1.0)] {
-        let row = |token| {
-            let call = Some(if turning.contains(&token) { stance } else { -1.0 });
-            let (token, data_time, values) = (TokenId(token), at(poll).day().start(), Values::default());
-            Observation { token, data_time, signal: call, trend: call, position: None, values }
-        };
-        let observations: Vec<_> = (1..=TOKENS).map(row).collect();
-        let snapshot = Snapshot {
-            source: SourceId::TokenMetrics,
-            kind: Kind::Daily,
-            started_at: at(poll),
-            asked: observations.iter().map(|row| row.token).collect(),
-            observations,
-            set_aside: Vec::new(),
-            complete: true,
-            gaps: Default::default(),
-        };
-        ingest(&db.store, &snapshot, at(poll)).await.unwrap();
-    }
+async fn turned(db: &TestDb, turning: RangeInclusive<i64>) -> SharedClock {
+    poll(db, "2026-11-20T10:00:00Z", 0..=0).await;
+    poll(db, "2026-11-20T11:00:00Z", turning).await;
     Arc::new(ManualClock::new(at("2026-11-20T11:00:01Z")))
 }
 
@@ -65,7 +68,7 @@ async fn follow(db: &TestDb, target: &str, by: usize, remainder: usize) {
     run_sql(&db.url, &sql).await;
 }
 
-on_both!(changes_that_concern_few_are_fanned_out_together, |db| async move {
+on_both!(changes_are_fanned_out_together, |db| async move {
     people(&db, 700).await;
     for token in 1..=30 {
         // 23 or 24 each; one of them hears of another token as one of all.
@@ -80,8 +83,8 @@ on_both!(changes_that_concern_few_are_fanned_out_together, |db| async move {
     )
     .await;
     let clock = turned(&db, 1..=30).await;
-    let jobs = db.store.small_fanout_jobs(500, 100).await.unwrap();
-    assert_eq!(jobs.iter().map(|job| job.wishes).sum::<i64>(), 701);
+    let jobs = db.store.fanout_jobs(500).await.unwrap().unwrap();
+    assert_eq!((jobs.changes.len(), jobs.after.0, jobs.until.0, jobs.finishes), (30, 0, 700, true));
     let metrics = Metrics::default();
     assert_eq!(fan_out_all(&db.store, &clock, &metrics).await.unwrap(), 701);
     let sql =
@@ -92,9 +95,9 @@ on_both!(changes_that_concern_few_are_fanned_out_together, |db| async move {
     let held = rows(&db.url, "SELECT CAST(destination_id AS TEXT), decision, reason FROM alerts WHERE decision <> 'send'").await;
     assert_eq!(held.len(), 1, "{held:?}");
     assert!(held[0].starts_with("31|hold|"), "{held:?}");
-    assert_eq!(db.store.next_fanout_job().await.unwrap(), None);
+    assert_eq!(db.store.fanout_jobs(500).await.unwrap(), None);
     // By a process that did not know: it is told so, and nothing is written twice.
-    let again = db.store.write_all_alerts(&jobs, &BTreeMap::new(), at("2026-11-20T11:00:02Z")).await;
+    let again = db.store.write_alerts(&jobs.changes, jobs.after, None, &BTreeMap::new(), at("2026-11-20T11:00:02Z")).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
 });
 
@@ -123,4 +126,33 @@ on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, 
     while rest.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().is_some() {}
     let states = rows(&db.url, "SELECT state, CAST(COUNT(*) AS TEXT) FROM alerts GROUP BY state").await;
     assert_eq!(states, [format!("composed|{written}")]);
+});
+
+on_both!(what_comes_later_catches_up_and_goes_along, |db| async move {
+    const PEOPLE: usize = 3_000;
+    people(&db, PEOPLE).await;
+    for token in ["1", "2"] {
+        follow(&db, token, 1, 0).await;
+    }
+    let (clock, metrics) = (turned(&db, 1..=1).await, Metrics::default());
+    let mut first = Fanout::next(&db.store).await.unwrap().unwrap();
+    first.chunk(clock.now(), &metrics).await.unwrap();
+    drop(first);
+    let came_to = db.store.fanout_jobs(500).await.unwrap().unwrap().after;
+    poll(&db, "2026-11-20T11:00:02Z", 1..=2).await;
+
+    let mut second = Fanout::next(&db.store).await.unwrap().unwrap();
+    let jobs = db.store.fanout_jobs(500).await.unwrap().unwrap();
+    assert_eq!((jobs.changes.len(), jobs.after.0, jobs.until, jobs.finishes), (1, 0, came_to, false));
+    while second.chunk(clock.now(), &metrics).await.unwrap().is_some() {}
+    let jobs = db.store.fanout_jobs(500).await.unwrap().unwrap();
+    assert_eq!((jobs.changes.len(), jobs.after, jobs.finishes), (2, came_to, true), "both go on from where the first had come to");
+    // More than go together: those that are furthest behind are next.
+    let one = db.store.fanout_jobs(1).await.unwrap().unwrap();
+    assert_eq!((one.changes.len(), one.after, one.finishes), (1, came_to, true));
+
+    fan_out_all(&db.store, &clock, &metrics).await.unwrap();
+    let told = "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts";
+    assert_eq!(rows(&db.url, told).await, [format!("{}|{PEOPLE}", 2 * PEOPLE)]);
+    assert_eq!(db.store.fanout_jobs(500).await.unwrap(), None);
 });

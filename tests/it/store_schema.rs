@@ -33,8 +33,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN destinations USING INDEX destinations_in_quarantine: UPDATE messages SET state = 'dropped', finished_at = $2, count
     SCAN destinations: UPDATE destinations SET creator = NULL WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
     SCAN f USING COVERING INDEX sqlite_autoindex_fanout_jobs_1: SELECT p.started_at, EXISTS (SELECT 1 FROM fanout_jobs f CRO
-    SCAN fanout_jobs: SELECT change_id, after_destination FROM fanout_jobs ORDER BY after_destination, change_id LIMIT 1
-    SCAN fanout_jobs: SELECT j.after_destination, j.few, c.id, c.source, c.kind, c.token_id, c.from_stance, c.to_stance, c.s
+    SCAN fanout_jobs USING INDEX sqlite_autoindex_fanout_jobs_1: SELECT j.after_destination, c.id, c.source, c.kind, c.token
     SCAN fanout_jobs: UPDATE fanout_jobs SET after_destination = CASE WHEN after_destination > 0 THEN 0 ELSE after_destinati
     SCAN l: SELECT json_object('command', l.command, 'words', l.words, 'created_at', l.created_at, 'valid_until', l.expires_
     SCAN l: SELECT json_object('query', l.query, 'found', CASE WHEN l.found THEN 'yes' ELSE 'no' END, 'asked_at', l.asked_at
