@@ -6,10 +6,11 @@ use super::{
 };
 use crate::domain::{Kind, SourceId, TokenId};
 
-/// What is as it was is not written again: the list is long, and read every day.
+/// What is as it was is not written again: the list is long, and read every day. It is read once: SQLite would go through it for each token.
 const WRITE: (&str, &str) = over_rows!(
-    "UPDATE tokens SET category = r.value ->> 1 FROM",
-    "WHERE tokens.source = $2 AND tokens.token_id = CAST(r.value ->> 0 AS BIGINT) AND tokens.category IS DISTINCT FROM r.value ->> 1"
+    "WITH listed AS MATERIALIZED (SELECT CAST(r.value ->> 0 AS BIGINT) AS token_id, r.value ->> 1 AS category FROM",
+    ") UPDATE tokens SET category = listed.category FROM listed
+     WHERE tokens.source = $2 AND tokens.token_id = listed.token_id AND tokens.category IS DISTINCT FROM listed.category"
 );
 const OF_TOKEN: &str = "SELECT category FROM tokens WHERE source = $1 AND token_id = $2";
 const CHANGED_TOKENS: (&str, &str) = json_list!(

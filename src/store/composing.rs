@@ -96,11 +96,12 @@ const TOLD_IN: (&str, &str) = over_rows!(
     ") ORDER BY m.id"
 );
 
-/// When calls turned; nobody is told of the rows before a baseline, nor of the first call of all.
+/// When calls turned; nobody is told of the rows before a baseline, nor of the first call of all. The keys come first, as above: SQLite would go
+/// through all turns for each of them.
 const TURNS: (&str, &str) = over_rows!(
     "SELECT c.kind, c.token_id, c.detected_at FROM",
-    "JOIN changes c ON c.kind = r.value ->> 0 AND c.token_id = CAST(r.value ->> 1 AS BIGINT)
-     WHERE c.source = $2 AND c.nature = 'turned' AND c.timing <> 'history' AND c.from_stance IS NOT NULL AND c.detected_at > $3
+    "CROSS JOIN changes c WHERE c.source = $2 AND c.kind = r.value ->> 0 AND c.token_id = CAST(r.value ->> 1 AS BIGINT)
+        AND c.nature = 'turned' AND c.timing <> 'history' AND c.from_stance IS NOT NULL AND c.detected_at > $3
      ORDER BY c.detected_at"
 );
 

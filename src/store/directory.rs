@@ -54,11 +54,11 @@ const KNOWN: (&str, &str) = json_list!(
     "token_id, symbol, former_key, listed_at IS NOT NULL, COALESCE(lists_missed, 0), delisted_at IS NOT NULL",
     "FROM tokens WHERE source = $1"
 );
-/// A row with nothing but a number: what is known of the token stays.
+/// A row with nothing but a number: what is known of the token stays. The list is read once: SQLite would go through it for each token.
 const NAMELESS: (&str, &str) = over_rows!(
-    "UPDATE tokens SET market_rank = COALESCE(CAST(r.value ->> 1 AS BIGINT), market_rank), listed_at = COALESCE($3, listed_at),
-        lists_missed = NULL, delisted_at = NULL FROM",
-    " WHERE tokens.source = $2 AND tokens.token_id = CAST(r.value ->> 0 AS BIGINT)"
+    "WITH listed AS MATERIALIZED (SELECT CAST(r.value ->> 0 AS BIGINT) AS token_id, CAST(r.value ->> 1 AS BIGINT) AS market_rank FROM",
+    ") UPDATE tokens SET market_rank = COALESCE(listed.market_rank, tokens.market_rank), listed_at = COALESCE($3, tokens.listed_at),
+        lists_missed = NULL, delisted_at = NULL FROM listed WHERE tokens.source = $2 AND tokens.token_id = listed.token_id"
 );
 const MISSED: (&str, &str) = over_rows!(
     "UPDATE tokens SET lists_missed = COALESCE(lists_missed, 0) + 1

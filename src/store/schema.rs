@@ -84,6 +84,9 @@ const COLUMNS_SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pr
 const COLUMNS_POSTGRES: &str = "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'";
 
+/// A step of a plan of SQLite's: its number, that of the step that it is part of, a number without meaning, and its words.
+type Step = (i64, i64, i64, String);
+
 impl Store {
     /// Every (table, column) of the schema, sorted: equal on both databases.
     ///
@@ -110,8 +113,8 @@ impl Store {
         Ok(refused)
     }
 
-    /// Where SQLite goes through a table or an index from end to end, with the statement for which it does: what makes a large installation
-    /// stand still. Moves are left out, which read everything. PostgreSQL chooses by what it counted: an empty database says nothing about it.
+    /// Where SQLite goes through a table or an index from end to end, or through a list that was bound once for each row of a table, with the
+    /// statement for which it does: what makes a large installation stand still. Moves are left out, which read everything. PostgreSQL chooses by what it counted: an empty database says nothing about it.
     ///
     /// # Errors
     /// Where the database fails, or is PostgreSQL.
@@ -119,11 +122,10 @@ impl Store {
         let mut walks = Vec::new();
         for statement in self.serving() {
             let explain = format!("EXPLAIN QUERY PLAN {statement}");
-            let steps: Vec<(i64, i64, i64, String)> =
-                on_db!(self.db, pool => sqlx::query_as(AssertSqlSafe(explain.as_str())).fetch_all(pool).await)?;
-            let steps: Vec<&str> = steps.iter().map(|(.., step)| step.as_str()).collect();
+            let steps: Vec<Step> = on_db!(self.db, pool => sqlx::query_as(AssertSqlSafe(explain.as_str())).fetch_all(pool).await)?;
             let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
-            walks.extend(steps.iter().filter(|step| is_walk(step, &steps)).map(|step| format!("{step}: {words}")));
+            let is_told = |(index, step): &(usize, &Step)| is_walk(step, &steps) || is_list_for_each_row(step, &steps[..*index]);
+            walks.extend(steps.iter().enumerate().filter(is_told).map(|(_, (.., step))| format!("{step}: {words}")));
         }
         Ok(walks)
     }
@@ -149,8 +151,13 @@ impl Store {
 }
 
 /// Whether a step of a plan goes through all of a table: not of a list that was bound, nor of what a part of the statement itself gave.
-fn is_walk(step: &str, plan: &[&str]) -> bool {
+fn is_walk((.., step): &Step, plan: &[Step]) -> bool {
     let Some(name) = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()) else { return false };
-    let is_own = plan.iter().any(|other| other.strip_prefix("MATERIALIZE ").or(other.strip_prefix("CO-ROUTINE ")) == Some(name));
-    !is_own && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW")
+    let is_own = |(.., other): &Step| other.strip_prefix("MATERIALIZE ").or(other.strip_prefix("CO-ROUTINE ")) == Some(name);
+    !plan.iter().any(is_own) && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW")
+}
+
+/// Whether a step goes through a list within a loop over the rows of a table, which stands before it beside it.
+fn is_list_for_each_row((_, parent, _, step): &Step, before: &[Step]) -> bool {
+    step.contains("VIRTUAL TABLE") && before.iter().any(|(_, beside, _, step)| beside == parent && step.starts_with("SEARCH "))
 }

@@ -62,7 +62,7 @@ const BY_SYMBOLS_SQLITE: &str = concat!(
 const BY_SYMBOLS_POSTGRES: &str = concat!(
     "SELECT ",
     token_columns!(),
-    " FROM tokens t WHERE t.source = $1 AND t.symbol_key IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))) ORDER BY t.token_id"
+    " FROM tokens t WHERE t.source = $1 AND t.symbol_key = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($2 AS jsonb)))) ORDER BY t.token_id"
 );
 /// Tokens by the symbol that they had before.
 const BY_FORMER: (&str, &str) = over_rows!(
@@ -77,7 +77,8 @@ const BY_IDS_SQLITE: &str = concat!(
 const BY_IDS_POSTGRES: &str = concat!(
     "SELECT ",
     token_columns!(),
-    " FROM tokens t WHERE t.source = $1 AND t.token_id IN (SELECT CAST(jsonb_array_elements_text(CAST($2 AS jsonb)) AS BIGINT)) ORDER BY t.token_id"
+    " FROM tokens t WHERE t.source = $1 AND t.token_id = ANY(ARRAY(SELECT CAST(jsonb_array_elements_text(CAST($2 AS jsonb)) AS BIGINT)))
+      ORDER BY t.token_id"
 );
 
 pub(super) const STATEMENTS: &[&str] = &[LOADED, UNRANKED_BY_SYMBOL, UNRANKED_BY_NAME, BEST];
