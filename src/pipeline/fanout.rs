@@ -24,8 +24,6 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 2_000;
 const MOST_GROWTH: i64 = 16;
-/// Chunks of a portion: a moment after which whoever is done with every change can be told.
-const PORTION: usize = 20;
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
@@ -33,21 +31,21 @@ const PORTION: usize = 20;
 /// Where the database fails: what was written stays, the rest goes on from the cursors.
 pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
     let mut written = 0;
-    while let Some(portion) = fan_out_some(store, clock, metrics).await? {
-        written += portion;
+    while let Some(some) = fan_out_some(store, clock, metrics, usize::MAX).await? {
+        written += some;
     }
     Ok(written)
 }
 
-/// Fans out a portion of what waits. Says how many alerts were written; nothing where no change waits.
+/// Fans out a portion of what waits, of at most so many chunks. Says how many alerts were written; nothing where no change waits.
 ///
 /// # Errors
 /// Where the database fails: what was written stays, the rest goes on from the cursors.
-pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<Option<usize>> {
+pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics, most: usize) -> StoreResult<Option<usize>> {
     let (mut written, mut chunks) = (0, 0);
-    while chunks < PORTION {
+    while chunks < most {
         let Some(mut fanout) = Fanout::next(store).await? else { break };
-        while chunks < PORTION {
+        while chunks < most {
             chunks += 1;
             match fanout.chunk(clock.now(), metrics).await {
                 Ok(Some(chunk)) => written += chunk,

@@ -24,6 +24,10 @@ const RESTS: u32 = 9;
 const LONGEST_REST: Duration = Duration::from_secs(3);
 /// Messages that are little.
 const LITTLE: usize = 200;
+/// Chunks of a portion of fan-out, after which whoever is done with every change can be told. The first is small: somebody is soon told; those
+/// that follow last about as long as what was composed takes to send.
+const FIRST_PORTION: usize = 3;
+const PORTION: usize = 20;
 
 /// Turns changes into messages. Cheap to clone.
 #[derive(Clone)]
@@ -48,9 +52,10 @@ impl Flow {
     /// # Errors
     /// Where the database fails: the next step goes on from what was committed.
     pub async fn step(&self) -> StoreResult<usize> {
-        let (mut written, mut composing, mut fanned_out) = (0, Composing::default(), false);
+        let (mut written, mut composing, mut fanned_out, mut portion) = (0, Composing::default(), false, FIRST_PORTION);
         loop {
-            fanned_out |= fan_out_some(&self.store, &self.clock, &self.metrics).await?.is_some();
+            fanned_out |= fan_out_some(&self.store, &self.clock, &self.metrics, portion).await?.is_some();
+            portion = PORTION;
             let batch = composing.batch(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
             self.wake_deliverers(batch.unwrap_or(0));
             written += batch.unwrap_or(0);

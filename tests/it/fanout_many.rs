@@ -113,7 +113,7 @@ on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, 
     let clock = turned(&db, 1..=20).await;
     let (metrics, scorecards) = (Metrics::default(), Scorecards::new(db.store.clone()));
     let (mut written, mut told_meanwhile, mut first) = (0, 0, Composing::default());
-    while let Some(portion) = fan_out_some(&db.store, &clock, &metrics).await.unwrap() {
+    while let Some(portion) = fan_out_some(&db.store, &clock, &metrics, 10).await.unwrap() {
         written += portion;
         told_meanwhile += first.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().unwrap_or(0);
     }
