@@ -15,10 +15,10 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Wishes a transaction: a few milliseconds of the database's only writer. Each change's cursor is moved as well, and a destination that follows
-/// everything is not cut in two.
+/// Wishes a transaction: a few milliseconds of the database's only writer.
 const CHUNK: i64 = 500;
-const WISHES_OF_A_DESTINATION: i64 = 2;
+/// And so many more for each change, whose cursor is moved as well. A destination has two at most, so that nobody is cut in two.
+const CHUNK_OF_A_CHANGE: i64 = 4;
 /// Changes that go together.
 const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
@@ -107,7 +107,7 @@ impl<'a> Fanout<'a> {
 
 /// The next candidates beyond a destination, as many as a chunk takes; `span` is how many destinations that may be, and is learnt.
 async fn read(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut i64) -> StoreResult<Candidates> {
-    let limit = CHUNK + WISHES_OF_A_DESTINATION * jobs.changes.len() as i64;
+    let limit = CHUNK + CHUNK_OF_A_CHANGE * jobs.changes.len() as i64;
     loop {
         let upto = DestinationId(after.0.saturating_add(*span).min(jobs.until.0));
         let found = store.candidates(&jobs.changes, after, upto, limit).await?;
