@@ -433,6 +433,26 @@ async fn a_database_that_fails_stops_nothing_for_good() {
 }
 
 #[tokio::test]
+async fn how_a_poll_ended_is_written_down_as_soon_as_the_database_works_again() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    let mut poller = bench.poller();
+    poller.step().await.unwrap();
+    bench.advance(Duration::from_secs(3600));
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON feeds WHEN NEW.last_poll_at > OLD.last_poll_at BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    bench.execute(full).await;
+    assert!(poller.step().await.is_err());
+    assert!(bench.status(DAILY).await.next_poll_at < Some(bench.clock_now()));
+    bench.execute("DROP TRIGGER full").await;
+    poller.step().await.unwrap();
+    assert_eq!(signals(&bench.fake), 2, "the poll itself was not lost");
+    let status = bench.status(DAILY).await;
+    assert_eq!(status.last_poll_at, Some(bench.clock_now()));
+    assert!(status.next_poll_at > Some(bench.clock_now()), "a restart would poll again: {:?}", status.next_poll_at);
+}
+
+#[tokio::test]
 async fn no_log_line_holds_the_key_or_an_address() {
     let log = crate::support::poller::Log::default();
     let _guard = tracing::subscriber::set_default(log.subscriber());

@@ -23,6 +23,8 @@ pub(super) type WantedTokens = BTreeMap<TokenId, Option<Timestamp>>;
 /// Everything about one feed.
 pub(super) struct FeedState {
     pub(super) status: FeedStatus,
+    /// What the database has of that.
+    pub(super) saved: Option<FeedStatus>,
     pub(super) wanted: WantedTokens,
     pub(super) active: Option<Active>,
     pub(super) silent: Silent,
@@ -49,7 +51,16 @@ impl FeedState {
             refused: false,
             empty_since: None,
         };
-        Self { status, wanted: BTreeMap::new(), active: None, silent: Silent::default(), down_since: None, partial: 0, partial_at: None }
+        Self {
+            status,
+            saved: None,
+            wanted: BTreeMap::new(),
+            active: None,
+            silent: Silent::default(),
+            down_since: None,
+            partial: 0,
+            partial_at: None,
+        }
     }
 
     /// Whether a poll has to begin now.

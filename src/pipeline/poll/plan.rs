@@ -109,7 +109,7 @@ impl Poller {
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
-            state.status = status;
+            (state.status, state.saved) = (status.clone(), Some(status));
             if was_stopped {
                 self.resume(feed, None).await?;
             }
@@ -148,27 +148,26 @@ impl Poller {
             };
             let Some(state) = self.feeds.get_mut(feed) else { continue };
             let same_cadence = state.status.cadence == *cadence;
-            let same = same_cadence && state.status.tokens == tokens;
             // `BELLWETHER_ALL_TOKENS` is another since ranks were last read: what `all` means is not to wait for days.
             let outdated = *feed == Feed::Ranks && state.status.tokens != tokens && !state.status.stopped;
             state.status.cadence = cadence.clone();
             state.status.tokens = tokens;
-            let moved = if outdated {
+            if outdated {
                 state.status.next_poll_at = Some(now);
-                true
             } else {
-                self.replace_slot(*feed, same_cadence, now)
-            };
-            if !same || moved || self.planner.last.is_none() {
+                self.replace_slot(*feed, same_cadence, now);
+            }
+            // Also what could not be written when it changed.
+            if self.feeds.get(feed).is_some_and(|state| state.saved.as_ref() != Some(&state.status)) {
                 self.save(*feed).await?;
             }
         }
         Ok(())
     }
 
-    /// The next slot where there is none yet or the cadence has changed; says whether it is another one.
-    fn replace_slot(&mut self, feed: Feed, same_cadence: bool, now: Timestamp) -> bool {
-        let Some(state) = self.feeds.get_mut(&feed) else { return false };
+    /// The next slot where there is none yet or the cadence has changed.
+    fn replace_slot(&mut self, feed: Feed, same_cadence: bool, now: Timestamp) {
+        let Some(state) = self.feeds.get_mut(&feed) else { return };
         let before = state.status.next_poll_at;
         let at_start = self.planner.last.is_none();
         let auto = Schedule::Auto;
@@ -199,7 +198,6 @@ impl Poller {
                 });
             }
         }
-        self.feeds.get(&feed).is_some_and(|state| state.status.next_poll_at != before)
     }
 
     /// The first slot after `after`. Ranks and the full list have no slots but a distance.
@@ -217,10 +215,10 @@ impl Poller {
         state.status.next_poll_at = slot.map(|slot| if chosen { slot + jitter() } else { slot });
     }
 
-    pub(super) async fn save(&self, feed: Feed) -> StoreResult<()> {
-        match self.feeds.get(&feed) {
-            Some(state) => self.store.save_feed(self.caller.source_id(), &state.status).await,
-            None => Ok(()),
-        }
+    pub(super) async fn save(&mut self, feed: Feed) -> StoreResult<()> {
+        let Some(state) = self.feeds.get_mut(&feed) else { return Ok(()) };
+        self.store.save_feed(self.caller.source_id(), &state.status).await?;
+        state.saved = Some(state.status.clone());
+        Ok(())
     }
 }
