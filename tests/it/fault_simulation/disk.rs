@@ -60,7 +60,7 @@ impl Disk {
     pub(super) fn new() -> Self {
         static PREPARED: OnceLock<Vec<u8>> = OnceLock::new();
         let prepared = PREPARED.get_or_init(|| std::thread::spawn(prepare).join().unwrap());
-        let files = tempfile::tempdir().unwrap();
+        let files = folder();
         let path = files.path().join("life.db");
         std::fs::write(&path, prepared).unwrap();
         let url = format!("sqlite://{}", path.display());
@@ -119,9 +119,14 @@ impl Disk {
     }
 }
 
+/// In memory where the system has such files: no life outlasts its process, and nothing looks at what a disk would keep.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A world before anything happens: who follows what, and what the source said last.
 fn prepare() -> Vec<u8> {
-    let files = tempfile::tempdir().unwrap();
+    let files = folder();
     let path = files.path().join("prepared.db");
     let url = format!("sqlite://{}", path.display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

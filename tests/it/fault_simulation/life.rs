@@ -64,6 +64,8 @@ pub(super) struct Life {
     pub(super) polling: bool,
     pub(super) patience: u32,
     pub(super) polls: bool,
+    /// What the database was found to say of what is due; none once a step may have changed that.
+    pub(super) dues: Option<Vec<i64>>,
 }
 
 impl Life {
@@ -117,6 +119,7 @@ impl Life {
             polling: false,
             patience: 2,
             polls: true,
+            dues: None,
         };
         life.look_at_wishes();
         life

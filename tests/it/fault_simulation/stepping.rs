@@ -7,12 +7,36 @@ use super::{
 };
 use bellwether::{clock::Clock, domain::Timestamp};
 use fastrand::Rng;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Rounds at one moment; more means that the product does not come to rest.
 const MOST_ROUNDS: usize = 400;
+
+/// When messages of both platforms, alerts and feeds are due; never is a time far away.
+static DUES: LazyLock<String> = LazyLock::new(|| {
+    const NOT_BEFORE: &str = "CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END";
+    let messages = |platform: &str| {
+        format!(
+            "SELECT MIN(MAX({NOT_BEFORE}, COALESCE(m.lease_until, 0), COALESCE(d.next_probe_at, 0))) FROM messages m JOIN destinations d
+             ON d.id = m.destination_id WHERE m.state = 'queued' AND m.platform = '{platform}'"
+        )
+    };
+    let alerts = "SELECT MIN(MAX(a.release_at, COALESCE(d.next_probe_at, 0))) FROM alerts a JOIN destinations d ON d.id = a.destination_id
+        WHERE a.state = 'pending' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued' AND m.lane IN (1, 2))";
+    let never = Timestamp::NEVER.as_millis();
+    format!(
+        "SELECT COALESCE(({}), {never}) UNION ALL SELECT COALESCE(({}), {never}) UNION ALL SELECT CASE WHEN EXISTS (SELECT 1 FROM fanout_jobs)
+         THEN 0 ELSE COALESCE(({alerts}), {never}) END UNION ALL SELECT COALESCE((SELECT MIN(next_poll_at) FROM feeds WHERE NOT stopped), {never})",
+        messages("discord"),
+        messages("telegram")
+    )
+});
 
 /// When something is due by what the database says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -127,30 +151,17 @@ impl Life {
         self.pass(wait.max(Duration::from_millis(1)));
     }
 
-    pub(super) fn dues(&self) -> Dues {
-        const NOT_BEFORE: &str = "CASE WHEN d.rest_until > m.next_attempt_at THEN d.rest_until ELSE m.next_attempt_at END";
-        let far = (self.clock.now() + 60 * 24 * HOUR).as_millis();
-        let messages = |platform: &str| {
-            format!(
-                "SELECT MIN(MAX({NOT_BEFORE}, COALESCE(m.lease_until, 0), COALESCE(d.next_probe_at, 0))) FROM messages m JOIN destinations d
-                 ON d.id = m.destination_id WHERE m.state = 'queued' AND m.platform = '{platform}'"
-            )
-        };
-        let alerts = "SELECT MIN(MAX(a.release_at, COALESCE(d.next_probe_at, 0))) FROM alerts a JOIN destinations d ON d.id = a.destination_id
-            WHERE a.state = 'pending' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued' AND m.lane IN (1, 2))";
-        let sql = format!(
-            "SELECT COALESCE(({}), {far}) UNION ALL SELECT COALESCE(({}), {far}) UNION ALL SELECT CASE WHEN EXISTS (SELECT 1 FROM fanout_jobs)
-             THEN 0 ELSE COALESCE(({alerts}), {far}) END UNION ALL SELECT COALESCE((SELECT MIN(next_poll_at) FROM feeds WHERE NOT stopped), {far})",
-            messages("discord"),
-            messages("telegram")
-        );
-        let found = self.disk.numbers(&sql);
-        let at = |index: usize| Some(found[index]).filter(|at| *at < far).map(Timestamp::from_millis);
+    /// Asked of the database again where something may have changed it.
+    pub(super) fn dues(&mut self) -> Dues {
+        let far = self.clock.now() + 60 * 24 * HOUR;
+        let found = self.dues.get_or_insert_with(|| self.disk.numbers(&DUES));
+        let at = |index: usize| Some(Timestamp::from_millis(found[index])).filter(|at| *at < far);
         Dues { discord: at(0), telegram: at(1), alerts: at(2), feeds: at(3) }
     }
 
     /// Runs a piece of work to its end, to its death, or until the database fails; gives what it gave.
     pub(super) fn drive<T>(&mut self, what: &str, act: impl AsyncFnOnce(&mut Works) -> Result<T, String>) -> Option<T> {
+        self.dues = None;
         let Process { works, runtime } = self.process.as_mut().expect("a process runs");
         let (bell, disk, doom) = (Arc::clone(&self.sky.bell), &self.disk, self.doom);
         let (terms, rng) = (&self.terms, &mut self.rng);
@@ -219,6 +230,7 @@ impl Life {
         let down = if self.rng.u32(0..5) == 0 { self.rng.u64(600..20_000) } else { self.rng.u64(0..100) };
         self.pass(Duration::from_secs(down));
         self.deaths.push(self.time.now());
+        self.dues = None;
         self.process = Some(Process::start(&self.disk.url, &self.clock, &self.fakes, &self.sky, &self.terms));
         (self.poller_next, self.polling, self.patience) = (Timestamp::EPOCH, false, 2);
         self.open.get_or_insert((0, self.time.now()));
