@@ -27,6 +27,14 @@ struct Message {
     body: String,
 }
 
+/// What a place was told last of a token.
+struct Told {
+    bullish: bool,
+    /// By the product's clock.
+    at: Timestamp,
+    message: i64,
+}
+
 /// Everything that is wrong.
 pub(super) fn judge(life: &Life) -> Vec<String> {
     let messages = messages(life);
@@ -207,7 +215,7 @@ impl Judge<'_> {
 
     /// Nobody is told what they did not ask for, nobody the same twice, and in the end everybody knows how it is.
     fn everybody_knows(&mut self) {
-        let mut told: BTreeMap<(String, i64), (bool, Timestamp)> = BTreeMap::new();
+        let mut told: BTreeMap<(String, i64), Told> = BTreeMap::new();
         let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
         for arrival in self.arrivals.iter().filter(|arrival| matches!(arrival.how, How::New | How::Edited)) {
             let Some(message) = self.messages.get(&arrival.message) else { continue };
@@ -222,18 +230,20 @@ impl Judge<'_> {
                     wrong.push(format!("{} did not ask for {symbol}, and is told at {}", arrival.place, arrival.at));
                     continue;
                 };
-                let before = told.get(&(arrival.place.clone(), line.token)).filter(|(_, at)| *at >= since).map(|(bullish, _)| *bullish);
-                if line.says == Says::Turned && is_first && before == Some(line.bullish) && !self.is_uncertain(&arrival.place, symbol) {
+                let before = told.get(&(arrival.place.clone(), line.token)).filter(|told| told.at >= since && told.bullish == line.bullish);
+                if line.says == Says::Turned && is_first && before.is_some_and(|before| !self.is_dead(before.message)) {
                     wrong.push(format!("{} is told twice that {symbol} turned, the second time at {}", arrival.place, arrival.at));
                 }
-                told.insert((arrival.place.clone(), line.token), (line.bullish, arrival.clock));
+                let now = Told { bullish: line.bullish, at: arrival.clock, message: arrival.message };
+                told.insert((arrival.place.clone(), line.token), now);
             }
         }
         for (place, token, since, base) in self.life.wishes_now() {
             let (truth, symbol) = (self.life.market.truth(token), places::symbol(token));
             let base = self.corrected_for_others(token, since).unwrap_or(base);
-            let knows = told.get(&(place.clone(), token)).filter(|(_, at)| *at >= since).map_or(base, |(bullish, _)| *bullish);
-            if knows != truth && !self.life.gone.contains(&place) && !self.is_uncertain(&place, symbol) {
+            let last = told.get(&(place.clone(), token)).filter(|told| told.at >= since);
+            let knows = last.map_or(base, |told| told.bullish);
+            if knows != truth && !self.life.gone.contains(&place) && !self.is_accounted_for(&place, symbol, last) {
                 wrong.push(format!("{place} never heard that {symbol} is bullish: {truth}"));
             }
         }
@@ -251,10 +261,17 @@ impl Judge<'_> {
         self.life.disk.texts(&sql).first().map(|stance| stance == "bullish")
     }
 
-    /// A dead letter tells of this token: it is accounted for, and perhaps it was read.
-    fn is_uncertain(&self, place: &str, symbol: &str) -> bool {
+    /// The product does not count on it, though it was read.
+    fn is_dead(&self, message: i64) -> bool {
+        self.messages.get(&message).is_some_and(|message| message.state == "dead")
+    }
+
+    /// What was read last is a dead letter, or a later dead letter tells of this token: operators have it, and can send it.
+    fn is_accounted_for(&self, place: &str, symbol: &str, last: Option<&Told>) -> bool {
         let name = format!("\"symbol\":\"{symbol}\"");
-        self.messages.values().any(|message| message.place == place && message.state == "dead" && message.body.contains(&name))
+        let since = last.map_or(0, |told| told.message);
+        let mut later = self.messages.range(since..).filter(|(_, message)| message.place == place && message.state == "dead");
+        last.is_some_and(|told| self.is_dead(told.message)) || later.any(|(_, message)| message.body.contains(&name))
     }
 
     fn limits_were_kept(&mut self) {
