@@ -440,7 +440,8 @@ async fn how_a_poll_ended_is_written_down_as_soon_as_the_database_works_again() 
     let mut poller = bench.poller();
     poller.step().await.unwrap();
     bench.advance(Duration::from_secs(3600));
-    let full = "CREATE TRIGGER full BEFORE UPDATE ON feeds WHEN NEW.last_poll_at > OLD.last_poll_at BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    let full =
+        "CREATE TRIGGER full BEFORE UPDATE ON feeds WHEN NEW.last_poll_at > OLD.last_poll_at BEGIN SELECT RAISE(ABORT, 'disk full'); END";
     bench.execute(full).await;
     assert!(poller.step().await.is_err());
     assert!(bench.status(DAILY).await.next_poll_at < Some(bench.clock_now()));

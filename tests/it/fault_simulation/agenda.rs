@@ -68,6 +68,8 @@ pub(super) enum Misfortune {
     /// Nobody may write there again.
     Deleted(&'static str),
     ClosedMessages(&'static str),
+    /// A thread was archived, which the next message undoes. It has no end.
+    Archived(&'static str),
     /// A group becomes a supergroup. It has no end.
     Moved,
 }
@@ -159,6 +161,7 @@ impl Draft<'_> {
             Misfortune::Refused(HERE, 50_013),
             Misfortune::Refused(THERE, 50_001),
             Misfortune::Deleted(ELSEWHERE),
+            Misfortune::Archived(THERE),
             Misfortune::ClosedMessages(MEMBER),
             Misfortune::ClosedMessages(OTHER_MEMBER),
         ];

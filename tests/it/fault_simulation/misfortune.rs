@@ -86,6 +86,14 @@ impl Life {
                 discord.channel(channel, json!({"guild_id": guild_of(channel), "name": "alerts", "refuses": refuses}));
                 None
             }
+            Misfortune::Archived(thread) => {
+                if begins {
+                    let archived =
+                        json!({"guild_id": guild_of(thread), "type": 11, "name": "alerts", "thread_metadata": {"archived": true}});
+                    discord.channel(thread, archived);
+                }
+                None
+            }
             Misfortune::Deleted(channel) => {
                 if begins {
                     discord.delete_channel(channel);
