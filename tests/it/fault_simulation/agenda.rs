@@ -1,7 +1,7 @@
 //! What happens in a life, and when: drawn from the seed before it begins.
 
 use super::places::{self, TOKENS};
-use bellwether::domain::Timestamp;
+use bellwether::domain::{Platform, Timestamp};
 use fastrand::Rng;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -68,6 +68,8 @@ pub(super) enum Misfortune {
     /// Nobody may write there again.
     Deleted(&'static str),
     ClosedMessages(&'static str),
+    /// The bot's token is replaced on this platform, and the product has the old one until the end.
+    Revoked(Platform),
     /// A thread was archived, which the next message undoes. It has no end.
     Archived(&'static str),
     /// A group becomes a supergroup. It has no end.
@@ -162,6 +164,8 @@ impl Draft<'_> {
             Misfortune::Refused(THERE, 50_001),
             Misfortune::Deleted(ELSEWHERE),
             Misfortune::Archived(THERE),
+            Misfortune::Revoked(Platform::Discord),
+            Misfortune::Revoked(Platform::Telegram),
             Misfortune::ClosedMessages(MEMBER),
             Misfortune::ClosedMessages(OTHER_MEMBER),
         ];

@@ -64,6 +64,8 @@ pub(super) struct Life {
     pub(super) polling: bool,
     pub(super) patience: u32,
     pub(super) polls: bool,
+    /// After so many seconds what is due and cannot be done is looked at again.
+    pub(super) overdue: u32,
     /// What the database was found to say of what is due; none once a step may have changed that.
     pub(super) dues: Option<Vec<i64>>,
 }
@@ -85,7 +87,7 @@ impl Life {
         let market = Market::new(fakes.source.clone(), &mut rng, begin);
         let agenda = agenda::draw(&mut rng);
         let budget = [450, 600, 900][rng.usize(0..3)];
-        let terms = Terms { budget, at_once: [1, 4][rng.usize(0..2)], gate: Gate::default() };
+        let terms = Terms { budget, at_once: [1, 4][rng.usize(0..2)], gate: Gate::default(), renewed: BTreeSet::new() };
         super::misfortune::furnish(&fakes);
         let (weather, witness) = sky.over_discord();
         fakes.discord.observe(weather, witness);
@@ -119,6 +121,7 @@ impl Life {
             polling: false,
             patience: 2,
             polls: true,
+            overdue: 0,
             dues: None,
         };
         life.look_at_wishes();

@@ -4,12 +4,13 @@ use super::{
     agenda::Misfortune,
     life::Life,
     places::{self, ADMIN, CHANNEL, CHANNELS, FORUM, GROUP, OPERATOR, SUPERGROUP, TOPIC},
-    process::Fakes,
+    process::{Fakes, RENEWED_DISCORD, RENEWED_TELEGRAM, config},
 };
 use crate::support::{
     fake_discord::{direct_channel, interaction::MEMBER},
     fake_telegram::BOT_ID,
 };
+use bellwether::{config::Mistakes, domain::Platform};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -94,6 +95,14 @@ impl Life {
                 }
                 None
             }
+            Misfortune::Revoked(platform) => {
+                if begins && platform == Platform::Discord {
+                    discord.reset_token(RENEWED_DISCORD);
+                } else if begins {
+                    world.token = Some(RENEWED_TELEGRAM.to_owned());
+                }
+                None
+            }
             Misfortune::Deleted(channel) => {
                 if begins {
                     discord.delete_channel(channel);
@@ -112,10 +121,27 @@ impl Life {
         match misfortune {
             Misfortune::Moved => self.moved = true,
             Misfortune::Deleted(channel) => drop(self.gone.insert(format!("discord:{channel}"))),
+            Misfortune::Revoked(platform) if !begins => self.renew(platform, told),
             _ => {}
         }
         if let Some(chat) = opened {
             self.opens(chat);
+        }
+    }
+}
+
+impl Life {
+    /// The product is given the new token of a platform: while it runs, or by a restart.
+    fn renew(&mut self, platform: Platform, restarts: bool) {
+        self.terms.renewed.insert(platform);
+        if restarts {
+            self.die();
+        } else {
+            let config = config(&self.fakes, &self.terms);
+            self.drive("renewal", async |works| {
+                works.parts.renewal.renew(&config, &Mistakes::default());
+                Ok(())
+            });
         }
     }
 }

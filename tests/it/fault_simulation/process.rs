@@ -19,6 +19,7 @@ use bellwether::{
     store::Store,
 };
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
@@ -79,7 +80,13 @@ pub(super) struct Terms {
     /// Requests to a platform at once.
     pub(super) at_once: usize,
     pub(super) gate: Gate,
+    /// Where the bot has another token than in the beginning.
+    pub(super) renewed: BTreeSet<Platform>,
 }
+
+/// The tokens that take the place of those of the beginning: of the same bots.
+pub(super) const RENEWED_DISCORD: &str = "bot-token.renewed.9876543210";
+pub(super) const RENEWED_TELEGRAM: &str = "4242:AAE-renewed-token_of_the_tests";
 
 /// What is stepped.
 pub(super) struct Works {
@@ -161,7 +168,7 @@ impl Process {
 impl Works {
     async fn begin(url: &str, clock: &Arc<ManualClock>, fakes: &Fakes, sky: &Arc<Sky>, terms: &Terms) -> Self {
         let store = Store::open(url).await.unwrap();
-        let (config, shared): (Config, SharedClock) = (config(fakes, terms.budget), clock.clone());
+        let (config, shared): (Config, SharedClock) = (config(fakes, terms), clock.clone());
         store.recover_attempts(clock.now()).await.unwrap();
         let mut parts = Parts::wire(&config, store.clone(), &shared).unwrap();
         let telegram = parts.telegram.clone().map(|it| Arc::new(it) as Arc<dyn Messenger>);
@@ -195,17 +202,18 @@ impl Works {
     }
 }
 
-fn config(fakes: &Fakes, budget: u32) -> Config {
+pub(super) fn config(fakes: &Fakes, terms: &Terms) -> Config {
+    let token = |platform, first: &str, renewed: &str| if terms.renewed.contains(&platform) { renewed } else { first }.to_owned();
     let settings = [
         ("TOKEN_METRICS_API_KEY", fake_token_metrics::API_KEY.to_owned()),
         ("TOKEN_METRICS_API_URL", fakes.source.url.clone()),
-        ("TOKEN_METRICS_CALLS_PER_MONTH", budget.to_string()),
+        ("TOKEN_METRICS_CALLS_PER_MONTH", terms.budget.to_string()),
         ("BELLWETHER_OPERATORS", format!("telegram:{}", places::OPERATOR)),
-        ("DISCORD_BOT_TOKEN", fake_discord::TOKEN.to_owned()),
+        ("DISCORD_BOT_TOKEN", token(Platform::Discord, fake_discord::TOKEN, RENEWED_DISCORD)),
         ("DISCORD_APPLICATION_ID", fake_discord::APPLICATION.to_string()),
         ("DISCORD_PUBLIC_KEY", interaction::public_key()),
         ("DISCORD_API_URL", fakes.discord.url.clone()),
-        ("TELEGRAM_BOT_TOKEN", fake_telegram::TOKEN.to_owned()),
+        ("TELEGRAM_BOT_TOKEN", token(Platform::Telegram, fake_telegram::TOKEN, RENEWED_TELEGRAM)),
         ("TELEGRAM_API_URL", fakes.telegram.url.clone()),
     ];
     let settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -142,8 +142,11 @@ impl Life {
         let polls = self.polls;
         let poller = if self.polling { Some(self.poller_next) } else { dues.feeds };
         let by_clock = [dues.discord, dues.telegram, dues.alerts, poller.filter(|_| polls)];
-        // What is due and was not done waits for the platform as a whole: that is looked at again a little later.
-        let waits = by_clock.into_iter().flatten().map(|at| if at <= now { now + 5 * SECOND } else { at });
+        // What is due and was not done waits for the platform as a whole: that is looked at again a little later, and ever more rarely.
+        let is_overdue = by_clock.into_iter().flatten().any(|at| at <= now);
+        self.overdue = if is_overdue { (2 * self.overdue).clamp(5, 160) } else { 0 };
+        let later = now + SECOND * self.overdue;
+        let waits = by_clock.into_iter().flatten().map(|at| if at <= now { later } else { at });
         let wait = waits.map(|at| at.since(now)).min();
         let open = self.open.map(|(_, at)| at.since(self.time.now()));
         let left = end.since(self.time.now());
