@@ -239,7 +239,10 @@ impl Draft<'_> {
     fn on_discord(&mut self, again: bool) -> Event {
         let daily = self.some(&["BTC", "ETH", "SOL", "XRP", "ADA"]);
         let tokens = ("tokens", daily.to_owned());
-        let command = match self.rng.u32(0..8) {
+        let command = match self.rng.u32(0..10) {
+            // Their answers come with a file, after "thinking…".
+            8 => Typed::Direct { name: "history", options: vec![("token", daily.to_owned())] },
+            9 => Typed::Direct { name: "privacy", options: vec![("action", "export".to_owned())] },
             0 => Typed::Channel { subcommand: "subscribe", options: vec![tokens] },
             1 => Typed::Channel { subcommand: "unsubscribe", options: vec![tokens] },
             2 => Typed::Channel { subcommand: "mute", options: vec![("for", self.some(&["1h", "8h", "off"]).to_owned())] },

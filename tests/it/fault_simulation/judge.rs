@@ -6,8 +6,9 @@ use super::{
     sky::Arrival,
     words::{self, Says},
 };
-use crate::support::weather::How;
+use crate::support::{fake_discord::interaction::token_of, weather::How};
 use bellwether::domain::Timestamp;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -313,6 +314,21 @@ impl Judge<'_> {
             let answers =
                 self.messages.values().filter(|message| message.lane == 0 && message.place.split('/').next() == Some(&place)).count();
             self.hold(answers == asked, || format!("{place} asked {asked} times and has {answers} answers"));
+        }
+        self.thinking_ended();
+    }
+
+    /// On Discord the first answer is the answer, or "thinking…", which is replaced once for each time that it was shown.
+    fn thinking_ended(&mut self) {
+        let replaced = self.life.fakes.discord.answers();
+        let count = |answers: &[Option<Value>], kind: u32| answers.iter().flatten().filter(|answer| answer["type"] == kind).count();
+        for (interaction, answers) in &self.life.typed {
+            let (inline, deferred) = (count(answers, 4), count(answers, 5));
+            // A process that died may have come so far.
+            let died = answers.iter().filter(|answer| answer.is_none()).count();
+            let edits = replaced.iter().filter(|(token, _)| *token == token_of(*interaction)).count();
+            let is_right = inline + deferred + died == answers.len() && (deferred..=deferred + died).contains(&edits);
+            self.hold(is_right, || format!("interaction {interaction}: {answers:?}, then {edits} answers"));
         }
     }
 }

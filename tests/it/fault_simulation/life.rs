@@ -17,6 +17,7 @@ use bellwether::{
     domain::Timestamp,
 };
 use fastrand::Rng;
+use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -48,6 +49,8 @@ pub(super) struct Life {
     pub(super) moved: bool,
     /// What was said on Telegram: in which chat, and the update.
     pub(super) commands: Vec<(i64, i64, String)>,
+    /// What was typed on Discord: the interaction, and the first answer to each time that it came; none where the process died.
+    pub(super) typed: Vec<(u64, Vec<Option<Value>>)>,
     pub(super) wishes: Vec<Wish>,
     /// The time of the world; the product's clock may be wrong.
     pub(super) time: Arc<ManualClock>,
@@ -108,6 +111,7 @@ impl Life {
             gone: BTreeSet::new(),
             moved: false,
             commands: Vec::new(),
+            typed: Vec::new(),
             wishes: Vec::new(),
             time,
             clock,

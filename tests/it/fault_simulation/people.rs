@@ -103,12 +103,15 @@ impl Life {
                 interaction::in_private(id, slash(name, &options))
             }
         };
+        let mut answers = Vec::new();
         for _ in 0..=usize::from(again) {
             let at = self.clock.now().as_secs();
             let answer = self.drive("door", async |works| Ok(enter(works, &interaction, at).await));
             self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
+            answers.push(answer);
             self.look_at_wishes();
         }
+        self.typed.push((id, answers));
     }
 }
 
