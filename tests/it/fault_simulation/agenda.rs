@@ -36,6 +36,13 @@ pub(super) enum Event {
         command: Typed,
         again: bool,
     },
+    /// A button below an alert is pressed, so many alerts ago: by this person on Telegram, by the member on Discord where there is none.
+    Presses {
+        person: Option<i64>,
+        label: &'static str,
+        back: usize,
+        again: bool,
+    },
     /// The clock is put forward by so many minutes, during which the product is paused.
     Jump(i64),
     Housekeeping,
@@ -208,6 +215,12 @@ impl Draft<'_> {
             let (at, again) = (self.time(), self.rng.u32(0..3) == 0);
             let event = if self.rng.bool() { self.on_telegram(again) } else { self.on_discord(again) };
             self.events.push((at, event));
+        }
+        for _ in 0..self.rng.u32(0..5) {
+            let (at, back, again) = (self.time(), self.rng.usize(0..6), self.rng.u32(0..3) == 0);
+            let person = self.some(&[Some(places::SLEEPER), Some(places::OPTIMIST), None]);
+            let label = self.some(&["Mute 24 h", "History", "Unsubscribe", "Why"]);
+            self.events.push((at, Event::Presses { person, label, back, again }));
         }
     }
 

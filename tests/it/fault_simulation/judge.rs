@@ -6,9 +6,8 @@ use super::{
     sky::Arrival,
     words::{self, Says},
 };
-use crate::support::{fake_discord::interaction::token_of, weather::How};
+use crate::support::weather::How;
 use bellwether::domain::Timestamp;
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -19,9 +18,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const NONCES_ARE_KNOWN: Duration = Duration::from_secs(120);
 
 /// A message of ours, as the database has it in the end.
-struct Message {
-    place: String,
-    lane: i64,
+pub(super) struct Message {
+    pub(super) place: String,
+    pub(super) lane: i64,
     state: String,
     created_at: Timestamp,
     unknown_attempts: usize,
@@ -52,9 +51,9 @@ pub(super) fn judge(life: &Life) -> Vec<String> {
     judge.wrong
 }
 
-struct Judge<'a> {
-    life: &'a Life,
-    messages: BTreeMap<i64, Message>,
+pub(super) struct Judge<'a> {
+    pub(super) life: &'a Life,
+    pub(super) messages: BTreeMap<i64, Message>,
     arrivals: Vec<Arrival>,
     wrong: Vec<String>,
 }
@@ -81,7 +80,7 @@ fn messages(life: &Life) -> BTreeMap<i64, Message> {
 }
 
 impl Judge<'_> {
-    fn hold(&mut self, holds: bool, wrong: impl FnOnce() -> String) {
+    pub(super) fn hold(&mut self, holds: bool, wrong: impl FnOnce() -> String) {
         if !holds {
             self.wrong.push(wrong());
         }
@@ -301,34 +300,5 @@ impl Judge<'_> {
             }
         }
         self.wrong.extend(wrong);
-    }
-
-    fn commands_were_answered_once(&mut self) {
-        let mut asked: BTreeMap<i64, usize> = BTreeMap::new();
-        for (chat, _, _) in &self.life.commands {
-            let chat = if *chat == places::SUPERGROUP { GROUP } else { *chat };
-            *asked.entry(chat).or_default() += 1;
-        }
-        for (chat, asked) in asked {
-            let place = format!("telegram:{chat}");
-            let answers =
-                self.messages.values().filter(|message| message.lane == 0 && message.place.split('/').next() == Some(&place)).count();
-            self.hold(answers == asked, || format!("{place} asked {asked} times and has {answers} answers"));
-        }
-        self.thinking_ended();
-    }
-
-    /// On Discord the first answer is the answer, or "thinking…", which is replaced once for each time that it was shown.
-    fn thinking_ended(&mut self) {
-        let replaced = self.life.fakes.discord.answers();
-        let count = |answers: &[Option<Value>], kind: u32| answers.iter().flatten().filter(|answer| answer["type"] == kind).count();
-        for (interaction, answers) in &self.life.typed {
-            let (inline, deferred) = (count(answers, 4), count(answers, 5));
-            // A process that died may have come so far.
-            let died = answers.iter().filter(|answer| answer.is_none()).count();
-            let edits = replaced.iter().filter(|(token, _)| *token == token_of(*interaction)).count();
-            let is_right = inline + deferred + died == answers.len() && (deferred..=deferred + died).contains(&edits);
-            self.hold(is_right, || format!("interaction {interaction}: {answers:?}, then {edits} answers"));
-        }
     }
 }

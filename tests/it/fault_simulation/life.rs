@@ -49,7 +49,9 @@ pub(super) struct Life {
     pub(super) moved: bool,
     /// What was said on Telegram: in which chat, and the update.
     pub(super) commands: Vec<(i64, i64, String)>,
-    /// What was typed on Discord: the interaction, and the first answer to each time that it came; none where the process died.
+    /// What was pressed on Telegram: in which chat, and the number of the press.
+    pub(super) presses: Vec<(i64, usize)>,
+    /// What was typed or pressed on Discord: the interaction, and the first answer to each time that it came; none where the process died.
     pub(super) typed: Vec<(u64, Vec<Option<Value>>)>,
     pub(super) wishes: Vec<Wish>,
     /// The time of the world; the product's clock may be wrong.
@@ -111,6 +113,7 @@ impl Life {
             gone: BTreeSet::new(),
             moved: false,
             commands: Vec::new(),
+            presses: Vec::new(),
             typed: Vec::new(),
             wishes: Vec::new(),
             time,
@@ -203,6 +206,8 @@ impl Life {
             Event::Misfortune(misfortune, begins) => self.befall(misfortune, begins),
             Event::Says { person, chat, topic, words, again } => self.say(person, chat, topic, words, again),
             Event::Types { command, again } => self.type_command(&command, again),
+            Event::Presses { person: Some(person), label, back, again } => self.press_on_telegram(person, label, back, again),
+            Event::Presses { person: None, label, back, again } => self.press_on_discord(label, back, again),
             Event::Jump(minutes) => {
                 self.jumped = true;
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + minutes * 60_000));

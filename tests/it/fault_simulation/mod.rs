@@ -5,6 +5,7 @@
 //! prints what happened; `BELLWETHER_SEEDS=10000` runs so many of them.
 
 mod agenda;
+mod answers;
 mod disk;
 mod gate;
 mod judge;
@@ -22,6 +23,7 @@ mod words;
 use judge::judge;
 use life::Life;
 use sabotage::Sabotage;
+use serde_json::Value;
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -57,6 +59,8 @@ fn live_with(seed: u64, sabotage: Option<Sabotage>) -> Lived {
         Err(panic) => vec![format!("a panic: {}", words_of(panic.as_ref()))],
     };
     let (discord, telegram) = (life.fakes.discord.unread(), life.fakes.telegram.unread());
+    // Whose answer failed waits no longer.
+    life.fakes.telegram.with(|world| world.presses.iter_mut().for_each(|press| press.answer = Some(Value::Null)));
     drop((discord, telegram, life.fakes.discord.take_complaints(), life.fakes.telegram.take_problems()));
     wrong.dedup();
     Lived { trace: life.sky.trace(), wrong }

@@ -6,7 +6,13 @@ use super::{
     places,
     process::Works,
 };
-use crate::support::fake_discord::interaction::{self, ADMIN, slash, subcommand};
+use crate::support::{
+    fake_discord::{
+        HERE, Message, direct_channel,
+        interaction::{self, ADMIN, MEMBER, slash, subcommand},
+    },
+    fake_telegram::Sent,
+};
 use bellwether::{clock::Clock, domain::Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -90,6 +96,48 @@ impl Life {
         self.open = Some((chat, now));
     }
 
+    /// A button below an alert of so long ago is pressed, if there is one; twice, or once and the update comes twice.
+    pub(super) fn press_on_telegram(&mut self, person: i64, label: &'static str, back: usize, again: bool) {
+        let now = self.time.now();
+        if self.open.is_some_and(|(open, _)| open != person) {
+            let event = Event::Presses { person: Some(person), label, back, again };
+            self.agenda.insert((now + 120 * SECOND, u32::MAX - self.rng.u32(0..1_000_000)), event);
+            return;
+        }
+        let twice = again && self.chance(2);
+        let presses = self.fakes.telegram.with(|world| {
+            let shows = |sent: &&Sent| sent.chat == person && sent.buttons.iter().any(|(says, _)| says == label);
+            let alert = world.sent.iter().rev().filter(shows).nth(back).filter(|_| !world.chats[&person].without_bot).cloned();
+            let before = world.presses.len();
+            if let Some(alert) = alert {
+                let update = world.press(person, &alert, label);
+                if twice {
+                    world.press(person, &alert, label);
+                } else if again {
+                    world.redeliver(update);
+                }
+            }
+            before..world.presses.len()
+        });
+        if !presses.is_empty() {
+            self.presses.extend(presses.map(|press| (person, press)));
+            self.open = Some((person, now));
+        }
+    }
+
+    pub(super) fn press_on_discord(&mut self, label: &'static str, back: usize, again: bool) {
+        let (here, private) = (HERE.to_owned(), direct_channel(MEMBER));
+        let shows =
+            |alert: &Message| (alert.channel == here || alert.channel == private) && alert.body["components"].to_string().contains(label);
+        let alert = self.fakes.discord.messages().into_iter().rev().filter(shows).nth(back);
+        let Some(alert) = alert else { return };
+        self.interactions += 1;
+        let id = self.interactions;
+        let place =
+            if alert.channel == here { interaction::in_server(id, ADMIN, Value::Null) } else { interaction::in_private(id, Value::Null) };
+        self.interact(id, &interaction::pressed(place, &alert.body, label), again);
+    }
+
     pub(super) fn type_command(&mut self, command: &Typed, again: bool) {
         self.interactions += 1;
         let id = self.interactions;
@@ -103,10 +151,15 @@ impl Life {
                 interaction::in_private(id, slash(name, &options))
             }
         };
+        self.interact(id, &interaction, again);
+    }
+
+    /// Brings an interaction, once or twice.
+    fn interact(&mut self, id: u64, interaction: &Value, again: bool) {
         let mut answers = Vec::new();
         for _ in 0..=usize::from(again) {
             let at = self.clock.now().as_secs();
-            let answer = self.drive("door", async |works| Ok(enter(works, &interaction, at).await));
+            let answer = self.drive("door", async |works| Ok(enter(works, interaction, at).await));
             self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
             answers.push(answer);
             self.look_at_wishes();

@@ -227,6 +227,11 @@ impl FakeDiscord {
             .collect()
     }
 
+    /// The messages that stand in all channels, in order, whether they were read or not.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.world().messages.clone()
+    }
+
     /// How often a message was asked for again and known by its nonce.
     pub(crate) fn repeated(&self) -> usize {
         self.world().repeated
