@@ -5,6 +5,8 @@
 
 mod net;
 mod parts;
+mod throttle;
+mod units;
 
 use super::{
     decide::{asks_for, deciding_wish, subscribed_by},
@@ -12,19 +14,18 @@ use super::{
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
-    AlertId, Call, Composition, Delivery, Draft, Due, Follows, FollowsHow, KEPT_FOR, Kind, Lane, Outcome, Reason, Situation, Stance,
-    StartTag, SummaryCause, Target, Timestamp, Timing, TokenId, ToldIn, Wish,
+    AlertId, Call, Composition, Delivery, Due, Follows, FollowsHow, KEPT_FOR, Kind, Outcome, Reason, Situation, Stance, Target, Timestamp,
+    Timing, TokenId, ToldIn, Wish,
 };
 use net::{Kept, Net};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use throttle::Throttle;
+use units::into_units;
 
-/// From so many on, changes that are due at once are one summary (3.3).
-const SUMMARY_FROM: usize = 4;
 const HOUR: Duration = Duration::from_secs(3600);
-const MENTION_PAUSE: Duration = Duration::from_secs(600);
 /// When it is looked again whether the last digest has arrived, or what a poll changed has.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -205,177 +206,6 @@ fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
         delivery: wish.delivery,
         rank: last.rank,
         corrects: last.told_in.clone().filter(|told_in| outcome == Outcome::Corrected && told_in.call.data_time == last.change.data_time),
-    }
-}
-
-/// What goes out together.
-struct Unit {
-    entries: Vec<Entry>,
-    /// What a summary only counts.
-    too_old: Vec<AlertId>,
-    form: Form,
-    lane: Lane,
-}
-
-/// As what it goes out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Single,
-    Summary(SummaryCause),
-    Digest(Delivery),
-}
-
-impl Unit {
-    fn single(entry: Entry) -> Self {
-        let held = entry.reasons.iter().any(|reason| is_held(*reason)) || entry.late;
-        let lane = if held && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
-        Self { entries: vec![entry], too_old: Vec::new(), form: Form::Single, lane }
-    }
-
-    fn summary(entries: Vec<Entry>) -> Self {
-        let all_late = entries.iter().all(|entry| entry.late);
-        let held: Vec<_> = entries.iter().filter(|entry| entry.reasons.iter().any(|reason| is_held(*reason))).collect();
-        let quiet = held.iter().all(|entry| entry.reasons.contains(&Reason::QuietHours));
-        let (cause, lane) = match (all_late, held.is_empty(), quiet) {
-            (true, ..) => (SummaryCause::WhileAway, Lane::Summary),
-            (false, true, _) => (SummaryCause::AtOnce, Lane::Urgent),
-            (false, false, true) => (SummaryCause::QuietHours, Lane::Summary),
-            (false, false, false) => (SummaryCause::Held, Lane::Summary),
-        };
-        Self { entries, too_old: Vec::new(), form: Form::Summary(cause), lane }
-    }
-
-    /// Everything whose window has ended is one digest, named after the longest window; nothing where nothing changed.
-    fn digest(entries: Vec<Entry>) -> Option<Self> {
-        let delivery = entries.iter().map(|entry| entry.delivery).max()?;
-        Some(Self { entries, too_old: Vec::new(), form: Form::Digest(delivery), lane: Lane::Digest })
-    }
-
-    /// Corrections do not count against the hourly limit, alone or together (2.9), nor does a digest (D4).
-    fn counts(&self) -> bool {
-        !matches!(self.form, Form::Digest(_))
-            && self.entries.iter().any(|entry| matches!(entry.call.outcome, Outcome::Turned | Outcome::Unstable | Outcome::Settled))
-    }
-}
-
-fn is_held(reason: Reason) -> bool {
-    let is_limit = matches!(reason, Reason::HourlyCap | Reason::Cooldown | Reason::Digest | Reason::Flapping);
-    was_silent(reason) || is_limit || matches!(reason, Reason::Confirmation | Reason::MorePolls | Reason::Stale)
-}
-
-/// It waited while nothing was to be heard, or could be.
-fn was_silent(reason: Reason) -> bool {
-    matches!(reason, Reason::Muted | Reason::QuietHours | Reason::Quarantined)
-}
-
-/// What is for a digest apart from what is told at once. Whatever turned back is a line of the first of them that has lines.
-fn into_units(entries: Vec<Entry>, unchanged: &mut Vec<Entry>, too_old: Vec<AlertId>) -> Vec<Unit> {
-    let (at_once, for_digest): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.delivery == Delivery::Instant);
-    let digest = Unit::digest(for_digest).map(|mut unit| {
-        unit.entries.append(unchanged);
-        unit
-    });
-    let mut units = units_at_once(at_once, unchanged, too_old);
-    units.extend(digest);
-    units
-}
-
-/// One to three changes are one message each; four or more, what the hourly limit held or could not be sent in time, and what came while the
-/// chat was muted, quiet or out of reach are one summary. Late news is never told singly if there is more of it.
-fn units_at_once(entries: Vec<Entry>, unchanged: &mut Vec<Entry>, too_old: Vec<AlertId>) -> Vec<Unit> {
-    if entries.is_empty() && !too_old.is_empty() {
-        return vec![Unit { entries, too_old, form: Form::Summary(SummaryCause::OutOfReach), lane: Lane::Summary }];
-    }
-    let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap) || entry.reasons.contains(&Reason::Stale));
-    let silent = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.iter().any(|reason| was_silent(*reason)));
-    if capped || silent || !too_old.is_empty() || entries.len() >= SUMMARY_FROM {
-        let mut unit = Unit { too_old, ..Unit::summary(entries) };
-        unit.entries.append(unchanged);
-        return vec![unit];
-    }
-    let (late, fresh): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.late);
-    let mut units: Vec<_> = fresh.into_iter().map(Unit::single).collect();
-    if late.len() > 1 {
-        let mut unit = Unit::summary(late);
-        unit.entries.append(unchanged);
-        units.push(unit);
-    } else {
-        units.extend(late.into_iter().map(Unit::single));
-    }
-    units
-}
-
-/// Lets units through until the hour is used up; holds the rest until the oldest message leaves the window (3.4).
-struct Throttle {
-    /// Counted messages that may still go; `None` without a limit.
-    left: Option<usize>,
-    until: Timestamp,
-    may_mention: bool,
-}
-
-impl Throttle {
-    fn new(situation: &Situation, now: Timestamp) -> Self {
-        let most = situation.settings.max_per_hour as usize;
-        let mut sent: Vec<_> = situation.sent.iter().copied().filter(|at| *at + HOUR > now && *at <= now).collect();
-        sent.sort();
-        let left = (most > 0).then(|| most.saturating_sub(sent.len()));
-        // There is room again once fewer than `most` are left in the window.
-        let leaves = sent.len().checked_sub(most.max(1)).and_then(|index| sent.get(index)).or(sent.first());
-        Self {
-            left,
-            until: leaves.map_or(now + HOUR, |at| *at + HOUR),
-            may_mention: situation.mentioned_at.is_none_or(|at| at + MENTION_PAUSE <= now),
-        }
-    }
-
-    fn place(&mut self, unit: Unit, composition: &mut Composition) {
-        if !unit.counts() {
-            return self.draft(unit, composition);
-        }
-        if self.left != Some(0) {
-            self.left = self.left.map(|left| left - 1);
-            return self.draft(unit, composition);
-        }
-        let (corrections, others): (Vec<_>, Vec<_>) = unit.entries.into_iter().partition(|entry| entry.call.outcome == Outcome::Corrected);
-        for alert in others.into_iter().flat_map(|entry| entry.alerts) {
-            composition.holds.push((alert, self.until, Reason::HourlyCap));
-        }
-        composition.holds.extend(unit.too_old.into_iter().map(|alert| (alert, self.until, Reason::Quarantined)));
-        if corrections.len() >= SUMMARY_FROM {
-            self.draft(Unit::summary(corrections), composition);
-        } else {
-            corrections.into_iter().for_each(|entry| self.draft(Unit::single(entry), composition));
-        }
-    }
-
-    fn draft(&mut self, unit: Unit, composition: &mut Composition) {
-        let counted = unit.counts();
-        let roles: BTreeSet<_> = unit.entries.iter().flat_map(|entry| entry.roles.iter().cloned()).collect();
-        let follows = if unit.form == Form::Single { unit.entries.first().and_then(Entry::follows) } else { None };
-        // An edit reaches nobody who is not looking.
-        let is_edit = follows.as_ref().is_some_and(|follows| follows.how == FollowsHow::Edits);
-        let mention = if self.may_mention && !is_edit { roles.into_iter().collect() } else { Vec::new() };
-        self.may_mention &= mention.is_empty();
-        let lane = unit.lane;
-        let parts = match unit.form {
-            Form::Single => parts::singles(unit.entries),
-            Form::Summary(cause) => parts::summary(cause, unit.entries, unit.too_old),
-            Form::Digest(delivery) => parts::digest(delivery, unit.entries),
-        };
-        for (index, (body, alerts)) in parts.into_iter().enumerate() {
-            let first = index == 0;
-            let mention = if first { mention.clone() } else { Vec::new() };
-            let start_tag = StartTag::default();
-            composition.messages.push(Draft {
-                lane,
-                start_tag,
-                body,
-                counted: counted && first,
-                mention,
-                alerts,
-                follows: follows.clone(),
-            });
-        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{parts::TEXT_BUDGET, *};
 use crate::domain::{
-    Change, Crossing, Digests, Direction, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId, Stance, Told, Way,
-    wording,
+    Change, Crossing, Digests, Direction, Draft, Lane, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId,
+    Stance, Told, Way, wording,
 };
 
 fn at(minutes: i64) -> Timestamp {
