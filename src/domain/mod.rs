@@ -60,7 +60,7 @@ pub use snapshot::{Observation, PastRow, SetAside, SetAsideReason, Snapshot, Unc
 pub use stance::{Class, Grade, Stance, Way};
 pub use state::TokenState;
 pub use subscription::{Destination, KEPT_DAYS, KEPT_FOR, Quarantine, QuarantineReason, Subscription, Target};
-pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, LastPolls, Situation, Told, ToldIn, Wish};
+pub use telling::{Candidate, Composition, Digests, Draft, Drawn, Due, LastPolls, Situation, Told, ToldIn, Waiting, Wish};
 pub use theme::Theme;
 pub use threshold::{Passed, Threshold, Watched};
 pub use time::{Day, Timestamp};

@@ -73,6 +73,8 @@ pub struct Situation {
     pub mentioned_at: Option<Timestamp>,
     /// What it had of digests.
     pub digests: Digests,
+    /// What is on its way to it already.
+    pub waiting: Waiting,
     /// When the counted messages of the last hour were sent, in any order.
     pub sent: Vec<Timestamp>,
     /// What it knows of the tokens concerned.
@@ -107,6 +109,19 @@ pub struct Digests {
     pub under_way: bool,
 }
 
+/// What is composed for a destination and has not arrived yet: summaries and digests. Behind anything urgent nothing is composed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// The tokens of which it tells: what the chat knows of them will be known once it has gone.
+    pub tells: BTreeSet<(Kind, TokenId)>,
+    /// There is a summary among it.
+    pub summary: bool,
+    /// How many messages of that summary count against the hourly limit.
+    pub counted: usize,
+    /// The summary mentions a role.
+    pub mentions: bool,
+}
+
 /// One pending alert with its change.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -139,7 +154,7 @@ pub struct ToldIn {
     pub call: Call,
 }
 
-/// What to do: every due alert is in exactly one of the first three.
+/// What to do: every due alert is in exactly one of the first four.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Composition {
     /// Messages for the outbox.
@@ -148,6 +163,8 @@ pub struct Composition {
     pub holds: Vec<(AlertId, Timestamp, Reason)>,
     /// Alerts that are not wanted any more.
     pub skips: Vec<(AlertId, Reason)>,
+    /// Alerts that stay as they are until what waits has gone: nothing of them is urgent meanwhile.
+    pub waits: Vec<AlertId>,
     /// Stances that the destination chose not to be told of: known to it all the same (3.8).
     pub passed_over: Vec<(Kind, TokenId, Stance, Timestamp)>,
 }

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 use throttle::Throttle;
-use units::into_units;
+use units::{into_units, is_held};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// When it is looked again whether the last digest has arrived, or what a poll changed has.
@@ -46,6 +46,15 @@ impl Entry {
     /// Its place among others: the best rank first.
     fn ranked(&self) -> (u32, TokenId, Kind) {
         (self.rank.unwrap_or(u32::MAX), self.call.token, self.call.kind)
+    }
+
+    /// It was held for something, or is no news any more: it has no claim to be told at once.
+    fn has_waited(&self) -> bool {
+        self.late || self.reasons.iter().any(|reason| is_held(*reason))
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.delivery == Delivery::Instant && !self.has_waited()
     }
 
     /// It was kept for a chat out of reach for longer than anybody can use it: the chat is told how many there were (K2).
@@ -77,6 +86,9 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
             (_, None) => entries.push(entry),
         }
     }
+    if situation.waiting.summary {
+        entries = overtaking(entries, &mut too_old, &mut composition);
+    }
     entries.sort_by_key(Entry::ranked);
     unchanged.sort_by_key(Entry::ranked);
     let units = into_units(entries, &mut unchanged, too_old);
@@ -89,18 +101,31 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     composition
 }
 
+/// Of what is due beside a summary that waits: what is urgent goes before it, and everything else waits for it, so that there are never two.
+fn overtaking(entries: Vec<Entry>, too_old: &mut Vec<AlertId>, composition: &mut Composition) -> Vec<Entry> {
+    let (urgent, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(Entry::is_urgent);
+    composition.waits.extend(others.into_iter().flat_map(|entry| entry.alerts));
+    composition.waits.append(too_old);
+    urgent
+}
+
 type Key = (Kind, TokenId);
 /// What has a net result of its own: the call of a token, and each threshold beside it.
 type Topic = (Key, Option<Stance>);
 
 /// The due alerts that are still wanted, by token and in order of time. What is muted, or comes in quiet hours, is held before anything is
-/// decided about it: what becomes of the wish meanwhile is looked at when it is over. The others are skipped with their reason.
+/// decided about it: what becomes of the wish meanwhile is looked at when it is over. So is what a message tells that waits. The others are skipped
+/// with their reason.
 fn wanted_groups<'a>(situation: &'a Situation, now: Timestamp, composition: &mut Composition) -> BTreeMap<Topic, Vec<(&'a Due, &'a Wish)>> {
     let mut groups: BTreeMap<Topic, Vec<(&Due, &Wish)>> = BTreeMap::new();
     for due in &situation.due {
         let key = (due.change.kind, due.change.token);
         if let Some((until, reason)) = silence(situation, key, now) {
             composition.holds.push((due.alert, until, reason));
+            continue;
+        }
+        if situation.waiting.tells.contains(&key) {
+            composition.waits.push(due.alert);
             continue;
         }
         match deciding_wish(wishes_about(situation, key), subscribed_by(&due.change)) {

@@ -3,7 +3,7 @@
 use super::{parts::TEXT_BUDGET, *};
 use crate::domain::{
     Change, Crossing, Digests, Direction, Draft, Lane, Level, Line, MessageBody, Mutes, Nature, Near, QuietHours, Settings, SourceId,
-    Stance, Told, Way, wording,
+    Stance, Told, Waiting, Way, wording,
 };
 
 fn at(minutes: i64) -> Timestamp {
@@ -55,6 +55,7 @@ fn situation(due: Vec<Due>) -> Situation {
         mutes: Mutes::default(),
         mentioned_at: None,
         digests: Digests::default(),
+        waiting: Waiting::default(),
         sent: Vec::new(),
         told: BTreeMap::new(),
         turns: BTreeMap::new(),
@@ -390,6 +391,8 @@ fn q2_kinds_that_pass_through_are_told_in_quiet_hours() {
 
 #[path = "compose/poll_tests.rs"]
 mod poll_tests;
+#[path = "compose/waiting_tests.rs"]
+mod waiting_tests;
 
 #[path = "compose/digest_tests.rs"]
 mod digests;

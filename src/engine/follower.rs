@@ -6,7 +6,7 @@
 use super::{compose::compose, decide::decide};
 use crate::domain::{
     AlertId, Call, Candidate, Change, Composition, Decision, Digests, Draft, Due, Kind, Lane, LastPolls, MAX_CONFIRMATION_POLLS, Mutes,
-    Nature, Outcome, Reason, Settings, Situation, Target, Timestamp, Timing, TokenId, Told, Wish,
+    Nature, Outcome, Reason, Settings, Situation, Target, Timestamp, Timing, TokenId, Told, Waiting, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -257,6 +257,7 @@ impl Follower {
             mutes: self.mutes.clone(),
             mentioned_at: self.mentioned_at,
             digests: Digests { last: self.digested_at, under_way: false },
+            waiting: Waiting::default(),
             sent: self.sent.clone(),
             told: self.told.clone(),
             turns: self.turns.clone(),

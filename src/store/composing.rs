@@ -11,14 +11,15 @@ use super::{
 };
 use crate::domain::{
     AlertId, Call, Confirmation, Destination, DestinationId, Digests, Due, Kind, MAX_CONFIRMATION_POLLS, MessageBody, Mutes, Nature,
-    Reason, Situation, SourceId, Target, Timestamp, TokenId, Told, ToldIn, Wish,
+    Reason, Situation, SourceId, Target, Timestamp, TokenId, Told, ToldIn, Waiting, Wish,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-// A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later.
+// A destination whose last alert messages are still on their way is not composed for: what comes meanwhile is told as its net later. Where a summary
+// waits, in a queue that may be long, something urgent is composed before it, unless composing has found already that it has to wait for it.
 // Walked in the order of the index of what is due, from where the last batch ended: by destination it would visit everything that is held, and
 // without a place to go on from everything that is due, batch after batch. Whom a change may still concern waits: what one poll brought is told
 // together. All before the cursor that is furthest behind are done with every change.
@@ -26,12 +27,13 @@ const DUE_DESTINATIONS: &str = "SELECT DISTINCT a.release_at, a.destination_id F
     WHERE d.id = a.destination_id AND a.state = 'pending' AND a.release_at <= $1 AND (a.release_at, a.destination_id) > ($3, $4)
       AND a.destination_id <= COALESCE((SELECT MIN(j.after_destination) FROM fanout_jobs j), 9223372036854775807)
       AND (d.quarantine_reason IS NULL OR d.next_probe_at <= $1)
-      AND (SELECT 1 FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane IN (1, 2) LIMIT 1) IS NULL
+      AND CASE (SELECT m.lane FROM messages m WHERE m.destination_id = a.destination_id AND m.state = 'queued' AND m.lane > 0
+            ORDER BY m.lane LIMIT 1) WHEN 1 THEN FALSE WHEN 2 THEN a.lane = 1 AND a.decision = 'send' ELSE TRUE END
     ORDER BY a.release_at, a.destination_id LIMIT $2";
 const DESTINATIONS: (&str, &str) =
     over_rows!(concat!("SELECT ", columns!(), " FROM destinations WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"), ")");
-// With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong. What a digest on its way tells
-// of a token is not known there yet: what comes meanwhile waits for that. What had turned back is no line beside a turn that is held.
+// With one alert of a token due, all that is held of it is told with it: a net over some of them would be wrong. What had turned back is no line
+// beside a turn that is held.
 const PENDING: (&str, &str) = over_rows!(
     concat!(
         "SELECT a.id AS alert_id, a.destination_id, a.reason, a.created_at, ",
@@ -44,9 +46,6 @@ const PENDING: (&str, &str) = over_rows!(
             OR EXISTS (SELECT 1 FROM alerts due
                 JOIN changes dc ON dc.id = due.change_id WHERE due.destination_id = a.destination_id AND due.state = 'pending'
                 AND due.release_at <= $2 AND dc.source = c.source AND dc.kind = c.kind AND dc.token_id = c.token_id))
-           AND NOT EXISTS (SELECT 1 FROM messages m JOIN message_alerts ma ON ma.message_id = m.id JOIN alerts sa ON sa.id = ma.alert_id
-                JOIN changes sc ON sc.id = sa.change_id WHERE m.destination_id = a.destination_id AND m.lane = 3 AND m.state = 'queued'
-                AND sc.source = c.source AND sc.kind = c.kind AND sc.token_id = c.token_id)
            AND a.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
     ") ORDER BY a.id"
@@ -177,6 +176,8 @@ impl Store {
         let ids: BTreeSet<i64> = due.into_iter().map(|(_, id)| id).collect();
         let list = serde_json::to_string(&ids).unwrap_or_default();
         let mut situations = self.destinations_of(&list).await?;
+        // First: what arrives in between is then known already, or still waits.
+        self.add_waiting(&list, &mut situations).await?;
         self.add_pending(&list, now, &mut situations).await?;
         self.add_told_in(&mut situations).await?;
         self.add_wishes(&mut situations).await?;
@@ -206,6 +207,7 @@ impl Store {
                 mutes: Mutes { all: destination.muted_until, ..Mutes::default() },
                 mentioned_at: destination.mentioned_at,
                 digests: Digests::default(),
+                waiting: Waiting::default(),
                 sent: Vec::new(),
                 told: BTreeMap::new(),
                 turns: BTreeMap::new(),

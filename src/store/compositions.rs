@@ -32,6 +32,11 @@ const SKIP: (&str, &str) = over_rows!(
      FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, r.value ->> 1 AS reason FROM",
     ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
 );
+/// They are due as they were, and wait for what is on its way: until that has gone nobody looks at them because of their haste.
+const WAIT: (&str, &str) = over_rows!(
+    "UPDATE alerts SET lane = 2 WHERE lane = 1 AND state = 'pending' AND id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM",
+    ")"
+);
 const PASS_OVER: (&str, &str) = over_rows!(
     "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at)
      SELECT CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,
@@ -40,7 +45,7 @@ const PASS_OVER: (&str, &str) = over_rows!(
      DO UPDATE SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, unstable = FALSE"
 );
 
-pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER];
+pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, WAIT, PASS_OVER];
 
 impl Store {
     /// Commits what was composed for several destinations, in one transaction.
@@ -48,7 +53,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] where an alert was no longer pending: nothing was written, compose again.
     pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
-        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER, buttons::INSERT].map(|pair| self.words(pair));
+        let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER, buttons::INSERT, WAIT].map(|pair| self.words(pair));
         let rows = DecisionRows::of(compositions);
         in_transaction!(self.db, tx => {
             if let Some(json) = &rows.messages {
@@ -65,7 +70,7 @@ impl Store {
                 let expires_at = ButtonsId::expires_at(now).as_millis();
                 sqlx::query(words[6]).bind(json).bind(buttons::OF_ALERT).bind(expires_at).execute(&mut *tx).await?;
             }
-            for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips)] {
+            for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips), (words[7], &rows.waits)] {
                 if let Some(json) = json {
                     sqlx::query(sql).bind(json).execute(&mut *tx).await?;
                 }
@@ -90,13 +95,14 @@ struct DecisionRows {
     buttons: Option<String>,
     holds: Option<String>,
     skips: Option<String>,
+    waits: Option<String>,
     passed_over: Option<String>,
 }
 
 impl DecisionRows {
     fn of(compositions: &[(DestinationId, Composition)]) -> Self {
         let (mut messages, mut holds, mut skips, mut passed_over) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut buttons = Vec::new();
+        let (mut buttons, mut waits) = (Vec::new(), Vec::new());
         for (destination, composition) in compositions {
             for draft in &composition.messages {
                 let body = serde_json::to_string(&draft.body).unwrap_or_default();
@@ -123,6 +129,7 @@ impl DecisionRows {
             }
             holds.extend(composition.holds.iter().map(|(alert, until, reason)| (alert.0, until.as_millis(), reason.as_str())));
             skips.extend(composition.skips.iter().map(|(alert, reason)| (alert.0, reason.as_str())));
+            waits.extend(composition.waits.iter().map(|alert| alert.0));
             passed_over.extend(composition.passed_over.iter().map(|(kind, token, stance, data_time)| {
                 (destination.0, SourceId::TokenMetrics.as_str(), kind.as_str(), token.0, stance.to_string(), data_time.as_millis())
             }));
@@ -133,6 +140,7 @@ impl DecisionRows {
             buttons,
             holds: json_rows(&holds),
             skips: json_rows(&skips),
+            waits: json_rows(&waits),
             passed_over: json_rows(&passed_over),
         }
     }

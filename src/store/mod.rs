@@ -50,6 +50,7 @@ mod token_search;
 mod trace;
 pub mod transfer;
 mod uploads;
+mod waiting;
 mod wake_ups;
 mod wanted;
 mod writer;

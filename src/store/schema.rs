@@ -6,7 +6,7 @@ use super::{
     dialect::{on_db, per_db},
     directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
     pruning, reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
-    transfer, uploads, wanted,
+    transfer, uploads, waiting, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -76,6 +76,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     token_news::PAIRS,
     token_search::PAIRS,
     trace::PAIRS,
+    waiting::PAIRS,
     wanted::PAIRS,
 ];
 

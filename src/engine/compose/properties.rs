@@ -30,11 +30,20 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_waiting()(
+        tells in prop::collection::btree_set(1_i64..12, 0..4), summary in proptest::bool::weighted(0.4), counted in 0_usize..3, mentions: bool,
+    ) -> Waiting {
+        let counted = if summary { counted } else { 0 };
+        Waiting { tells: tells.into_iter().map(|token| (Kind::Daily, TokenId(token))).collect(), summary, counted, mentions }
+    }
+}
+
+prop_compose! {
     fn any_situation()(
         dues in prop::collection::vec(any_due(), 0..40), max_per_hour in 0_u32..5, cooldown_minutes in 0_u32..60,
         sent in prop::collection::vec(-90_i64..0, 0..8), told in prop::collection::btree_map(1_i64..12, (any_stance(), -90_i64..0), 0..12),
         direction in proptest::sample::select(Direction::ALL.to_vec()), excluded in prop::collection::btree_set(1_i64..12, 0..3),
-        mutes in any_mutes(), delivery in proptest::sample::select(Delivery::ALL.to_vec()),
+        (mutes, waiting) in (any_mutes(), any_waiting()), delivery in proptest::sample::select(Delivery::ALL.to_vec()),
         last_digest in proptest::option::weighted(0.3, -90_i64..0), under_way: bool, quiet in proptest::option::weighted(0.2, -30_i64..30),
     ) -> Situation {
         let mut dues = dues;
@@ -49,6 +58,7 @@ prop_compose! {
             wishes: vec![(Kind::Daily, Wish { delivery, ..all(direction).1 })],
             digests: Digests { last: last_digest.map(at), under_way },
             mutes,
+            waiting,
             excluded: excluded.into_iter().map(|token| (Kind::Daily, TokenId(token))).collect(),
             ..situation(dues)
         }
@@ -67,6 +77,7 @@ proptest! {
         let mut fates: Vec<_> = composition.messages.iter().flat_map(|draft| draft.alerts.iter().copied()).collect();
         fates.extend(composition.holds.iter().map(|(alert, ..)| *alert));
         fates.extend(composition.skips.iter().map(|(alert, _)| *alert));
+        fates.extend(&composition.waits);
         let fated: BTreeSet<_> = fates.iter().copied().collect();
         prop_assert_eq!(fated.len(), fates.len(), "one fate each");
         for due in &situation.due {
@@ -80,11 +91,23 @@ proptest! {
         let composition = compose(&situation, at(1));
         let most = situation.settings.max_per_hour as usize;
         if most > 0 {
-            let recent = situation.sent.iter().filter(|sent| **sent + HOUR > at(1)).count();
+            let recent = situation.sent.iter().filter(|sent| **sent + HOUR > at(1)).count() + situation.waiting.counted;
             let counted = composition.messages.iter().filter(|draft| draft.counted).count();
             prop_assert!(counted == 0 || counted + recent <= most);
         }
         prop_assert!(composition.holds.iter().all(|(_, until, _)| *until > at(1)));
+    }
+
+    /// Only what is urgent goes before a summary that waits, and nothing is told of what a message tells that waits.
+    #[test]
+    fn two_summaries_never_wait(situation in any_situation()) {
+        let composition = compose(&situation, at(1));
+        if situation.waiting.summary {
+            prop_assert!(composition.messages.iter().all(|draft| draft.lane == Lane::Urgent));
+        }
+        for call in calls(&composition) {
+            prop_assert!(!situation.waiting.tells.contains(&(call.kind, call.token)));
+        }
     }
 
     /// A subscriber of one direction never hears of the other.

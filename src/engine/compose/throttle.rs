@@ -5,7 +5,7 @@ use super::{
     units::{Form, SUMMARY_FROM, Unit},
 };
 use crate::domain::{Composition, Draft, FollowsHow, Outcome, Reason, Situation, StartTag, Timestamp};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, iter::repeat_n, time::Duration};
 
 const MENTION_PAUSE: Duration = Duration::from_secs(600);
 
@@ -22,13 +22,15 @@ impl Throttle {
         let most = situation.settings.max_per_hour as usize;
         let mut sent: Vec<_> = situation.sent.iter().copied().filter(|at| *at + HOUR > now && *at <= now).collect();
         sent.sort();
+        // What waits may go at any time: it has its place in the hour.
+        sent.extend(repeat_n(now, situation.waiting.counted));
         let left = (most > 0).then(|| most.saturating_sub(sent.len()));
         // There is room again once fewer than `most` are left in the window.
         let leaves = sent.len().checked_sub(most.max(1)).and_then(|index| sent.get(index)).or(sent.first());
         Self {
             left,
             until: leaves.map_or(now + HOUR, |at| *at + HOUR),
-            may_mention: situation.mentioned_at.is_none_or(|at| at + MENTION_PAUSE <= now),
+            may_mention: !situation.waiting.mentions && situation.mentioned_at.is_none_or(|at| at + MENTION_PAUSE <= now),
         }
     }
 

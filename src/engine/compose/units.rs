@@ -25,8 +25,7 @@ pub(super) enum Form {
 
 impl Unit {
     pub(super) fn single(entry: Entry) -> Self {
-        let held = entry.reasons.iter().any(|reason| is_held(*reason)) || entry.late;
-        let lane = if held && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
+        let lane = if entry.has_waited() && entry.call.outcome != Outcome::Corrected { Lane::Summary } else { Lane::Urgent };
         Self { entries: vec![entry], too_old: Vec::new(), form: Form::Single, lane }
     }
 
