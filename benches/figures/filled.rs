@@ -111,6 +111,16 @@ pub(crate) async fn subscriptions(database: &mut Database, people: usize, tokens
     database.insert(&format!("subscriptions {columns}"), rows).await;
 }
 
+/// Everybody was told at some time of the present call of each token that they follow.
+pub(crate) async fn told(database: &mut Database, stance: &str) {
+    database
+        .run(format!(
+            "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at, told_at, unstable)
+             SELECT destination_id, source, kind, CAST(target AS BIGINT), '{stance}', 0, 0, 0, FALSE FROM subscriptions"
+        ))
+        .await;
+}
+
 /// What stands in a message that waits.
 fn body() -> String {
     let notice = NoticePhrase::CommandsBack { platform: Platform::Telegram };

@@ -3,7 +3,7 @@
 
 use crate::{
     commands::{signal, subscribe},
-    filled::{Database, Spread, people, plain_inserts, platform, subscriptions},
+    filled::{Database, Spread, people, plain_inserts, platform, subscriptions, told},
     load::{Latencies, signed, steady},
     market::{self, snapshot},
     process::{cpu, megabytes, most_resident},
@@ -134,6 +134,7 @@ async fn fill(url: &str, count: usize, spread: Spread) -> i64 {
         ingest(&store, &snapshot(1..=i64::try_from(TOKENS).unwrap(), -1.0, now), now).await.unwrap();
     }
     database.run("DELETE FROM fanout_jobs").await;
+    told(&mut database, "bearish").await;
     if !database.is_sqlite() {
         // As its autovacuum does within a minute of so much that is new.
         database.run("ANALYZE").await;

@@ -228,7 +228,7 @@ async fn refusals_by_the_thousand_blow_the_fuse_before_discord_bans_the_address(
         let error = stand.discord.send(&outgoing(1, HERE, alert("SOL"))).await;
         assert!(matches!(error, Err(SendError::Gone { .. })));
         sent += 1;
-        stand.clock.advance(Duration::from_millis(20));
+        stand.clock.advance(Duration::from_millis(21));
     }
     assert_eq!(sent, 5_000);
     stand.clock.advance(Duration::from_secs(600));
