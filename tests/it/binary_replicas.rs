@@ -356,7 +356,13 @@ impl Random {
             doubles(true),
             doubles(false)
         );
-        assert_eq!(doubles(true), 0, "seed {seed}: {:?}", self.heard);
+        let twice: Vec<_> =
+            self.heard.iter().filter(|((chat, _), count)| chat == HERE && **count > 1).map(|((_, token), _)| token).collect();
+        let attempts = "SELECT CAST(m.id AS TEXT), m.body, CAST(t.started_at AS TEXT), CAST(t.ended_at AS TEXT), t.outcome, t.detail
+            FROM messages m JOIN attempts t ON t.message_id = m.id WHERE m.platform = 'discord' ORDER BY m.id, t.id";
+        let mut attempts = rows(&self.db.url, attempts).await;
+        attempts.retain(|attempt| twice.iter().any(|token| attempt.contains(&format!("\"{token}\""))));
+        assert!(twice.is_empty(), "seed {seed}: {twice:?} came twice on Discord: {attempts:#?}");
         assert!(doubles(false) <= unknown, "seed {seed}: {} of {unknown}", doubles(false));
     }
 }

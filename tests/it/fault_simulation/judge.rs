@@ -231,7 +231,8 @@ impl Judge<'_> {
                     continue;
                 };
                 let before = told.get(&(arrival.place.clone(), line.token)).filter(|told| told.at >= since && told.bullish == line.bullish);
-                if line.says == Says::Turned && is_first && before.is_some_and(|before| !self.is_dead(before.message)) {
+                let is_open = |before: &Told| self.is_open(&arrival.place, symbol, before.message, arrival.message);
+                if line.says == Says::Turned && is_first && before.is_some_and(|before| !is_open(before)) {
                     wrong.push(format!("{} is told twice that {symbol} turned, the second time at {}", arrival.place, arrival.at));
                 }
                 let now = Told { bullish: line.bullish, at: arrival.clock, message: arrival.message };
@@ -261,17 +262,16 @@ impl Judge<'_> {
         self.life.disk.texts(&sql).first().map(|stance| stance == "bullish")
     }
 
-    /// The product does not count on it, though it was read.
-    fn is_dead(&self, message: i64) -> bool {
-        self.messages.get(&message).is_some_and(|message| message.state == "dead")
+    /// A dead letter of these tells of the token: nobody knows whether it was read, operators have it, and can send it.
+    fn is_open(&self, place: &str, symbol: &str, from: i64, to: i64) -> bool {
+        let name = format!("\"symbol\":\"{symbol}\"");
+        let tells = |message: &Message| message.place == place && message.state == "dead" && message.body.contains(&name);
+        self.messages.range(from..to).any(|(_, message)| tells(message))
     }
 
-    /// What was read last is a dead letter, or a later dead letter tells of this token: operators have it, and can send it.
+    /// What was read last is a dead letter, or a later dead letter tells of this token.
     fn is_accounted_for(&self, place: &str, symbol: &str, last: Option<&Told>) -> bool {
-        let name = format!("\"symbol\":\"{symbol}\"");
-        let since = last.map_or(0, |told| told.message);
-        let mut later = self.messages.range(since..).filter(|(_, message)| message.place == place && message.state == "dead");
-        last.is_some_and(|told| self.is_dead(told.message)) || later.any(|(_, message)| message.body.contains(&name))
+        self.is_open(place, symbol, last.map_or(0, |told| told.message), i64::MAX)
     }
 
     fn limits_were_kept(&mut self) {
