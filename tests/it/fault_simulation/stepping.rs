@@ -28,7 +28,8 @@ static DUES: LazyLock<String> = LazyLock::new(|| {
         )
     };
     let alerts = "SELECT MIN(MAX(a.release_at, COALESCE(d.next_probe_at, 0))) FROM alerts a JOIN destinations d ON d.id = a.destination_id
-        WHERE a.state = 'pending' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued' AND m.lane IN (1, 2))";
+        WHERE a.state = 'pending' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued'
+            AND (m.lane = 1 OR (m.lane = 2 AND NOT (a.lane = 1 AND a.decision = 'send'))))";
     let never = Timestamp::NEVER.as_millis();
     format!(
         "SELECT COALESCE(({}), {never}) UNION ALL SELECT COALESCE(({}), {never}) UNION ALL SELECT CASE WHEN EXISTS (SELECT 1 FROM fanout_jobs)
