@@ -14,11 +14,6 @@ macro_rules! change_columns {
 }
 pub(super) use change_columns;
 
-const CHANGE: &str = concat!(
-    "SELECT ",
-    change_columns!(),
-    " FROM changes c LEFT JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id WHERE c.id = $1"
-);
 const SINCE: (&str, &str) = over_rows!(
     concat!(
         "SELECT ",
@@ -30,7 +25,6 @@ const SINCE: (&str, &str) = over_rows!(
     ") ORDER BY c.data_time DESC, c.id DESC LIMIT $5"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[CHANGE];
 pub(super) const PAIRS: &[(&str, &str)] = &[SINCE];
 
 /// A change with what is needed to tell of it.
@@ -136,15 +130,6 @@ impl TryFrom<ChangeRow> for StoredChange {
 }
 
 impl Store {
-    /// One change.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn change(&self, id: ChangeId) -> StoreResult<Option<StoredChange>> {
-        let row: Option<ChangeRow> = on_db!(self.db, pool => sqlx::query_as(CHANGE).bind(id.0).fetch_optional(pool).await)?;
-        row.map(StoredChange::try_from).transpose()
-    }
-
     /// The newest changes of these tokens, the oldest of them first.
     ///
     /// # Errors

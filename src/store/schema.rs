@@ -16,7 +16,6 @@ const STATEMENTS: &[&[&str]] = &[
     audit::STATEMENTS,
     buttons::STATEMENTS,
     categories::STATEMENTS,
-    changes::STATEMENTS,
     composing::STATEMENTS,
     dead_letters::STATEMENTS,
     deep_links::STATEMENTS,
