@@ -298,7 +298,8 @@ impl Random {
 
     fn listen(&mut self) {
         let telegram = self.fakes.telegram.unread().into_iter().map(|sent| (sent.chat.to_string(), sent.text));
-        let discord = self.fakes.discord.unread().into_iter().map(|sent| (sent.channel, sent.body.to_string()));
+        // A nonce is letters and digits: one may end in "T2", as message 78's does.
+        let discord = self.fakes.discord.unread().into_iter().map(|sent| (sent.channel, sent.body["embeds"].to_string()));
         for (chat, text) in telegram.chain(discord) {
             for token in (1..=MANY).map(|token| format!("T{token}")) {
                 let named = [format!("{token} turned bullish"), format!("{token},"), format!("{token}\""), format!("{token}\n")];
