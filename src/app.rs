@@ -250,7 +250,7 @@ fn desk_settings(config: &Config, now: Timestamp) -> DeskSettings {
         all_tokens: config.source.all_tokens,
         off: Kind::ALL.iter().copied().filter(is_off).collect(),
         calls_per_month: config.source.calls_per_month,
-        schedules: poll_settings(config).schedules.iter().map(|(kind, schedule)| (*kind, schedule.wish(now))).collect(),
+        schedules: poll_settings(config).wishes(now),
         invite: config.discord.as_ref().map(|discord| discord::invite_link(discord.application_id)),
     }
 }

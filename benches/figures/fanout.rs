@@ -107,7 +107,7 @@ async fn round() -> Round {
 
     let (mut written, mut longest_chunk, mut at_first, mut most) = (0, Duration::ZERO, 0, 0);
     let began = Instant::now();
-    let mut fanout = Fanout::next(&store).await.unwrap().unwrap();
+    let mut fanout = Fanout::next(&store, clock.now()).await.unwrap().unwrap();
     loop {
         let chunk = Instant::now();
         let Some(alerts) = fanout.chunk(clock.now(), &metrics).await.unwrap() else { break };

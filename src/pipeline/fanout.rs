@@ -8,12 +8,12 @@
 
 use crate::{
     clock::SharedClock,
-    domain::{AlertState, ChangeId, Decision, DestinationId, Timestamp},
+    domain::{AlertState, Change, ChangeId, Decision, DestinationId, Timestamp},
     engine::decide::{decide, lane},
     store::{Candidates, Concerned, FanoutJobs, NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Wishes a transaction: a few milliseconds of the database's only writer.
 const CHUNK: i64 = 500;
@@ -44,7 +44,7 @@ pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) 
 pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics, most: usize) -> StoreResult<Option<usize>> {
     let (mut written, mut chunks) = (0, 0);
     while chunks < most {
-        let Some(mut fanout) = Fanout::next(store).await? else { break };
+        let Some(mut fanout) = Fanout::next(store, clock.now()).await? else { break };
         while chunks < most {
             chunks += 1;
             match fanout.chunk(clock.now(), metrics).await {
@@ -64,7 +64,13 @@ pub struct Fanout<'a> {
     store: &'a Store,
     jobs: FanoutJobs,
     span: i64,
-    next: Option<Candidates>,
+    next: Option<Decided>,
+}
+
+/// What was decided for everybody up to a destination.
+struct Decided {
+    alerts: Vec<NewAlert>,
+    upto: DestinationId,
 }
 
 impl<'a> Fanout<'a> {
@@ -72,37 +78,41 @@ impl<'a> Fanout<'a> {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn next(store: &'a Store) -> StoreResult<Option<Self>> {
+    pub async fn next(store: &'a Store, now: Timestamp) -> StoreResult<Option<Self>> {
         let Some(jobs) = store.fanout_jobs(MOST_TOGETHER).await? else { return Ok(None) };
         let mut span = FIRST_SPAN;
-        let next = read(store, &jobs, jobs.after, &mut span).await?;
+        let next = decide_next(store, &jobs, jobs.after, &mut span, now).await?;
         Ok(Some(Self { store, jobs, span, next: Some(next) }))
     }
 
-    /// Writes the next chunk. Says how many alerts that were; nothing where they have come as far as they go together.
+    /// Writes the next chunk, and decides about the one after it meanwhile. Says how many alerts were written; nothing where they have come as far as
+    /// they go together.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
         let Self { store, jobs, span, next } = self;
-        let Some(Candidates { by_change, upto, .. }) = next.take() else { return Ok(None) };
-        let of = |change: &StoredChange| Some((change.id, alerts_of(change, by_change.get(&change.id)?, now, metrics)));
-        let alerts: BTreeMap<ChangeId, Vec<NewAlert>> =
-            jobs.changes.iter().filter_map(of).filter(|(_, alerts)| !alerts.is_empty()).collect();
+        let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
         let is_last = upto >= jobs.until;
         let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
         let written = store.write_alerts(&jobs.changes, jobs.after, cursor, &alerts, now);
         if is_last {
             written.await?;
         } else {
-            let (_, beyond) = tokio::try_join!(written, read(store, jobs, upto, span))?;
+            let (_, beyond) = tokio::try_join!(written, decide_next(store, jobs, upto, span, now))?;
             (jobs.after, *next) = (upto, Some(beyond));
         }
-        for change in jobs.changes.iter().filter(|change| alerts.contains_key(&change.id)) {
-            metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
-        }
-        Ok(Some(alerts.values().map(Vec::len).sum()))
+        count(&alerts, &jobs.changes, now, metrics);
+        Ok(Some(alerts.len()))
     }
+}
+
+/// What is decided for those beyond a destination, as many as a chunk takes.
+async fn decide_next(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut i64, now: Timestamp) -> StoreResult<Decided> {
+    let Candidates { concerned, upto, .. } = read(store, jobs, after, span).await?;
+    let changes: BTreeMap<ChangeId, &StoredChange> = jobs.changes.iter().map(|change| (change.id, change)).collect();
+    let alerts = concerned.iter().filter_map(|concerned| alert_of(&changes.get(&concerned.change)?.change, concerned, now)).collect();
+    Ok(Decided { alerts, upto })
 }
 
 /// The next candidates beyond a destination, as many as a chunk takes; `span` is how many destinations that may be, and is learnt.
@@ -112,7 +122,7 @@ async fn read(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut
         let upto = DestinationId(after.0.saturating_add(*span).min(jobs.until.0));
         let found = store.candidates(&jobs.changes, after, upto, limit).await?;
         *span = next_span(*span, found.upto.0 - after.0, found.wishes, limit);
-        if !found.by_change.is_empty() || found.upto >= jobs.until {
+        if !found.concerned.is_empty() || found.upto >= jobs.until {
             return Ok(found);
         }
     }
@@ -129,25 +139,32 @@ fn next_span(span: i64, gone_through: i64, wishes: i64, limit: i64) -> i64 {
     fits.clamp(1, span.saturating_mul(MOST_GROWTH))
 }
 
-fn alerts_of(change: &StoredChange, candidates: &Concerned, now: Timestamp, metrics: &Metrics) -> Vec<NewAlert> {
-    let mut alerts = Vec::with_capacity(candidates.len());
+fn alert_of(change: &Change, concerned: &Concerned, now: Timestamp) -> Option<NewAlert> {
+    let Concerned { destination, change: id, candidate } = concerned;
+    let decision = decide(change, candidate, now)?;
+    let (release_at, state) = match decision {
+        // At once whatever the clock does next: a step back must not hold it (`rules.md` 6.7).
+        Decision::SendNow(_) => (Timestamp::EPOCH, AlertState::Pending),
+        Decision::Hold { until, .. } => (until, AlertState::Pending),
+        Decision::Skip(_) => (now, AlertState::Skipped),
+    };
+    let (lane, reason) = (lane(decision), decision.reason());
+    Some(NewAlert { destination: *destination, change: *id, decision: decision.as_str(), reason, lane, release_at, state })
+}
+
+fn count(alerts: &[NewAlert], changes: &[StoredChange], now: Timestamp, metrics: &Metrics) {
     let mut decisions: BTreeMap<_, u64> = BTreeMap::new();
-    for (destination, candidate) in candidates {
-        let Some(decision) = decide(&change.change, candidate, now) else { continue };
-        let (release_at, state) = match decision {
-            // At once whatever the clock does next: a step back must not hold it (`rules.md` 6.7).
-            Decision::SendNow(_) => (Timestamp::EPOCH, AlertState::Pending),
-            Decision::Hold { until, .. } => (until, AlertState::Pending),
-            Decision::Skip(_) => (now, AlertState::Skipped),
-        };
-        *decisions.entry((decision.as_str(), decision.reason())).or_default() += 1;
-        let (lane, reason) = (lane(decision), decision.reason());
-        alerts.push(NewAlert { destination: *destination, decision: decision.as_str(), reason, lane, release_at, state });
+    let mut told_of = BTreeSet::new();
+    for alert in alerts {
+        *decisions.entry((alert.decision, alert.reason)).or_default() += 1;
+        told_of.insert(alert.change);
     }
     for ((decision, reason), count) in decisions {
         metrics.alerts(decision, reason, count);
     }
-    alerts
+    for change in changes.iter().filter(|change| told_of.contains(&change.id)) {
+        metrics.latency(Stage::Fanout, now.since(change.change.detected_at));
+    }
 }
 
 #[cfg(test)]

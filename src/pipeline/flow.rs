@@ -27,7 +27,7 @@ const LITTLE: usize = 200;
 /// Chunks of a portion of fan-out, after which whoever is done with every change can be told. The first is small: somebody is soon told; those
 /// that follow last about as long as what was composed takes to send.
 const FIRST_PORTION: usize = 3;
-const PORTION: usize = 20;
+const PORTION: usize = 50;
 
 /// Turns changes into messages. Cheap to clone.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ use crate::{
         Feed, Kind, Timestamp,
         wording::{NoticePhrase, Trouble},
     },
-    engine::budget,
+    engine::budget::{self, Wish},
     http::Renewals,
     sources::{Ask, Source, SourceError},
     store::{CallLimits, Store, StoreError, StoreResult},
@@ -83,6 +83,11 @@ impl PollSettings {
     /// The limits of calls.
     pub fn limits(&self) -> CallLimits {
         CallLimits { per_month: self.calls_per_month, per_minute: self.calls_per_minute }
+    }
+
+    /// What the plan needs to know of the schedules: the same throughout a month, and no small work where one of them fires every few seconds.
+    pub fn wishes(&self, now: Timestamp) -> BTreeMap<Kind, Wish> {
+        self.schedules.iter().map(|(kind, schedule)| (*kind, schedule.wish(now))).collect()
     }
 }
 

@@ -1,10 +1,7 @@
 //! What differs between SQLite and PostgreSQL, and the macros that hide it.
 
 use super::{StoreError, StoreResult};
-use serde::{
-    Deserializer,
-    de::{DeserializeOwned, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Visitor};
 use std::fmt;
 
 /// Reads from whichever database it is: `on_db!(self.db, pool => sqlx::query_as(SQL).bind(x).fetch_all(pool).await)`.
@@ -118,7 +115,7 @@ macro_rules! json_list {
 }
 
 /// The rows of a [`json_list!`], each read by the places of its columns.
-pub(in crate::store) fn list<T: DeserializeOwned>(json: &str) -> StoreResult<Vec<T>> {
+pub(in crate::store) fn list<'a, T: Deserialize<'a>>(json: &'a str) -> StoreResult<Vec<T>> {
     serde_json::from_str(json).map_err(|error| StoreError::corrupt("rows", &error.to_string()))
 }
 

@@ -11,7 +11,10 @@ use crate::domain::{
     TokenId, Told, Wish,
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The changes that are furthest behind, at most $1 of them: they go on together from one cursor.
 const FURTHEST_BEHIND: &str = concat!(
@@ -57,19 +60,20 @@ const SUPERSEDE: &str = "UPDATE alerts SET state = 'superseded', reason = 'super
 const RELEASE_NET_ZERO: &str = "UPDATE alerts SET release_at = $4
     WHERE state = 'pending' AND reason = 'net_zero' AND destination_id > $2 AND destination_id <= $3 AND change_id IN (SELECT c.id
         FROM changes c JOIN changes w ON w.source = c.source AND w.kind = c.kind AND w.token_id = c.token_id WHERE w.id = $1)";
-/// A row for each way to decide about a change, with all its destinations: thousands share a handful of decisions, and each is read once.
+/// A row for each way to decide, with all that are decided so: thousands share a handful of decisions, and each is read once. They are written in the
+/// order of their destinations, as three of the indexes are and as composing reads them.
 const INSERT_ALERTS: (&str, &str) = (
     "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
-     WITH decided AS MATERIALIZED (SELECT value ->> 0 AS change_id, value ->> 1 AS decision, value ->> 2 AS reason, value ->> 3 AS lane,
-        value ->> 4 AS release_at, value ->> 5 AS state, value ->> 6 AS destinations FROM json_each($1))
-     SELECT d.change_id, r.value, d.decision, d.reason, d.lane, d.release_at, d.state, $2 FROM decided d, json_each(d.destinations) AS r
+     WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, value ->> 2 AS lane, value ->> 3 AS release_at,
+        value ->> 4 AS state, value ->> 5 AS concerned FROM json_each($1))
+     SELECT r.value ->> 1, r.value ->> 0, d.decision, d.reason, d.lane, d.release_at, d.state, $2 FROM decided d, json_each(d.concerned) AS r
      WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
     "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
-     WITH decided AS MATERIALIZED (SELECT CAST(value ->> 0 AS BIGINT) AS change_id, value ->> 1 AS decision, value ->> 2 AS reason,
-        CAST(value ->> 3 AS BIGINT) AS lane, CAST(value ->> 4 AS BIGINT) AS release_at, value ->> 5 AS state, value -> 6 AS destinations
+     WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, CAST(value ->> 2 AS BIGINT) AS lane,
+        CAST(value ->> 3 AS BIGINT) AS release_at, value ->> 4 AS state, value -> 5 AS concerned
         FROM json_array_elements(CAST(CAST($1 AS TEXT) AS JSON)))
-     SELECT d.change_id, CAST(r.value AS BIGINT), d.decision, d.reason, d.lane, d.release_at, d.state, CAST($2 AS BIGINT)
-     FROM decided d, json_array_elements_text(d.destinations) AS r
+     SELECT CAST(r.value ->> 1 AS BIGINT), CAST(r.value ->> 0 AS BIGINT), d.decision, d.reason, d.lane, d.release_at, d.state, CAST($2 AS BIGINT)
+     FROM decided d, json_array_elements(d.concerned) AS r
      WHERE TRUE ON CONFLICT (change_id, destination_id) DO NOTHING",
 );
 /// Of changes whose cursor is at $2.
@@ -99,14 +103,22 @@ pub struct FanoutJobs {
     pub finishes: bool,
 }
 
-/// Whom a change concerns, and what decides about each.
-pub type Concerned = BTreeMap<DestinationId, Candidate>;
+/// Whom a change concerns, and what decides about that.
+#[derive(Clone, Debug)]
+pub struct Concerned {
+    /// Who.
+    pub destination: DestinationId,
+    /// Of what.
+    pub change: ChangeId,
+    /// What decides.
+    pub candidate: Candidate,
+}
 
 /// Some of those who may want to hear of some changes.
 #[derive(Clone, Debug)]
 pub struct Candidates {
-    /// What decides about each.
-    pub by_change: BTreeMap<ChangeId, Concerned>,
+    /// What decides about each, by destination and change.
+    pub concerned: Vec<Concerned>,
     /// How many wishes were read.
     pub wishes: i64,
     /// Up to whom these are all.
@@ -118,6 +130,8 @@ pub struct Candidates {
 pub struct NewAlert {
     /// Who is told.
     pub destination: DestinationId,
+    /// Of what.
+    pub change: ChangeId,
     /// `send`, `hold` or `skip`.
     pub decision: &'static str,
     /// Why.
@@ -138,17 +152,21 @@ struct JobRow {
 }
 
 #[derive(Deserialize)]
-struct CandidateRow {
+struct CandidateRow<'a> {
     change_id: i64,
     destination_id: i64,
-    target: String,
-    direction: String,
-    delivery: String,
+    #[serde(borrow)]
+    target: Cow<'a, str>,
+    #[serde(borrow)]
+    direction: Cow<'a, str>,
+    #[serde(borrow)]
+    delivery: Cow<'a, str>,
     mention: Option<String>,
     created_at: i64,
     threshold: Option<String>,
     threshold_at: Option<i64>,
-    settings: String,
+    #[serde(borrow)]
+    settings: Cow<'a, str>,
     muted_until: Option<i64>,
     token_muted_until: Option<i64>,
     #[serde(deserialize_with = "flag")]
@@ -162,18 +180,19 @@ struct CandidateRow {
     excluded: bool,
 }
 
-impl CandidateRow {
+impl CandidateRow<'_> {
     fn wish(&self) -> StoreResult<Wish> {
         let threshold = drawn(self.threshold.as_deref(), self.threshold_at, self.created_at)?;
         Ok(Wish { threshold, ..wish(&self.target, &self.direction, &self.delivery, self.mention.clone(), self.created_at)? })
     }
 
-    fn add_to(&self, concerned: &mut Concerned, token: TokenId) -> StoreResult<()> {
-        let candidate = match concerned.entry(DestinationId(self.destination_id)) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.candidate(token)?),
-        };
-        candidate.wishes.push(self.wish()?);
+    /// After those of a destination and change come its further wishes.
+    fn add_to(&self, concerned: &mut Vec<Concerned>, token: TokenId) -> StoreResult<()> {
+        let (destination, change) = (DestinationId(self.destination_id), ChangeId(self.change_id));
+        match concerned.last_mut().filter(|last| (last.destination, last.change) == (destination, change)) {
+            Some(known) => known.candidate.wishes.push(self.wish()?),
+            None => concerned.push(Concerned { destination, change, candidate: self.candidate(token)? }),
+        }
         Ok(())
     }
 
@@ -189,7 +208,7 @@ impl CandidateRow {
             _ => None,
         };
         Ok(Candidate {
-            wishes: Vec::new(),
+            wishes: vec![self.wish()?],
             excluded: self.excluded,
             settings: settings(&self.settings)?,
             mutes: Mutes { all: self.muted_until.map(Timestamp::from_millis), tokens: token_mute.into_iter().collect() },
@@ -249,20 +268,20 @@ impl Store {
             .bind(upto.0)
             .bind(limit)
             .fetch_one(pool).await)?;
-        let rows: Vec<CandidateRow> = list(&rows)?;
+        let mut rows: Vec<CandidateRow> = list(&rows)?;
+        rows.sort_unstable_by_key(|row| (row.destination_id, row.change_id));
         let wishes = rows.len() as i64;
         // Of the last destination of a list that was cut off some wishes may be missing.
-        let last = rows.iter().map(|row| row.destination_id).max().filter(|_| wishes >= limit);
+        let last = rows.last().map(|row| row.destination_id).filter(|_| wishes >= limit);
         let upto = last.map_or(upto, |last| DestinationId(last - 1));
-        let tokens: BTreeMap<_, _> = changes.iter().map(|change| (change.id, change.change.token)).collect();
-        let mut by_change: BTreeMap<ChangeId, Concerned> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.destination_id <= upto.0) {
-            let change = ChangeId(row.change_id);
-            if let Some(token) = tokens.get(&change) {
-                row.add_to(by_change.entry(change).or_default(), *token)?;
+        let tokens: BTreeMap<_, _> = changes.iter().map(|change| (change.id.0, change.change.token)).collect();
+        let mut concerned = Vec::with_capacity(rows.len());
+        for row in rows.iter().take_while(|row| row.destination_id <= upto.0) {
+            if let Some(token) = tokens.get(&row.change_id) {
+                row.add_to(&mut concerned, *token)?;
             }
         }
-        Ok(Candidates { by_change, wishes, upto })
+        Ok(Candidates { concerned, wishes, upto })
     }
 
     /// Writes the alerts of some destinations and moves the cursor of every change from `after` to `upto`, in one transaction; with no `upto` they
@@ -277,7 +296,7 @@ impl Store {
         changes: &[StoredChange],
         after: DestinationId,
         upto: Option<DestinationId>,
-        alerts: &BTreeMap<ChangeId, Vec<NewAlert>>,
+        alerts: &[NewAlert],
         now: Timestamp,
     ) -> StoreResult<()> {
         let end = upto.map_or(i64::MAX, |id| id.0);
@@ -295,10 +314,7 @@ impl Store {
                 cancelled.insert(change, rows.into_iter().collect());
             }
             if !alerts.is_empty() {
-                let none = BTreeSet::new();
-                let rows: Vec<_> =
-                    alerts.iter().flat_map(|(change, alerts)| rows_of(*change, alerts, cancelled.get(change).unwrap_or(&none))).collect();
-                let rows = serde_json::to_string(&rows).unwrap_or_default();
+                let rows = serde_json::to_string(&rows_of(alerts, &cancelled)).unwrap_or_default();
                 sqlx::query(insert).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?;
             }
             let at_cursor = sqlx::query(at_cursor).bind(&ids).bind(after.0);
@@ -323,19 +339,19 @@ fn targets(changes: &[StoredChange]) -> Vec<(i64, i64, &'static str, String)> {
 
 /// A way to decide about a change: its decision, reason, lane, release and state.
 type Way = (&'static str, &'static str, i64, i64, &'static str);
-type AlertRows = (i64, &'static str, &'static str, i64, i64, &'static str, Vec<i64>);
+/// A destination and a change.
+type Pair = (i64, i64);
+type AlertRow = (&'static str, &'static str, i64, i64, &'static str, Vec<Pair>);
 
-/// The destinations of each way to decide.
-fn rows_of(change: ChangeId, alerts: &[NewAlert], cancelled: &BTreeSet<i64>) -> Vec<AlertRows> {
-    let mut decided: BTreeMap<Way, Vec<i64>> = BTreeMap::new();
+/// What is decided in each way. Of `cancelled` changes these destinations were told nothing yet.
+fn rows_of(alerts: &[NewAlert], cancelled: &BTreeMap<ChangeId, BTreeSet<i64>>) -> Vec<AlertRow> {
+    let mut decided: BTreeMap<Way, Vec<Pair>> = BTreeMap::new();
     for alert in alerts {
-        let (decision, reason, state) = if cancelled.contains(&alert.destination.0) {
-            ("skip", Reason::Superseded, AlertState::Skipped)
-        } else {
-            (alert.decision, alert.reason, alert.state)
-        };
+        let is_cancelled = cancelled.get(&alert.change).is_some_and(|destinations| destinations.contains(&alert.destination.0));
+        let (decision, reason, state) =
+            if is_cancelled { ("skip", Reason::Superseded, AlertState::Skipped) } else { (alert.decision, alert.reason, alert.state) };
         let way = (decision, reason.as_str(), alert.lane.as_i64(), alert.release_at.as_millis(), state.as_str());
-        decided.entry(way).or_default().push(alert.destination.0);
+        decided.entry(way).or_default().push((alert.destination.0, alert.change.0));
     }
-    decided.into_iter().map(|(way, destinations)| (change.0, way.0, way.1, way.2, way.3, way.4, destinations)).collect()
+    decided.into_iter().map(|(way, concerned)| (way.0, way.1, way.2, way.3, way.4, concerned)).collect()
 }

@@ -41,7 +41,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// What each connection keeps of the file in memory, in KiB (negative says that to SQLite): the system's own cache holds all of it. Whoever reads
 /// comes back to the same pages: a fan-out of 500 changes to 500 places of an index, chunk after chunk.
 const PAGE_CACHE: &str = "-1000";
-const PAGE_CACHE_OF_READERS: &str = "-4000";
+const PAGE_CACHE_OF_READERS: &str = "-8000";
 
 /// Why a database could not be opened, in words for the operator. Never carries the password of the URL.
 #[derive(Debug, thiserror::Error)]

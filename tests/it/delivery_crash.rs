@@ -181,7 +181,8 @@ on_both!(fan_out_goes_on_from_its_cursor, |db| async move {
     app.parts.poller.step().await.unwrap();
     let (store, metrics) = (app.parts.store.clone(), Metrics::default());
     let job = store.fanout_jobs(1).await.unwrap().unwrap();
-    let (mut fanout, mut twin) = (Fanout::next(&store).await.unwrap().unwrap(), Fanout::next(&store).await.unwrap().unwrap());
+    let (mut fanout, mut twin) =
+        (Fanout::next(&store, app.clock.now()).await.unwrap().unwrap(), Fanout::next(&store, app.clock.now()).await.unwrap().unwrap());
     assert_eq!(fanout.chunk(app.clock.now(), &metrics).await.unwrap(), Some(503));
     let after = store.fanout_jobs(1).await.unwrap().unwrap();
     assert!(after.changes == job.changes && after.after > job.after);
@@ -208,7 +209,7 @@ on_both!(a_merge_while_the_first_chunk_is_fanned_out_loses_nobody, |db| async mo
     app.clock.advance(Duration::from_secs(16 * 60));
     app.parts.poller.step().await.unwrap();
     let (store, metrics) = (app.parts.store.clone(), Metrics::default());
-    let mut fanout = Fanout::next(&store).await.unwrap().unwrap();
+    let mut fanout = Fanout::next(&store, app.clock.now()).await.unwrap().unwrap();
     let [goes, stays] = [PERSON, PERSON + 1].map(|chat| Address::new(Platform::Telegram, chat.to_string()));
     store.move_destination(&goes, &stays).await.unwrap();
     assert!(matches!(fanout.chunk(app.clock.now(), &metrics).await, Err(StoreError::Conflict)), "whom it has read is no more");

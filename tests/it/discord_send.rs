@@ -6,7 +6,7 @@ use crate::support::fake_discord::{
     interaction::{MEMBER, public_key},
 };
 use bellwether::{
-    chat::{End, Messenger, Outgoing, Scope, SendError, discord::Discord, nonce},
+    chat::{EditError, End, Messenger, Outgoing, Scope, SendError, discord::Discord, nonce},
     clock::{Clock, ManualClock},
     domain::{Address, Call, Kind, Mention, MessageBody, MessageId, Outcome, Platform, QuarantineReason, Stance, Timestamp, TokenId, Zone},
 };
@@ -170,6 +170,24 @@ async fn an_answer_that_does_not_come_is_unknown() {
     assert!(matches!(stand.send(&outgoing(1, HERE, alert("SOL"))).await, Err(SendError::Retry { end: End::Unknown, .. })));
     stand.fake.fault("POST /channels/", 1, FaultKind::Answer(200, vec![], "<html>".into()));
     assert!(matches!(stand.send(&outgoing(1, HERE, alert("SOL"))).await, Err(SendError::Retry { end: End::Unknown, .. })));
+}
+
+#[tokio::test]
+async fn an_edit_is_done_when_discord_says_which_message_it_is() {
+    let stand = stand().await;
+    let first = stand.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap();
+    let correction = outgoing(2, HERE, alert("ETH"));
+    for body in ["{}", "", "<html>", r#"{"message": "ok"}"#] {
+        stand.fake.fault("PATCH /channels/", 1, FaultKind::Answer(200, vec![], body.into()));
+        stand.discord.admit(stand.clock.now()).expect("there is a place");
+        let error = stand.discord.edit(&correction, &first.platform_id).await;
+        assert!(matches!(error, Err(EditError::Failed(SendError::Retry { end: End::Unknown, after: None, .. }))), "{body}: {error:?}");
+    }
+    stand.discord.admit(stand.clock.now()).expect("there is a place");
+    let edited = stand.discord.edit(&correction, &first.platform_id).await.unwrap();
+    assert_eq!(edited.platform_id, first.platform_id);
+    let here = stand.fake.unread();
+    assert!(here.len() == 1 && here[0].edited && here[0].body.to_string().contains("ETH"), "{here:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use bellwether::{
     store::StoreError,
     telemetry::Metrics,
 };
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc};
 
 const TOKENS: i64 = 100;
 
@@ -97,7 +97,7 @@ on_both!(changes_are_fanned_out_together, |db| async move {
     assert!(held[0].starts_with("31|hold|"), "{held:?}");
     assert_eq!(db.store.fanout_jobs(500).await.unwrap(), None);
     // By a process that did not know: it is told so, and nothing is written twice.
-    let again = db.store.write_alerts(&jobs.changes, jobs.after, None, &BTreeMap::new(), at("2026-11-20T11:00:02Z")).await;
+    let again = db.store.write_alerts(&jobs.changes, jobs.after, None, &[], at("2026-11-20T11:00:02Z")).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
 });
 
@@ -135,13 +135,13 @@ on_both!(what_comes_later_catches_up_and_goes_along, |db| async move {
         follow(&db, token, 1, 0).await;
     }
     let (clock, metrics) = (turned(&db, 1..=1).await, Metrics::default());
-    let mut first = Fanout::next(&db.store).await.unwrap().unwrap();
+    let mut first = Fanout::next(&db.store, clock.now()).await.unwrap().unwrap();
     first.chunk(clock.now(), &metrics).await.unwrap();
     drop(first);
     let came_to = db.store.fanout_jobs(500).await.unwrap().unwrap().after;
     poll(&db, "2026-11-20T11:00:02Z", 1..=2).await;
 
-    let mut second = Fanout::next(&db.store).await.unwrap().unwrap();
+    let mut second = Fanout::next(&db.store, clock.now()).await.unwrap().unwrap();
     let jobs = db.store.fanout_jobs(500).await.unwrap().unwrap();
     assert_eq!((jobs.changes.len(), jobs.after.0, jobs.until, jobs.finishes), (1, 0, came_to, false));
     while second.chunk(clock.now(), &metrics).await.unwrap().is_some() {}

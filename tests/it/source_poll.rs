@@ -168,7 +168,11 @@ on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_it_answers, |db| as
     const GRADE: Feed = Feed::Signals(Kind::Grade);
     let every = |hours: u64| Cadence::Every(Duration::from_secs(hours * 3600));
     let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
-    let plan = async || budget::plan(&demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap());
+    let plan = async || {
+        budget::plan(
+            &demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.settings.wishes(bench.clock_now())).await.unwrap(),
+        )
+    };
     bench.fake.set_daily(3375, "2026-11-22", 1, 1);
     bench.fake.set_grade(3375, "Buy", 64.0);
     bench.subscribe(Kind::Daily, "3375").await;
@@ -517,6 +521,6 @@ on_both!(what_does_not_fit_the_budget_is_not_polled_and_says_so, |db| async move
     let mut poller = bench.poller();
     poller.step().await.unwrap();
     assert_eq!((signals(&bench.fake), bench.status(DAILY).await.cadence), (0, Cadence::DoesNotFit { needed: 31 }));
-    let demand = demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.clock_now()).await.unwrap();
+    let demand = demand(&bench.db.store, SourceId::TokenMetrics, &bench.settings, bench.settings.wishes(bench.clock_now())).await.unwrap();
     assert_eq!(budget::plan(&demand).carries(Kind::Daily), Err(31));
 });

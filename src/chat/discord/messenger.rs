@@ -70,7 +70,7 @@ impl Messenger for Discord {
         if !answer.is_success() {
             return Err(errors::classify(&answer));
         }
-        let platform_id = created_id(&answer)?;
+        let platform_id = message_id(&answer)?;
         let route = outgoing.to.direct_user().map(|_| route);
         Ok(Receipt { platform_id, rest_until, route, uploaded: None })
     }
@@ -87,13 +87,12 @@ impl Messenger for Discord {
             return Err(wait_until(until, now, "the channel's limit is used up").into());
         }
         let (answer, rest_until) = self.0.put(outgoing, channel, Some(id)).await?;
-        match answer.is_success() {
-            true => {
-                let route = outgoing.to.direct_user().map(|_| route.clone());
-                Ok(Receipt { platform_id: platform_id.to_owned(), rest_until, route, uploaded: None })
-            }
-            false => Err(errors::of_edit(&answer)),
+        if !answer.is_success() {
+            return Err(errors::of_edit(&answer));
         }
+        // What says of no message that it was edited does not come from Discord.
+        let platform_id = message_id(&answer)?;
+        Ok(Receipt { platform_id, rest_until, route: outgoing.to.direct_user().map(|_| route.clone()), uploaded: None })
     }
 }
 
@@ -218,8 +217,8 @@ fn edited(card: &Card) -> Value {
     })
 }
 
-/// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id.
-fn created_id(answer: &Answer) -> Result<String, SendError> {
+/// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id, and an edit can be made twice.
+fn message_id(answer: &Answer) -> Result<String, SendError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     body["id"].as_str().map(str::to_owned).ok_or_else(|| SendError::Retry {
         after: None,

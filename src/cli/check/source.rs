@@ -91,7 +91,7 @@ pub(super) struct Calls {
 /// The plan as `serve` makes it of the subscriptions that stand.
 pub(super) async fn of_calls(config: &Config, store: &Store, now: Timestamp) -> StoreResult<Calls> {
     let settings = poll_settings(config);
-    let demand = poll::demand(store, SourceId::TokenMetrics, &settings, now).await?;
+    let demand = poll::demand(store, SourceId::TokenMetrics, &settings, settings.wishes(now)).await?;
     let used = store.calls_since(SourceId::TokenMetrics, now.day().month_start().start()).await?;
     let (plan, month) = (budget::plan(&demand), settings.calls_per_month);
     Ok(Calls { line: format!("calls a month: {} of {month}", plan.planned), item: calls_item(&plan, month, used) })

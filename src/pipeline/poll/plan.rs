@@ -2,13 +2,13 @@
 
 use super::{
     super::schedule::{Schedule, jitter},
-    Poller,
+    PollSettings, Poller,
     feed::FeedState,
     refused_notice,
 };
 use crate::{
-    domain::{Cadence, Feed, FeedStatus, Kind, Timestamp},
-    engine::budget::{self, Demand, Plan},
+    domain::{Cadence, Day, Feed, FeedStatus, Kind, Timestamp},
+    engine::budget::{self, Demand, Plan, Wish},
     http::Renewals,
     store::StoreResult,
 };
@@ -27,6 +27,8 @@ pub(super) struct Planner {
     started: bool,
     looked_at: Option<Timestamp>,
     last: Option<(Demand, Plan)>,
+    /// What the schedules come to in the month that begins on this day.
+    wishes: Option<(Day, BTreeMap<Kind, Wish>)>,
     newest_subscription: Option<i64>,
     glanced_at: Timestamp,
 }
@@ -35,6 +37,15 @@ impl Planner {
     /// A poll has ended, which may have changed what `all` means or what can be afforded: looked at before anything else.
     pub(super) fn look_at_once(&mut self) {
         self.looked_at = None;
+    }
+
+    fn wishes(&mut self, settings: &PollSettings, now: Timestamp) -> BTreeMap<Kind, Wish> {
+        let month = now.day().month_start();
+        let (_, wishes) = match self.wishes.take().filter(|(of, _)| *of == month) {
+            Some(known) => self.wishes.insert(known),
+            None => self.wishes.insert((month, settings.wishes(now))),
+        };
+        wishes.clone()
     }
 
     /// When it is time to look again who wants what.
@@ -56,18 +67,17 @@ fn is_any_idle(feeds: &BTreeMap<Feed, FeedState>) -> bool {
 pub async fn demand(
     store: &crate::store::Store,
     source: crate::domain::SourceId,
-    settings: &super::PollSettings,
-    now: Timestamp,
+    settings: &PollSettings,
+    wishes: BTreeMap<Kind, Wish>,
 ) -> StoreResult<Demand> {
     let (wanted, statuses) = (store.wanted_targets(source).await?, store.feed_statuses(source).await?);
-    let wish = |kind: Kind| settings.schedules.get(&kind).unwrap_or(&Schedule::Auto).wish(now);
     Ok(Demand {
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
         list_pages: Demand::list_pages_of(store.count_tokens(source).await?),
         tokens: Kind::ALL.iter().map(|kind| (*kind, wanted.tokens(*kind))).collect(),
         refused: statuses.iter().filter_map(FeedStatus::refused_kind).collect(),
-        wishes: Kind::ALL.iter().map(|kind| (*kind, wish(*kind))).collect(),
+        wishes,
     })
 }
 
@@ -83,7 +93,8 @@ impl Poller {
         if looked_lately && !due && !self.has_a_new_subscription().await? {
             return Ok(());
         }
-        let demand = demand(&self.store, self.caller.source_id(), &self.settings, now).await?;
+        let wishes = self.planner.wishes(&self.settings, now);
+        let demand = demand(&self.store, self.caller.source_id(), &self.settings, wishes).await?;
         self.planner.looked_at = Some(now);
         let plan = match &self.planner.last {
             Some((last, plan)) if *last == demand => plan.clone(),

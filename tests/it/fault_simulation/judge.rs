@@ -24,6 +24,8 @@ pub(super) struct Message {
     state: String,
     created_at: Timestamp,
     unknown_attempts: usize,
+    /// Its chat was found to have moved when it was sent.
+    followed: bool,
     body: String,
 }
 
@@ -60,10 +62,11 @@ pub(super) struct Judge<'a> {
 
 fn messages(life: &Life) -> BTreeMap<i64, Message> {
     let sql = "SELECT m.id || '|' || d.platform || '|' || d.chat || '|' || d.topic || '|' || m.lane || '|' || m.state || '|' || m.created_at || '|' ||
-        (SELECT COUNT(*) FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'unknown') || '|' || m.body
+        (SELECT COUNT(*) FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'unknown') || '|' ||
+        EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.detail LIKE 'the chat moved to %') || '|' || m.body
         FROM messages m JOIN destinations d ON d.id = m.destination_id ORDER BY m.id";
     let read = |row: String| {
-        let mut cells = row.splitn(9, '|').map(str::to_owned);
+        let mut cells = row.splitn(10, '|').map(str::to_owned);
         let mut next = || cells.next().unwrap();
         let (id, platform, chat, topic) = (next().parse().unwrap(), next(), next(), next());
         let message = Message {
@@ -72,6 +75,7 @@ fn messages(life: &Life) -> BTreeMap<i64, Message> {
             state: next(),
             created_at: Timestamp::from_millis(next().parse().unwrap()),
             unknown_attempts: next().parse().unwrap(),
+            followed: next() == "1",
             body: next(),
         };
         (id, message)
@@ -197,12 +201,13 @@ impl Judge<'_> {
         self.wrong.extend(wrong);
     }
 
-    /// Within a place and a lane what is older comes first; answers in a group may wait for their share.
+    /// Within a place and a lane what is older comes first; answers in a group may wait for their share, and what was for the address of before
+    /// comes when it is known that both are one place.
     fn everything_came_in_order(&mut self) {
         let (mut last, mut seen, mut wrong) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         for arrival in self.arrivals.iter().filter(|arrival| arrival.how == How::New) {
             let Some(message) = self.messages.get(&arrival.message) else { continue };
-            if message.lane == 0 || !seen.insert(arrival.message) {
+            if message.lane == 0 || message.followed || !seen.insert(arrival.message) {
                 continue;
             }
             let before = last.insert((arrival.place.clone(), message.lane), arrival.message);
