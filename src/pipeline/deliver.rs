@@ -5,6 +5,7 @@
 
 mod attempt;
 mod illustrate;
+mod in_flight;
 mod provenance;
 
 use crate::{
@@ -20,14 +21,12 @@ use crate::{
 };
 use attempt::lapsed;
 use illustrate::pictured;
+use in_flight::InFlight;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinSet,
-};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
@@ -65,9 +64,7 @@ pub struct DelivererParts {
 /// Delivers the messages of one platform.
 pub struct Deliverer {
     shared: Arc<Shared>,
-    in_flight: JoinSet<StoreResult<()>>,
-    /// When something was last claimed or looked for.
-    last_round: Timestamp,
+    in_flight: InFlight,
     /// What is claimed through: it refuses once another process delivers. Ends are stored all the same, by whoever holds the claim.
     claims: Store,
 }
@@ -150,7 +147,7 @@ impl Deliverer {
         let condition = Condition { quiet: Some(Wait::default()), renewals: messenger.renewals(), ..Condition::default() };
         let claims = parts.store.clone();
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
-        Self { shared: Arc::new(shared), in_flight: JoinSet::new(), last_round: Timestamp::EPOCH, claims }
+        Self { shared: Arc::new(shared), in_flight: InFlight::default(), claims }
     }
 
     /// Which platform's messages.
@@ -186,12 +183,12 @@ impl Deliverer {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.shared.parts.wake.notified() => {}
-                Some(ended) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.shared.log_end(ended),
+                Some(ended) = self.in_flight.next_ended(), if !self.in_flight.is_empty() => self.shared.log_end(ended),
                 () = tokio::time::sleep(sleep), if !sleep.is_zero() || self.in_flight.len() >= self.shared.parts.at_once => {}
                 () = std::future::ready(()), if sleep.is_zero() && self.in_flight.len() < self.shared.parts.at_once => {}
             }
         }
-        while let Some(ended) = self.in_flight.join_next().await {
+        while let Some(ended) = self.in_flight.next_ended().await {
             self.shared.log_end(ended);
         }
     }
@@ -215,7 +212,7 @@ impl Deliverer {
             let round = self.round().await?;
             total.started += round.started;
             total.not_before = round.not_before;
-            while let Some(ended) = self.in_flight.join_next().await {
+            while let Some(ended) = self.in_flight.next_ended().await {
                 ended.unwrap_or_else(|error| error.try_into_panic().map_or(Ok(()), |panic| std::panic::resume_unwind(panic)))?;
             }
             if round.started == 0 {
@@ -234,11 +231,10 @@ impl Deliverer {
         if halted {
             return Ok(Round::default());
         }
-        // After a step back the leases of what is in flight look like those that were left behind.
-        if now + LONGEST_SLEEP < self.last_round && !self.in_flight.is_empty() {
+        // What is under way is ours until its end is stored.
+        if self.in_flight.seem_left_behind(now) {
             return Ok(Round::default());
         }
-        self.last_round = now;
         if not_before.is_some() {
             return Ok(Round { started: 0, not_before });
         }
@@ -250,7 +246,8 @@ impl Deliverer {
             return Ok(Round { started: 0, not_before: self.shared.with_condition(|condition| condition.full.end(now)) });
         };
         let parts = &self.shared.parts;
-        let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, now + LEASE, room as i64).await?;
+        let lease_until = now + LEASE;
+        let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, lease_until, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
             // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over. What has lapsed needs none.
@@ -258,7 +255,7 @@ impl Deliverer {
             if without_place.is_empty() && (needs_none_now || self.shared.admits()) {
                 round.started += 1;
                 let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
-                self.in_flight.spawn(async move { shared.attempt(claimed, &claims).await });
+                self.in_flight.begin(lease_until, async move { shared.attempt(claimed, &claims).await });
             } else {
                 without_place.push(claimed);
             }
@@ -266,7 +263,7 @@ impl Deliverer {
         if !without_place.is_empty() {
             // On its own: until the database takes it nothing else is claimed, and what is in flight goes on.
             let shared = Arc::clone(&self.shared);
-            self.in_flight.spawn(async move { shared.release(without_place).await });
+            self.in_flight.begin(lease_until, async move { shared.release(without_place).await });
             round.not_before = self.shared.with_condition(|condition| condition.full.end(now));
         }
         Ok(round)

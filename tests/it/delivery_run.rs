@@ -160,3 +160,22 @@ on_both!(a_failing_database_is_told_of_once_a_try_and_it_goes_on_afterwards, |db
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
     let _ = app.log.take_errors();
 });
+
+#[tokio::test]
+async fn what_is_under_way_is_not_claimed_again_however_its_lease_looks() {
+    let mut app = TestApp::start(TestDb::sqlite().await).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    up_to_messages(&mut app, 1).await;
+    app.telegram.fault("sendMessage", Some(PERSON), Fault::Delay(Duration::from_secs(3)));
+    let before = app.telegram.calls("sendMessage").len();
+    let (stop, telegram) = (CancellationToken::new(), take(&mut app, Platform::Telegram));
+    let running = self::running(&app, telegram, &stop);
+    until("it is on its way", async || app.telegram.calls("sendMessage").len() > before).await;
+    // By the clock its lease is over, as where the database keeps its end waiting, or the clock is put forward.
+    app.clock.advance(Duration::from_secs(60));
+    until("it arrives", async || rows(&app.db.url, "SELECT state FROM messages WHERE lane = 1").await == ["sent"]).await;
+    stop.cancel();
+    tokio::time::timeout(SOON, running).await.unwrap().unwrap();
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"], "once");
+}
