@@ -23,7 +23,7 @@ macro_rules! write_db {
         match &$db {
             $crate::store::Db::Sqlite { writer, .. } => {
                 let $pool = writer.connection();
-                $body
+                $body.map_err($crate::store::writer::failure)
             }
             $crate::store::Db::Postgres(postgres) => {
                 let mut writing = postgres.writing().await?;
@@ -32,7 +32,7 @@ macro_rules! write_db {
                 if done.is_ok() {
                     writing.finish().await?;
                 }
-                done
+                done.map_err($crate::store::StoreError::from)
             }
         }
     };

@@ -111,9 +111,12 @@ pub(in crate::store) enum Db {
 /// A database that failed: an internal error, never shown to a member.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database itself: unreachable, locked, full, read-only.
+    /// The database itself: unreachable, full, read-only.
     #[error("the database failed: {0}{remedy}", remedy = remedy(.0))]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// Nobody could write to a SQLite file, for as long as it was waited for.
+    #[error("the database is locked: another program has been writing to its file for too long; let that end, and it goes on by itself")]
+    Locked,
     /// Somebody else changed the same rows meanwhile: load again and compute again.
     #[error("the same rows were changed meanwhile")]
     Conflict,
@@ -141,7 +144,7 @@ impl StoreError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(refusal)) => matches!(refusal.kind(), sqlx::error::ErrorKind::Other),
-            Self::Database(_) | Self::Conflict | Self::Contended => true,
+            Self::Database(_) | Self::Locked | Self::Conflict | Self::Contended => true,
             Self::Corrupt { .. } | Self::Repeated | Self::Overtaken => false,
         }
     }
@@ -151,16 +154,35 @@ impl StoreError {
     }
 }
 
-/// What to do, where the database's own words do not say it.
-fn remedy(error: &sqlx::Error) -> &'static str {
-    const FULL: &str = "; its disk is full or broken: make room, and it goes on by itself";
-    const READ_ONLY: &str = "; its file or folder is read-only: let this user write there, and it goes on by itself";
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if matches!(kind(&error), Some(Kind::Locked)) { Self::Locked } else { Self::Database(error) }
+    }
+}
+
+/// A failure whose cause the database's own words do not say.
+enum Kind {
+    Locked,
+    Full,
+    ReadOnly,
+}
+
+fn kind(error: &sqlx::Error) -> Option<Kind> {
     // SQLite's codes have up to four digits, the lowest byte tells the kind (https://sqlite.org/rescode.html); PostgreSQL's have five.
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    match code.as_deref().map(|code| (code, code.len() < 5, code.parse().unwrap_or(0) & 0xff)) {
-        Some(("53100", ..) | (_, true, 10 | 13)) => FULL,
-        Some((_, true, 8)) => READ_ONLY,
-        _ => "",
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    match (&*code, code.len() < 5, code.parse().unwrap_or(0) & 0xff) {
+        ("53100", ..) | (_, true, 10 | 13) => Some(Kind::Full),
+        (_, true, 5) => Some(Kind::Locked),
+        (_, true, 8) => Some(Kind::ReadOnly),
+        _ => None,
+    }
+}
+
+fn remedy(error: &sqlx::Error) -> &'static str {
+    match kind(error) {
+        Some(Kind::Full) => "; its disk is full or broken: make room, and it goes on by itself",
+        Some(Kind::ReadOnly) => "; its file or folder is read-only: let this user write there, and it goes on by itself",
+        Some(Kind::Locked) | None => "",
     }
 }
 

@@ -189,8 +189,9 @@ async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
         folder_exists(path)?;
         create_private(path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
     }
-    // To ask a file whether it is still there would double what a short statement takes.
-    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+    // To ask a file whether it is still there would double what a short statement takes. Whoever waits in a long queue says so once it gives up.
+    let pool =
+        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).acquire_slow_threshold(ACQUIRE_TIMEOUT).test_before_acquire(false);
     let Some(file) = file else {
         // It lives as long as its one connection.
         let only = pool().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);

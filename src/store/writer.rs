@@ -3,6 +3,7 @@
 //! SQLite copies its log into the file when a commit finds the log long, and that commit waits for the disk. Here the copying is another
 //! connection's work, which nobody waits for.
 
+use super::{StoreError, StoreResult};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::{
     path::PathBuf,
@@ -55,8 +56,8 @@ impl Writer {
     }
 
     /// `IMMEDIATE`: a deferred transaction that reads and then writes fails at once under contention, busy timeout or not.
-    pub(in crate::store) async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        self.connection.begin_with("BEGIN IMMEDIATE").await
+    pub(in crate::store) async fn begin(&self) -> StoreResult<Transaction<'static, Sqlite>> {
+        self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)
     }
 
     /// Ends a transaction well, and sees to the log.
@@ -77,6 +78,11 @@ impl Writer {
         }
         self.connection.close().await;
     }
+}
+
+/// Why something was not written. Whose turn did not come waited behind others, each of whom waited for the lock of another program.
+pub(in crate::store) fn failure(error: sqlx::Error) -> StoreError {
+    if matches!(error, sqlx::Error::PoolTimedOut) { StoreError::Locked } else { error.into() }
 }
 
 impl Log {

@@ -2,11 +2,19 @@
 //! comes twice. The counts are printed: `-- --nocapture binary_outages`.
 
 use crate::support::{
-    crowd::Crowd,
+    app::embed_text,
+    commands::rows,
+    crowd::{Crowd, GUEST},
     database::Cluster,
-    process::{Process, get, until},
+    fake_discord::interaction::{MEMBER, in_private, slash, token_of},
+    process::{Process, get, interact, until},
 };
-use std::{process::Command, time::Duration};
+use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// Everything arrives, asked for once.
 #[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
@@ -74,5 +82,72 @@ async fn the_disk_is_full_for_a_while() {
     assert!(unsettled <= 2, "a line for each platform, however much was under way:\n{log}");
     // What each chat knows is right: a turn back is news for all.
     crowd.turn_back();
+    all_is_told(crowd, process).await;
+}
+
+/// Another program writes to the file for so long, as an operator's shell or a tool for backups does.
+async fn lock(url: &str, time: Duration) {
+    let mut other = SqliteConnection::connect(url).await.unwrap();
+    sqlx::raw_sql("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    tokio::time::sleep(time).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+}
+
+/// Types a command on Discord, which is answered in time; whether "thinking…" is to be replaced.
+async fn types(address: &str, id: u64, command: Value) -> bool {
+    let began = Instant::now();
+    let (status, answer) = interact(address, &in_private(id, command)).await;
+    assert!(status == 200 && began.elapsed() < Duration::from_secs(3), "after {:?}: {status} {answer}", began.elapsed());
+    answer["type"] == 5
+}
+
+/// What takes the place of "thinking…".
+async fn answer(crowd: &Crowd, id: u64) -> String {
+    let found = until(|| {
+        let found = crowd.fakes.discord.answers().into_iter().find(|(token, _)| *token == token_of(id));
+        async { found }
+    });
+    found.await.map(|(_, card)| embed_text(&card)).expect("it is answered in the end")
+}
+
+#[tokio::test]
+async fn another_program_locks_the_file_for_a_while() {
+    let mut crowd = Crowd::on_sqlite().await;
+    let (process, address) = crowd.installation.serve().await;
+    let (url, hotel) = (crowd.installation.sqlite_url(), || slash("subscribe", &[("tokens", "HOTEL")]));
+    // Soon over, and longer than any write waits.
+    for (id, seconds) in [(501, 2), (601, 17)] {
+        crowd.turn();
+        crowd.hears(&process).await;
+        a_moment().await;
+        let typed = async {
+            a_moment().await;
+            crowd.fakes.telegram.with(|world| world.say(GUEST, GUEST, "/subscribe HOTEL"));
+            (types(&address, id, hotel()).await, types(&address, id + 1, slash("subscriptions", &[])).await)
+        };
+        let ((), deferred) = tokio::join!(lock(&url, Duration::from_secs(seconds)), typed);
+        if seconds > 10 {
+            assert_eq!(deferred, (true, true));
+            let said = answer(&crowd, id).await;
+            assert!(said.contains("Something went wrong on my side. Please try again"), "{said}");
+            assert!(answer(&crowd, id + 1).await.contains("HOTEL"));
+        }
+        assert!(!types(&address, id + 2, hotel()).await, "it goes on at once");
+    }
+    crowd.settles(&process).await;
+    let answered = until(|| {
+        crowd.listen();
+        let both = (crowd.answered.len() >= 2).then_some(());
+        async move { both }
+    });
+    assert!(answered.await.is_some(), "{:?}", crowd.answered);
+    let hotels = format!(
+        "SELECT d.chat FROM subscriptions s JOIN destinations d ON d.id = s.destination_id WHERE d.chat IN ('{GUEST}', 'user:{MEMBER}')"
+    );
+    assert_eq!(rows(&url, &hotels).await.len(), 2);
+    let log = process.log();
+    let told = log.lines().filter(|line| line.contains("the database is locked")).count();
+    assert!((1..=11).contains(&told), "a line for each work that stood still, however often it was tried:\n{log}");
+    assert!(!log.contains("sqlx"), "{log}");
     all_is_told(crowd, process).await;
 }

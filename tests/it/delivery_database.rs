@@ -1,17 +1,23 @@
 //! The database fails while the product runs: one line for whoever must act, nothing is lost, and it goes on by itself.
 
 use crate::support::{
-    app::TestApp,
+    app::{TestApp, embed_text},
     audience::{FOUR, SOL, text},
-    commands::run_sql,
+    commands::{rows, run_sql},
     database::{TestDb, on_both},
-    fake_discord::HERE,
+    fake_discord::{
+        FaultKind, HERE,
+        interaction::{self, ADMIN, subcommand},
+    },
 };
-use serde_json::json;
-use sqlx::Connection;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use std::time::Duration;
 
 const PERSON: i64 = 501;
+/// Less and more than a lock is waited for.
+const SOON: Duration = Duration::from_millis(300);
+const TOO_LATE: Duration = Duration::from_millis(6_500);
 
 async fn open(db: TestDb) -> TestApp {
     let mut app = TestApp::start(db).await;
@@ -37,16 +43,168 @@ async fn goes_on(app: &mut TestApp, title: &str) {
     assert_eq!(app.on_telegram(), [title]);
 }
 
+/// Another program that writes to the file, such as an operator's shell: nobody else can meanwhile.
+struct Lock(SqliteConnection);
+
+impl Lock {
+    async fn take(url: &str) -> Self {
+        let mut other = SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE feeds SET failures = failures").execute(&mut other).await.unwrap();
+        Self(other)
+    }
+
+    async fn release(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+
+    async fn release_after(self, time: Duration) {
+        tokio::time::sleep(time).await;
+        self.release().await;
+    }
+}
+
+fn subscribe(tokens: &str) -> Value {
+    subcommand("channel", "subscribe", json!([text("tokens", tokens)]))
+}
+
+#[tokio::test]
+async fn another_writer_that_is_soon_done_is_waited_for() {
+    let mut app = open(TestDb::sqlite().await).await;
+    app.calm().await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    let url = app.db.url.clone();
+    let locked = async || Lock::take(&url).await.release_after(SOON);
+    let (done, ()) = tokio::join!(app.parts.poller.step(), locked().await);
+    done.unwrap();
+    let (done, ()) = tokio::join!(app.parts.flow.step(), locked().await);
+    assert_eq!(done.unwrap(), 2, "a message for each of the two");
+    for deliverer in &mut app.parts.deliverers {
+        let (done, ()) = tokio::join!(deliverer.drain(), locked().await);
+        assert_eq!(done.unwrap().started, 1);
+    }
+    let (said, ()) = tokio::join!(app.on_server(ADMIN, subscribe("eth")), locked().await);
+    assert!(said.contains("Subscribed"), "{said}");
+    app.telegram.with(|world| world.say(PERSON, PERSON, "/mute 1h"));
+    let (done, ()) = tokio::join!(app.parts.updates.as_ref().unwrap().step(), locked().await);
+    assert_eq!(done.unwrap(), 1);
+    app.step().await;
+    assert_eq!(app.on_discord(), ["SOL turned bullish"]);
+    let told = app.on_telegram();
+    assert!(told.len() == 2 && told[0] == "SOL turned bullish" && told[1].contains("uted"), "{told:?}");
+}
+
 #[tokio::test]
 async fn another_writer_holds_the_file_for_long() {
     let mut app = open(TestDb::sqlite().await).await;
     up_to_messages(&mut app, 1).await;
     // Longer than anybody waits for a lock: the claim fails, nothing is sent, nothing is lost.
-    let mut other = sqlx::SqliteConnection::connect(&app.db.url).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE feeds SET failures = failures").execute(&mut other).await.unwrap();
+    let lock = Lock::take(&app.db.url).await;
     let failed = app.parts.deliverers[0].drain().await.unwrap_err();
-    assert!(failed.to_string().contains("locked"), "{failed}");
-    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert!(failed.to_string().contains("another program has been writing"), "{failed}");
+    lock.release().await;
+    goes_on(&mut app, "SOL turned bullish").await;
+}
+
+#[tokio::test]
+async fn another_writer_comes_while_an_answer_is_awaited_and_stays() {
+    let mut app = open(TestDb::sqlite().await).await;
+    up_to_messages(&mut app, 1).await;
+    let post = format!("POST /channels/{HERE}/messages");
+    app.discord.fault(&post, 1, FaultKind::Delay(Duration::from_secs(1)));
+    let (discord, url) = (&app.discord, app.db.url.clone());
+    let locked = async {
+        while !discord.requests().contains(&post) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Lock::take(&url).await.release_after(Duration::from_secs(1) + TOO_LATE).await;
+    };
+    let (drained, ()) = tokio::join!(app.parts.deliverers[0].drain(), locked);
+    assert_eq!(drained.unwrap().started, 1, "sent once, and settled in the end");
+    let errors = app.log.take_errors();
+    assert!(errors.len() == 1 && errors[0].contains("could not be stored") && errors[0].contains("locked"), "{errors:#?}");
+    goes_on(&mut app, "SOL turned bullish").await;
+}
+
+#[tokio::test]
+async fn commands_are_answered_in_time_while_another_writer_holds_the_file() {
+    let mut app = open(TestDb::sqlite().await).await;
+    let url = app.db.url.clone();
+    // Discord waits three seconds for the first answer: it says "thinking…", and what it is replaced by says that nothing was done.
+    let interaction = interaction::in_server(app.next_interaction(), ADMIN, subscribe("eth"));
+    let lock = Lock::take(&url).await;
+    let (answer, ()) = tokio::join!(app.enter(&interaction), lock.release_after(TOO_LATE));
+    assert_eq!(answer["type"], 5);
+    let said = embed_text(&app.discord.answers().pop().unwrap().1);
+    assert!(said.contains("Something went wrong on my side. Please try again"), "{said}");
+    let errors = app.log.take_errors();
+    assert!(errors.len() == 1 && errors[0].contains("a command failed") && errors[0].contains("locked"), "{errors:#?}");
+    let said = app.interact(&interaction).await;
+    assert!(said.contains("Subscribed"), "{said}");
+    // On Telegram it is kept there until it can be taken.
+    app.telegram.with(|world| world.say(PERSON, PERSON, "/subscribe btc"));
+    let lock = Lock::take(&url).await;
+    assert!(app.parts.updates.as_ref().unwrap().step().await.is_err());
+    assert_eq!(app.telegram.unconfirmed(), 1);
+    lock.release().await;
+    app.step().await;
+    let told = app.on_telegram();
+    assert!(told.len() == 1 && told[0].contains("Subscribed"), "{told:?}");
+    let subscribed = "SELECT d.chat, s.target FROM subscriptions s JOIN destinations d ON d.id = s.destination_id ORDER BY 1, 2";
+    assert_eq!(
+        rows(&url, subscribed).await,
+        [format!("{HERE}|3306"), format!("{HERE}|3988"), "501|3375".to_owned(), "501|3988".to_owned()]
+    );
+}
+
+/// SQLite finds no room for a row here: a table whose numbers are used up stands for a disk that is, because SQLite says and does the same then.
+async fn no_room_for(url: &str, row: &str) {
+    let sql = format!(
+        "CREATE TABLE full (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO full VALUES (9223372036854775807);
+         CREATE TRIGGER no_room AFTER {row} BEGIN INSERT INTO full VALUES (NULL); END"
+    );
+    run_sql(url, &sql).await;
+}
+
+const MAKE_ROOM: &str = "DROP TRIGGER no_room; DROP TABLE full";
+
+#[tokio::test]
+async fn a_full_disk_stops_each_stage_and_loses_nothing() {
+    let mut app = open(TestDb::sqlite().await).await;
+    let url = app.db.url.clone();
+    let is_full = |error: String| assert!(error.contains("disk is full") && error.contains("make room"), "{error}");
+    app.calm().await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    no_room_for(&url, "INSERT ON changes").await;
+    is_full(app.parts.poller.step().await.unwrap_err().to_string());
+    run_sql(&url, MAKE_ROOM).await;
+    app.parts.poller.step().await.unwrap();
+    // In the middle of a chunk of the fan-out, and of what is composed.
+    for row in ["INSERT ON alerts WHEN (SELECT COUNT(*) FROM alerts) = 2", "INSERT ON messages WHEN NEW.platform = 'telegram'"] {
+        no_room_for(&url, row).await;
+        is_full(app.parts.flow.step().await.unwrap_err().to_string());
+        run_sql(&url, MAKE_ROOM).await;
+    }
+    app.parts.flow.step().await.unwrap();
+    no_room_for(&url, "INSERT ON attempts").await;
+    for deliverer in &mut app.parts.deliverers {
+        is_full(deliverer.drain().await.unwrap_err().to_string());
+    }
+    run_sql(&url, MAKE_ROOM).await;
+    // And once both platforms have taken their message.
+    for deliverer in &mut app.parts.deliverers {
+        no_room_for(&url, "UPDATE ON messages WHEN NEW.state = 'sent'").await;
+        let mended = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            run_sql(&url, MAKE_ROOM).await;
+        };
+        let (drained, ()) = tokio::join!(deliverer.drain(), mended);
+        assert_eq!(drained.unwrap().started, 1);
+        let errors = app.log.take_errors();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        is_full(errors[0].clone());
+    }
     goes_on(&mut app, "SOL turned bullish").await;
 }
 
@@ -106,11 +264,7 @@ async fn connections_to_postgresql_break_and_come_back() {
     for _ in 0..3 {
         up_to_messages(&mut app, stance).await;
         // Every connection of the pool breaks while the answers are awaited.
-        app.discord.fault(
-            &format!("POST /channels/{HERE}/messages"),
-            1,
-            crate::support::fake_discord::FaultKind::Delay(Duration::from_millis(300)),
-        );
+        app.discord.fault(&format!("POST /channels/{HERE}/messages"), 1, FaultKind::Delay(Duration::from_millis(300)));
         let url = app.db.url.clone();
         let kicked = async {
             tokio::time::sleep(Duration::from_millis(150)).await;

@@ -107,6 +107,8 @@ pub struct Updates {
     position: Mutex<Position>,
     forgot_at: Mutex<Timestamp>,
     problem: watch::Sender<Option<String>>,
+    /// Why what is stored could not be carried out, as it was logged last; empty once something could.
+    obstacle: Mutex<String>,
 }
 
 impl Updates {
@@ -123,6 +125,7 @@ impl Updates {
             position: Mutex::default(),
             forgot_at: Mutex::default(),
             problem: watch::Sender::new(None),
+            obstacle: Mutex::default(),
         }
     }
 
@@ -199,7 +202,7 @@ impl Updates {
                         }
                     }
                 }
-                Err(error) => tracing::warn!(%error, "what Telegram brought cannot be read; trying again"),
+                Err(error) => self.could_not_carry_out(&error.to_string(), None),
             }
             // Only now: the look may have seen what was settled while it lasted.
             busy.retain(|chat| !ended.contains(chat));
@@ -217,11 +220,28 @@ impl Updates {
 
     /// Carries out updates of one chat; gives the chat back. Where it fails the rest stays stored, and the chat rests a little.
     async fn carry_out_chat(&self, chat: i64, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> i64 {
-        if let Err(error) = self.handle_in_order(updates, shutdown).await {
-            tracing::warn!(chat, %error, "a chat's updates could not be carried out; trying again");
-            tokio::select! { () = shutdown.cancelled() => {}, () = time::sleep(TRY_AGAIN) => {} }
+        match self.handle_in_order(updates, shutdown).await {
+            Ok(()) => self.obstacle().clear(),
+            Err(error) => {
+                self.could_not_carry_out(&error.to_string(), Some(chat));
+                tokio::select! { () = shutdown.cancelled() => {}, () = time::sleep(TRY_AGAIN) => {} }
+            }
         }
         chat
+    }
+
+    /// One line for each new failure, however many chats and tries it meets.
+    fn could_not_carry_out(&self, problem: &str, chat: Option<i64>) {
+        let is_news = std::mem::replace(&mut *self.obstacle(), problem.to_owned()) != problem;
+        if is_news {
+            tracing::warn!(problem, chat, "what Telegram brought could not be carried out; trying again");
+        } else {
+            tracing::debug!(problem, chat, "what Telegram brought could not be carried out");
+        }
+    }
+
+    fn obstacle(&self) -> MutexGuard<'_, String> {
+        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One poll that waits for nothing, or one look after the webhook, then everything that is open; gives how many updates the poll

@@ -13,6 +13,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub(crate) const ROWS_A_STATEMENT: usize = 1_000;
 /// How many are told on each platform.
 pub(crate) const EACH: usize = 500;
+/// Somebody else, who types on Telegram.
+pub(crate) const GUEST: i64 = 9_001;
 const PLATFORMS: [Platform; 2] = [Platform::Discord, Platform::Telegram];
 /// What they all follow: each turns at most twice, and a chat hears of no more than its ten an hour.
 const TOKENS: [(i64, &str); 8] =
@@ -81,6 +83,8 @@ pub(crate) struct Crowd {
     /// The titles that all of them are to hear.
     titles: Vec<String>,
     heard: BTreeMap<Hearing, usize>,
+    /// What the guest was answered.
+    pub(crate) answered: Vec<String>,
     given_up: usize,
     never_heard: usize,
 }
@@ -117,7 +121,8 @@ impl Crowd {
             fakes.discord.channel(&format!("7{n}"), json!({"type": 1, "recipient": user}));
             fakes.telegram.with(|world| _ = world.person(chat(Platform::Telegram, n).parse().unwrap()));
         }
-        let crowd = Self { fakes, installation, url, titles: Vec::new(), heard: BTreeMap::new(), given_up: 0, never_heard: 0 };
+        let (titles, heard, answered) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let crowd = Self { fakes, installation, url, titles, heard, answered, given_up: 0, never_heard: 0 };
         crowd.answers_take(Duration::from_secs(2));
         let (process, address) = crowd.installation.serve().await;
         for feed in ["ranks", "daily"] {
@@ -213,13 +218,18 @@ impl Crowd {
         self.heard.iter().filter(|(hearing, _)| hearing.platform == platform).map(|(_, times)| times).sum()
     }
 
-    fn listen(&mut self) {
+    /// Takes note of what has arrived.
+    pub(crate) fn listen(&mut self) {
         for message in self.fakes.discord.unread() {
             let title = message.body["embeds"][0]["title"].as_str().unwrap().to_owned();
             let n = message.channel[1..].parse().unwrap();
             self.hear(Platform::Discord, chat(Platform::Discord, n), title);
         }
         for sent in self.fakes.telegram.unread() {
+            if sent.chat == GUEST {
+                self.answered.push(sent.text);
+                continue;
+            }
             let title = sent.text.lines().next().unwrap().trim_start_matches(|letter: char| !letter.is_ascii()).trim_start().to_owned();
             self.hear(Platform::Telegram, sent.chat.to_string(), title);
         }
