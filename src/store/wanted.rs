@@ -19,6 +19,9 @@ macro_rules! wanted {
     };
 }
 const TARGETS: (&str, &str) = json_list!("w.target", concat!("FROM (", wanted!(), "SELECT target FROM wanted WHERE target IS NOT NULL) w"));
+/// Of the subscriptions after one of them.
+const TARGETS_SINCE: (&str, &str) =
+    json_list!("w.kind, w.target", "FROM (SELECT DISTINCT kind, target FROM subscriptions WHERE id > $2 AND source = $1) w");
 const IN_ALL: (&str, &str) = json_list!("token_id", "FROM tokens WHERE source = $1 AND in_all");
 const WITH_DATA_TIMES: (&str, &str) = json_list!(
     "w.token_id, s.data_time",
@@ -35,7 +38,7 @@ const WITH_DATA_TIMES: (&str, &str) = json_list!(
 const NEWEST_SUBSCRIPTION: &str = "SELECT MAX(id) FROM subscriptions";
 
 pub(super) const STATEMENTS: &[&str] = &[NEWEST_SUBSCRIPTION];
-pub(super) const PAIRS: &[(&str, &str)] = &[TARGETS, IN_ALL, WITH_DATA_TIMES];
+pub(super) const PAIRS: &[(&str, &str)] = &[TARGETS, TARGETS_SINCE, IN_ALL, WITH_DATA_TIMES];
 
 /// What everybody together wants of each kind, to count what polling it takes.
 #[derive(Clone, Debug, Default)]
@@ -76,10 +79,25 @@ impl Store {
             let rows: String =
                 on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(kind.as_str()).fetch_one(pool).await)?;
             let rows: Vec<(String,)> = list(&rows)?;
-            let target = |(target,): (String,)| Target::parse(&target).ok_or_else(|| StoreError::corrupt("a target", &target));
-            wanted.targets.insert(kind, rows.into_iter().map(target).collect::<StoreResult<_>>()?);
+            wanted.targets.insert(kind, rows.iter().map(|(word,)| target(word)).collect::<StoreResult<_>>()?);
         }
         Ok(wanted)
+    }
+
+    /// Adds what was subscribed to after this subscription, and what `all` means now. What nobody wants any more stays.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn add_wanted_since(&self, newest: i64, source: SourceId, wanted: &mut WantedTargets) -> StoreResult<()> {
+        let sql = self.words(TARGETS_SINCE);
+        let rows: String = on_db!(self.db, pool => sqlx::query_scalar(sql).bind(source.as_str()).bind(newest).fetch_one(pool).await)?;
+        let rows: Vec<(String, String)> = list(&rows)?;
+        for (kind, word) in &rows {
+            let kind = Kind::parse(kind).ok_or_else(|| StoreError::corrupt("a kind", kind))?;
+            wanted.targets.entry(kind).or_default().insert(target(word)?);
+        }
+        wanted.in_all = self.tokens_in_all(source).await?;
+        Ok(())
     }
 
     /// The tokens that `all` means at present.
@@ -112,4 +130,8 @@ impl Store {
     pub async fn newest_subscription(&self) -> StoreResult<Option<i64>> {
         Ok(on_db!(self.db, pool => sqlx::query_scalar(NEWEST_SUBSCRIPTION).fetch_one(pool).await)?)
     }
+}
+
+fn target(word: &str) -> StoreResult<Target> {
+    Target::parse(word).ok_or_else(|| StoreError::corrupt("a target", word))
 }

@@ -7,10 +7,10 @@ use super::{
     refused_notice,
 };
 use crate::{
-    domain::{Cadence, Day, Feed, FeedStatus, Kind, Timestamp},
+    domain::{Cadence, Day, Feed, FeedStatus, Kind, SourceId, Timestamp},
     engine::budget::{self, Demand, Plan, Wish},
     http::Renewals,
-    store::StoreResult,
+    store::{Store, StoreResult, WantedTargets},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,6 +18,10 @@ use std::{collections::BTreeMap, time::Duration};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Where nobody wants a feed yet, a glance for the first subscription comes so often.
 const GLANCE_EVERY: Duration = Duration::from_secs(1);
+/// What nobody wants any more is noticed so often: with ten thousand tokens it takes a while to see what everybody wants.
+const READ_ALL_EVERY: Duration = Duration::from_secs(60);
+/// Numbers of subscriptions that may still be on their way when a higher one is there already.
+const ON_THEIR_WAY: i64 = 1_000;
 /// Beyond a cadence and its jitter no slot can lie: the clock was stepped back.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -29,8 +33,16 @@ pub(super) struct Planner {
     last: Option<(Demand, Plan)>,
     /// What the schedules come to in the month that begins on this day.
     wishes: Option<(Day, BTreeMap<Kind, Wish>)>,
+    wanted: Option<Wanted>,
     newest_subscription: Option<i64>,
     glanced_at: Timestamp,
+}
+
+/// What everybody wants, as it was last read.
+struct Wanted {
+    targets: WantedTargets,
+    read_at: Timestamp,
+    newest: i64,
 }
 
 impl Planner {
@@ -46,6 +58,20 @@ impl Planner {
             None => self.wishes.insert((month, settings.wishes(now))),
         };
         wishes.clone()
+    }
+
+    /// What everybody wants: all of it now and then, in between what came to it.
+    async fn wanted(&mut self, store: &Store, source: SourceId, now: Timestamp) -> StoreResult<&WantedTargets> {
+        let newest = store.newest_subscription().await?.unwrap_or_default();
+        let known = self.wanted.take().filter(|known| known.read_at <= now && now < known.read_at + READ_ALL_EVERY);
+        let wanted = match known {
+            Some(mut known) => {
+                store.add_wanted_since(known.newest - ON_THEIR_WAY, source, &mut known.targets).await?;
+                Wanted { newest, ..known }
+            }
+            None => Wanted { targets: store.wanted_targets(source).await?, read_at: now, newest },
+        };
+        Ok(&self.wanted.insert(wanted).targets)
     }
 
     /// When it is time to look again who wants what.
@@ -64,13 +90,19 @@ fn is_any_idle(feeds: &BTreeMap<Feed, FeedState>) -> bool {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn demand(
-    store: &crate::store::Store,
-    source: crate::domain::SourceId,
+pub async fn demand(store: &Store, source: SourceId, settings: &PollSettings, wishes: BTreeMap<Kind, Wish>) -> StoreResult<Demand> {
+    let wanted = store.wanted_targets(source).await?;
+    demand_of(&wanted, store, source, settings, wishes).await
+}
+
+async fn demand_of(
+    wanted: &WantedTargets,
+    store: &Store,
+    source: SourceId,
     settings: &PollSettings,
     wishes: BTreeMap<Kind, Wish>,
 ) -> StoreResult<Demand> {
-    let (wanted, statuses) = (store.wanted_targets(source).await?, store.feed_statuses(source).await?);
+    let statuses = store.feed_statuses(source).await?;
     Ok(Demand {
         calls_per_month: settings.calls_per_month,
         all_tokens: settings.all_tokens,
@@ -93,8 +125,9 @@ impl Poller {
         if looked_lately && !due && !self.has_a_new_subscription().await? {
             return Ok(());
         }
-        let wishes = self.planner.wishes(&self.settings, now);
-        let demand = demand(&self.store, self.caller.source_id(), &self.settings, wishes).await?;
+        let (source, wishes) = (self.caller.source_id(), self.planner.wishes(&self.settings, now));
+        let wanted = self.planner.wanted(&self.store, source, now).await?;
+        let demand = demand_of(wanted, &self.store, source, &self.settings, wishes).await?;
         self.planner.looked_at = Some(now);
         let plan = match &self.planner.last {
             Some((last, plan)) if *last == demand => plan.clone(),
