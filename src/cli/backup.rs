@@ -1,6 +1,6 @@
 //! `bellwether backup`: a copy of the SQLite file as of one moment, whole or not at all, while `serve` runs.
 
-use super::{CommandResult, Failure, connect_existing, output, private_file::put_in_place};
+use super::{CommandResult, Failure, connect_existing, output, private_file};
 use crate::config::Config;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
@@ -20,7 +20,8 @@ pub(super) async fn run(config: Config, options: BackupOptions) -> CommandResult
                 .to_owned(),
         ));
     }
-    let written = put_in_place(&options.file, async |part, _| store.copy_to(part).await.map_err(Failure::other)).await;
+    private_file::must_not_be_database(&options.file, &config)?;
+    let written = private_file::put_in_place(&options.file, async |part, _| store.copy_to(part).await.map_err(Failure::other)).await;
     store.close().await;
     written?;
     output::result(&format!(

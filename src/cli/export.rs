@@ -2,7 +2,7 @@
 
 use super::{
     CommandResult, Failure, open_existing, output,
-    private_file::put_in_place,
+    private_file::{must_not_be_database, put_in_place},
     serving::{Serving, serving},
 };
 use crate::{
@@ -44,6 +44,7 @@ fn parse_day(text: &str) -> Result<Timestamp, String> {
 
 pub(super) async fn run(config: Config, options: ExportOptions) -> CommandResult {
     let store = open_existing(&config).await?;
+    options.output.as_deref().map_or(Ok(()), |path| must_not_be_database(path, &config))?;
     let scope = if options.with_state {
         Scope::WithState { history_since: options.history_since.unwrap_or_default() }
     } else {

@@ -32,6 +32,13 @@ async fn a_backup_made_while_it_runs_goes_on_where_it_was_made() {
     let copied = installation.run(&["backup", "copy.db"]).await;
     assert_eq!(copied.code, Some(0), "{}", copied.err);
     assert_eq!(std::fs::metadata(file("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    // What runs would go on in a file that has no name any more.
+    for itself in ["bellwether.db", "./bellwether.db-wal"] {
+        for command in [&["backup", itself][..], &["export", "--output", itself]] {
+            let refused = installation.run(command).await;
+            assert!(refused.code == Some(1) && refused.err.contains("the database itself"), "{command:?}: {}", refused.err);
+        }
+    }
     fakes.telegram.with(|world| world.say(PERSON, PERSON, "/unsubscribe SOL"));
     hears(&fakes, "SOL").await;
     // Else Telegram would bring it again to whoever does not know of it.
