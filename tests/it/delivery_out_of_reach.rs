@@ -80,7 +80,7 @@ on_both!(k4_whoever_set_a_channel_up_is_told_once_what_to_do, |db| async move {
         ("was deleted", "choose another one"),
         ("the thread is locked", "Manage Threads"),
         ("of this kind", "subscribe a text channel"),
-        ("was banned", "invite the bot again"),
+        ("was removed from the server", "invite the bot again"),
     ];
     for (text, (cause, fix)) in told.iter().zip(words) {
         assert!(text.starts_with("I cannot reach #") && text.contains(cause) && text.contains("What to do: "), "{text}");

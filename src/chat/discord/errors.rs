@@ -41,7 +41,7 @@ pub(super) const CODES: &[(u64, Class, Trouble)] = &[
     (50013, Class::Gone(Forbidden), Trouble::DiscordPermission), // missing permissions
     (160005, Class::Gone(Closed), Trouble::DiscordThread),       // thread locked
     (ARCHIVED, Class::Gone(Closed), Trouble::DiscordThread),     // thread archived, and unarchiving it did not help
-    (40007, Class::Gone(Removed), Trouble::DiscordBanned),       // banned
+    (40007, Class::Gone(Removed), Trouble::DiscordRemoved),      // banned
     (50007, Class::Gone(Blocked), Trouble::DiscordClosed),       // cannot send messages to this user
     (50278, Class::Gone(Blocked), Trouble::DiscordClosed),       // no mutual guild
     (20009, Class::Gone(Blocked), Trouble::DiscordClosed),       // explicit content cannot be sent to the recipient

@@ -128,10 +128,10 @@ troubles! {
     DiscordUser = "DC-10013", "10013",
         "the account was deleted",
         "there is nothing to do";
-    /// The bot is banned.
-    DiscordBanned = "DC-40007", "40007",
-        "the bot was banned from the server",
-        "ask an admin of the server to lift the ban and invite the bot again";
+    /// The bot is not in the server any more.
+    DiscordRemoved = "DC-40007", "40007, or Discord's word that the bot is out of the server",
+        "the bot was removed from the server",
+        "invite the bot again; if it is banned there, ask an admin of the server to lift the ban first";
     /// The thread is closed.
     DiscordThread = "DC-THREAD", "50083, 160005",
         "the thread is locked, or archived and the bot may not open it again",
@@ -308,7 +308,7 @@ impl Trouble {
         use QuarantineReason as Reason;
         Some(match (platform, reason) {
             (Platform::Discord, Reason::Deleted) => Self::DiscordDeleted,
-            (Platform::Discord, Reason::Removed) => Self::DiscordBanned,
+            (Platform::Discord, Reason::Removed) => Self::DiscordRemoved,
             (Platform::Discord, Reason::Blocked) => Self::DiscordClosed,
             (Platform::Discord, Reason::Deactivated) => Self::DiscordUser,
             // Both lacks end in the same quarantine; this fix names every permission.
