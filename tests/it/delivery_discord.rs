@@ -3,6 +3,7 @@
 use crate::support::{
     app::TestApp,
     audience::{BTC, ETH, FOUR, HOUR, MINUTE, SOL},
+    commands::rows,
     database::on_both,
     fake_discord::{
         FaultKind, HERE, direct_channel,
@@ -262,6 +263,26 @@ on_both!(when_a_fifth_of_all_fail_it_is_the_platform, |db| async move {
     assert_eq!(before + after.len(), 24 + 1, "everyone has it once, and the operators their notice");
     app.pass(HOUR).await;
     assert_eq!((arrived(&app).len(), app.on_telegram().len()), (0, 0));
+});
+
+on_both!(what_fails_while_others_show_that_it_is_the_platform_is_not_set_aside, |db| async move {
+    let mut app = open(db).await;
+    // More than are under way at once: whoever is when the twentieth fails will fail as well.
+    let channels: Vec<String> = (0..40).map(|n| (1_180_243_562_783_190_000_u64 + n).to_string()).collect();
+    for channel in &channels {
+        app.discord.channel(channel, json!({"name": "one of many"}));
+    }
+    channels_subscribe(&mut app, &channels.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    app.baseline(&FOUR).await;
+    app.discord.refuse("POST /channels", usize::MAX, 403, 50001);
+    app.turn(&[SOL], 1).await;
+    app.discord.recover();
+    let told = app.telegram_messages();
+    assert!(told.len() == 1 && told[0].2.contains("nobody was quarantined"), "{told:?}");
+    let set_aside = "SELECT label FROM destinations WHERE quarantine_reason IS NOT NULL";
+    assert_eq!(rows(&app.db.url, set_aside).await, [""; 0]);
+    app.pass(6 * MINUTE).await;
+    assert_eq!(arrived(&app).len(), 40 + 1, "everyone has it, and the operators their notice");
 });
 
 on_both!(direct_messages_are_opened_once_and_a_closed_door_is_one_persons, |db| async move {

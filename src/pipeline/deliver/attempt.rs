@@ -325,19 +325,21 @@ impl Shared {
         if failed && claimed.destination.quarantine.is_some() {
             return Ok(());
         }
-        let (tripped, is_quiet) = self.with_condition(|condition| {
+        let (tripped, is_doubted, is_quiet) = self.with_condition(|condition| {
             let tripped = condition.failures.note(claimed.destination.id, failed, now);
             let is_quiet = tripped.is_none() && !failed && condition.quiet.is_some_and(|quiet| quiet.end(now).is_none());
             if is_quiet {
                 condition.quiet = None;
             }
-            (tripped, is_quiet)
+            (tripped, failed && condition.doubted.end(now).is_some(), is_quiet)
         });
         if is_quiet {
             self.parts.operators.clear(&self.paused_notice(), None).await;
         }
         match tripped {
             Some(tripped) => self.pause_for_mass_failure(tripped, now).await,
+            // Others under way showed that it is the platform while this one was set aside.
+            None if is_doubted => self.parts.store.restore(claimed.destination.id).await.map(drop),
             None => Ok(()),
         }
     }
