@@ -50,6 +50,9 @@ pub(super) async fn watch_database(store: Store, clock: SharedClock, readiness: 
     while !stop.is_cancelled() {
         tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(LOOK_AT_DATABASE) => {} }
         let answers = matches!(tokio::time::timeout(LOOK_AT_DATABASE, store.is_served(clock.now())).await, Ok(Ok(_)));
+        if answers && failures >= DATABASE_FAILURES {
+            tracing::info!("the database answers again");
+        }
         failures = if answers { 0 } else { failures + 1 };
         if failures == DATABASE_FAILURES {
             tracing::error!("the database does not answer: /readyz says so until it does");
