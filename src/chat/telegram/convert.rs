@@ -148,6 +148,9 @@ fn from_message(message: &Message, bot: &str) -> Intake {
         let news = Presence::Moved { from: telegram(from), to: telegram(to) };
         return Intake::Presence { news, chat, at, promotion: None };
     }
+    if message.forum_topic_reopened.is_some() {
+        return Intake::Presence { news: Presence::ChatChanged { chat: telegram(chat) }, chat, at, promotion: None };
+    }
     let (Some(venue), Some(speaker), Some(text)) = (venue_of(message), speaker_of(message), &message.text) else {
         return Intake::Nothing;
     };
@@ -396,6 +399,14 @@ mod tests {
         assert_eq!(change("channel", &person, &left, &admin(false)), None);
         assert_eq!(change("channel", &bot, &left, &admin(true)), None);
         assert_eq!(change("supergroup", &person, &left, &admin(true)), None);
+    }
+
+    #[test]
+    fn a_topic_that_is_open_again_may_be_written_to() {
+        let chat = json!({ "id": -1005, "type": "supergroup", "is_forum": true });
+        let said = json!({ "date": 5, "chat": chat, "message_thread_id": 7, "is_topic_message": true, "forum_topic_reopened": {} });
+        let expected = Presence::ChatChanged { chat: telegram(-1005) };
+        assert!(matches!(read(&json!({ "update_id": 1, "message": said })), Intake::Presence { news, .. } if news == expected));
     }
 
     #[test]

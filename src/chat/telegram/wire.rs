@@ -39,6 +39,8 @@ pub(super) struct Message {
     pub(super) reply_to_message: Option<EarlierMessage>,
     pub(super) migrate_to_chat_id: Option<i64>,
     pub(super) migrate_from_chat_id: Option<i64>,
+    /// Present where it says that its topic is open again.
+    pub(super) forum_topic_reopened: Option<serde::de::IgnoredAny>,
 }
 
 /// The message that another one replies to.
