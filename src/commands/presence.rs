@@ -15,6 +15,11 @@ const fn may_be_mended(reason: QuarantineReason) -> bool {
     matches!(reason, QuarantineReason::Forbidden | QuarantineReason::Closed | QuarantineReason::WrongKind)
 }
 
+/// It may be a topic that is closed or gone, and not its chat.
+const fn is_of_topic(reason: QuarantineReason) -> bool {
+    matches!(reason, QuarantineReason::Closed | QuarantineReason::Deleted)
+}
+
 impl Desk {
     /// Takes note of what a platform says of the bot's own presence. Internal errors are logged here.
     pub async fn presence(&self, presence: &Presence) {
@@ -74,9 +79,14 @@ impl Desk {
         Ok(())
     }
 
+    /// That the bot is in a chat, or somebody speaks to it there, opens no topic that was closed: what that is to be told shows.
     async fn back(&self, chat: &Address) -> StoreResult<()> {
         for destination in self.store.destinations_of_chat(chat).await? {
-            self.store.restore(destination.id).await?;
+            if destination.address.topic.is_some() && destination.quarantine.is_some_and(|quarantine| is_of_topic(quarantine.reason)) {
+                self.store.probe_now(destination.id, self.now()).await?;
+            } else {
+                self.store.restore(destination.id).await?;
+            }
         }
         Ok(())
     }

@@ -176,6 +176,33 @@ on_both!(a_closed_topic_is_its_own_affair, |db| async move {
     assert_eq!(topics(&app), [(GROUP, Some(8)), (GROUP, None), (GROUP, Some(7)), (OPERATOR, None)], "and with the next call it is back");
 });
 
+on_both!(a_command_in_another_topic_opens_no_closed_one, |db| async move {
+    let mut app = open(db).await;
+    app.telegram.with(|world| world.chats.get_mut(&GROUP).unwrap().topics = BTreeMap::from([(7, true), (8, true)]));
+    app.telegram.with(|world| world.say_in_topic(GROUP, 7, ADMIN, "/subscribe@bellwether_bot sol"));
+    app.step().await;
+    app.telegram_messages();
+    app.baseline(&FOUR).await;
+    app.telegram.with(|world| world.chats.get_mut(&GROUP).unwrap().topics.insert(7, false));
+    app.turn(&[SOL], 1).await;
+    app.pass(MINUTE).await;
+    let topics = |app: &TestApp| {
+        let mut topics: Vec<_> = app.telegram_messages().into_iter().map(|(chat, topic, _)| (chat, topic)).collect();
+        topics.sort();
+        topics
+    };
+    assert_eq!(topics(&app), [(OPERATOR, None)]);
+    app.telegram.with(|world| world.say_in_topic(GROUP, 8, ADMIN, "/subscriptions@bellwether_bot"));
+    app.pass(MINUTE).await;
+    assert_eq!(topics(&app), [(GROUP, Some(8))], "nobody hears that the other one answers again");
+    app.telegram.with(|world| {
+        world.chats.get_mut(&GROUP).unwrap().topics.insert(7, true);
+        world.say_in_topic(GROUP, 7, ADMIN, "/subscriptions@bellwether_bot")
+    });
+    app.pass(MINUTE).await;
+    assert_eq!(topics(&app), [(GROUP, Some(7)), (GROUP, Some(7)), (OPERATOR, None)]);
+});
+
 on_both!(an_ambiguous_end_is_retried_once_and_then_given_up, |db| async move {
     let mut app = open(db).await;
     app.person_subscribes(PERSON, "sol").await;
