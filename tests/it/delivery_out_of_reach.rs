@@ -88,6 +88,29 @@ on_both!(k4_whoever_set_a_channel_up_is_told_once_what_to_do, |db| async move {
     }
 });
 
+on_both!(k5_a_channel_that_takes_the_embeds_away_is_one_without_rights, |db| async move {
+    let mut app = owned(db).await;
+    channel_subscribes(&mut app, HERE).await;
+    app.baseline(&FOUR).await;
+    app.discord.may_embed(HERE, false);
+    app.turn(&[SOL], 1).await;
+    app.pass(MINUTE).await;
+    let told = owner_reads(&app);
+    assert!(told.len() == 1 && told[0].contains("Embed Links") && told[0].contains("the last 7 days"), "{told:?}");
+    assert_eq!(app.discord.messages().iter().filter(|message| message.channel == HERE).count(), 0, "nobody looks at buttons alone");
+    let set_aside = "SELECT quarantine_reason FROM destinations WHERE quarantine_reason IS NOT NULL";
+    assert_eq!(rows(&app.db.url, set_aside).await, ["forbidden"]);
+    app.pass(HOUR).await;
+    assert_eq!(app.on_discord(), [""; 0], "tried again, and still nothing to see");
+    app.discord.may_embed(HERE, true);
+    app.on_server(ADMIN, slash("help", &[])).await;
+    app.pass(MINUTE).await;
+    let mut back = app.discord_messages();
+    back.sort();
+    assert!(back.len() == 2 && back[0].0 == HERE && back[0].1.contains("SOL turned bullish"), "{back:?}");
+    assert!(back[1].1.contains("answers again"), "{back:?}");
+});
+
 on_both!(k4_many_channels_of_a_server_are_one_notice, |db| async move {
     let mut app = owned(db).await;
     for n in 0..7 {

@@ -191,6 +191,38 @@ async fn an_edit_is_done_when_discord_says_which_message_it_is() {
 }
 
 #[tokio::test]
+async fn a_message_that_lost_its_embeds_was_not_shown_and_is_taken_away() {
+    let stand = stand().await;
+    let lacks = |error: &SendError| {
+        let SendError::Gone { reason: QuarantineReason::Forbidden, why } = error else { panic!("{error:?}") };
+        assert!(why.contains("Embed Links") && why.contains("[DC-50013]"), "{why}");
+    };
+    let earlier = stand.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap();
+    stand.fake.may_embed(HERE, false);
+    lacks(&stand.send(&outgoing(2, HERE, alert("ETH"))).await.unwrap_err());
+    let asked = stand.fake.requests();
+    let (taken, deleted) = (&asked[asked.len() - 2], &asked[asked.len() - 1]);
+    assert!(taken == &format!("POST /channels/{HERE}/messages") && deleted.starts_with("DELETE /channels/"), "{asked:?}");
+    assert_eq!(stand.fake.unread().len(), 1, "only the one of before");
+    stand.fake.refuse("DELETE /channels/", 1, 500, 0);
+    lacks(&stand.send(&outgoing(3, HERE, alert("ETH"))).await.unwrap_err());
+    assert_eq!(stand.fake.unread().len(), 1, "it could not be taken away, and has told nobody anything all the same");
+    stand.discord.admit(stand.clock.now()).expect("there is a place");
+    let Err(EditError::Failed(error)) = stand.discord.edit(&outgoing(4, HERE, alert("BTC")), &earlier.platform_id).await else { panic!() };
+    lacks(&error);
+    assert!(stand.fake.messages().iter().all(|message| message.id != earlier.platform_id));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_word_of_embeds_says_nothing_of_them() {
+    let stand = stand().await;
+    for body in [r#"{"id": "5"}"#, r#"{"id": "5", "embeds": null}"#, r#"{"id": "5", "embeds": [], "flags": 4}"#] {
+        stand.fake.fault("POST /channels/", 1, FaultKind::Answer(200, vec![], body.into()));
+        assert_eq!(stand.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap().platform_id, "5", "{body}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_connection_nothing_was_delivered() {
     let stand = stand().await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -145,6 +145,12 @@ pub(super) fn of_edit(answer: &Answer) -> EditError {
     }
 }
 
+/// Discord took a message but not its embeds, which is how it shows that the right to them is missing.
+pub(super) fn without_embeds() -> SendError {
+    let why = Trouble::DiscordPermission.explain("Discord shows the message without its embeds, because the bot lacks Embed Links there");
+    SendError::Gone { reason: Forbidden, why }
+}
+
 /// Classifies a complete answer that is not a success.
 pub(super) fn classify(answer: &Answer) -> SendError {
     let why = explain(answer);

@@ -17,7 +17,7 @@ use serenity::{
     builder::CreateMessage,
     http::{LightMethod, Route},
     model::{
-        channel::{MessageReference, MessageReferenceKind, Nonce},
+        channel::{MessageFlags, MessageReference, MessageReferenceKind, Nonce},
         id::{ChannelId, MessageId},
     },
 };
@@ -70,7 +70,7 @@ impl Messenger for Discord {
         if !answer.is_success() {
             return Err(errors::classify(&answer));
         }
-        let platform_id = message_id(&answer)?;
+        let platform_id = self.0.shown(&answer, channel).await?;
         let route = outgoing.to.direct_user().map(|_| route);
         Ok(Receipt { platform_id, rest_until, route, uploaded: None })
     }
@@ -91,7 +91,7 @@ impl Messenger for Discord {
             return Err(errors::of_edit(&answer));
         }
         // What says of no message that it was edited does not come from Discord.
-        let platform_id = message_id(&answer)?;
+        let platform_id = self.0.shown(&answer, channel).await?;
         Ok(Receipt { platform_id, rest_until, route: outgoing.to.direct_user().map(|_| route.clone()), uploaded: None })
     }
 }
@@ -162,6 +162,33 @@ impl Inner {
         self.ask(ask, Some(&body), limit, &channel.to_string()).await.map_err(errors::without_answer)
     }
 
+    /// What Discord calls the message that it took. All that a message of ours says is in its embeds; where the right to them was taken away, Discord
+    /// leaves them out without a word.
+    async fn shown(&self, answer: &Answer, channel: ChannelId) -> Result<String, SendError> {
+        let message: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id, and an edit can be made twice.
+        let Some(id) = message["id"].as_str() else {
+            let why = format!("status {} without a message id", answer.status);
+            return Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why });
+        };
+        // Somebody there may have hidden the embeds of an earlier message; that says nothing of rights.
+        let flags = MessageFlags::from_bits_truncate(message["flags"].as_u64().unwrap_or_default());
+        if message["embeds"].as_array().is_none_or(|embeds| !embeds.is_empty()) || flags.contains(MessageFlags::SUPPRESS_EMBEDS) {
+            return Ok(id.to_owned());
+        }
+        self.take_away(channel, id).await;
+        Err(errors::without_embeds())
+    }
+
+    /// As far as that goes: whether it works or not, nobody has read what was to be told.
+    async fn take_away(&self, channel: ChannelId, message: &str) {
+        let Some(message_id) = snowflake(message).map(MessageId::new) else { return };
+        let ask = Ask::Bot(Route::ChannelMessage { channel_id: channel, message_id }, LightMethod::Delete);
+        if let Err(error) = self.question(ask, None).await {
+            tracing::warn!(channel = channel.get(), message, %error, "a message without its embeds could not be taken away");
+        }
+    }
+
     /// Opens an archived thread again, once, where the bot may (`rules.md` 4.3).
     async fn unarchive(&self, channel: ChannelId) -> Result<(), SendError> {
         self.limiter().count(self.clock.now());
@@ -214,17 +241,6 @@ fn edited(card: &Card) -> Value {
     json!({
         "embeds": render::embeds(card), "components": render::components(card), "allowed_mentions": allowed,
         "attachments": render::attachments(card),
-    })
-}
-
-/// A success whose body cannot be read has arrived all the same: the retry with the same nonce finds out its id, and an edit can be made twice.
-fn message_id(answer: &Answer) -> Result<String, SendError> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    body["id"].as_str().map(str::to_owned).ok_or_else(|| SendError::Retry {
-        after: None,
-        scope: Scope::Destination,
-        end: End::Unknown,
-        why: format!("status {} without a message id", answer.status),
     })
 }
 

@@ -113,8 +113,8 @@ troubles! {
         "the bot is no longer in the server, or may not see the channel",
         "invite the bot again, or give it View Channel there";
     /// The channel cannot be written to.
-    DiscordPermission = "DC-50013", "50013",
-        "the bot may see the channel but not write there",
+    DiscordPermission = "DC-50013", "50013, or a message that is shown without its embeds",
+        "the bot may see the channel but not write there, or not with embeds",
         "give the bot View Channel, Send Messages and Embed Links there (Send Messages in Threads for a thread)";
     /// A person takes no direct messages.
     DiscordClosed = "DC-50007", "50007, 50278, 20009, 50033",

@@ -179,6 +179,13 @@ impl FakeDiscord {
         self.world().messages.retain(|message| message.id != id);
     }
 
+    /// A channel takes the right to embed links from everybody, or gives it back.
+    pub(crate) fn may_embed(&self, channel: &str, may: bool) {
+        let denied = if may { 0 } else { interaction::EMBED_LINKS };
+        let overwrite = json!({"id": GUILD, "type": 0, "allow": "0", "deny": denied.to_string()});
+        self.world().channels.get_mut(channel).unwrap()["permission_overwrites"] = json!([overwrite]);
+    }
+
     /// The channel is no more.
     pub(crate) fn delete_channel(&self, id: &str) {
         self.world().channels.remove(id);
@@ -389,6 +396,7 @@ impl World {
         match (method, parts.as_slice()) {
             ("POST", ["channels", channel, "messages"]) => self.create_message(channel, &body, &form),
             ("PATCH", ["channels", channel, "messages", id]) => self.edit_message(channel, id, &body, &form),
+            ("DELETE", ["channels", channel, "messages", id]) => self.take_away(channel, id),
             ("GET", ["channels", channel]) => match self.channels.get(*channel) {
                 Some(found) => found.clone().to_string().into_response(),
                 None => error(404, 10003, "Unknown Channel"),
@@ -470,6 +478,7 @@ impl World {
         if !form.is_empty() && found["without_files"] == json!(true) {
             return error(403, 50013, "Missing Permissions");
         }
+        let body = &self.as_shown(channel, body);
         let now = self.clock.now();
         let window = self.windows.entry(channel.to_owned()).or_insert((now, 0));
         if now >= window.0 + Duration::from_secs(5) {
@@ -509,7 +518,9 @@ impl World {
                 id
             }
         };
-        let mut response = json!({"id": id, "channel_id": channel, "nonce": body["nonce"]}).to_string().into_response();
+        let standing = self.messages.iter().find(|message| message.id == id).map_or(body, |message| &message.body);
+        let answer = json!({"id": id, "channel_id": channel, "nonce": body["nonce"], "embeds": standing["embeds"]});
+        let mut response = answer.to_string().into_response();
         bucket_headers(&mut response, remaining, reset_after);
         response
     }
@@ -530,6 +541,7 @@ impl World {
         if !form.is_empty() && found["without_files"] == json!(true) {
             return error(403, 50013, "Missing Permissions");
         }
+        let as_shown = self.as_shown(channel, body);
         let Some(message) = self.messages.iter_mut().find(|message| message.channel == channel && message.id == id) else {
             return error(404, 10008, "Unknown Message");
         };
@@ -542,13 +554,34 @@ impl World {
             self.complaints.push(format!("an edit shows {shown:?}, which is not there"));
             return error(400, 50035, "Invalid Form Body");
         }
-        for (field, value) in body.as_object().unwrap() {
+        for (field, value) in as_shown.as_object().unwrap() {
             message.body[field] = value.clone();
         }
         (message.edited, message.read) = (true, false);
         let shown = message.body.clone();
         self.tell(channel, id, &shown, How::Edited);
-        json!({"id": id, "channel_id": channel}).to_string().into_response()
+        json!({"id": id, "channel_id": channel, "embeds": shown["embeds"]}).to_string().into_response()
+    }
+
+    fn take_away(&mut self, channel: &str, id: &str) -> Response {
+        let before = self.messages.len();
+        self.messages.retain(|message| message.channel != channel || message.id != id);
+        if self.messages.len() == before {
+            return error(404, 10008, "Unknown Message");
+        }
+        StatusCode::NO_CONTENT.into_response()
+    }
+
+    /// What Discord makes of a message: without a word it leaves the embeds out where the bot may not embed links.
+    fn as_shown(&self, channel: &str, body: &Value) -> Value {
+        let mut shown = body.clone();
+        let overwrites = self.channels[channel]["permission_overwrites"].as_array();
+        let denied = |overwrite: &Value| overwrite["deny"].as_str().unwrap().parse::<u64>().unwrap() & interaction::EMBED_LINKS != 0;
+        // Nobody but the bot and the role of all members has any here.
+        if overwrites.is_some_and(|overwrites| overwrites.iter().any(denied)) {
+            shown["embeds"] = json!([]);
+        }
+        shown
     }
 
     fn tell(&self, channel: &str, id: &str, body: &Value, how: How) {

@@ -11,8 +11,10 @@ pub(crate) const MEMBER: &str = "284102345987231744";
 pub(crate) const ADMIN: u64 = 1 << 5 | 1 << 10;
 /// View Channel and nothing that manages.
 pub(crate) const PLAIN: u64 = 1 << 10;
+/// Without it a message loses its embeds.
+pub(crate) const EMBED_LINKS: u64 = 1 << 14;
 /// What the bot needs to send alerts.
-pub(crate) const BOT: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 38;
+pub(crate) const BOT: u64 = 1 << 10 | 1 << 11 | EMBED_LINKS | 1 << 38;
 
 /// The application's key pair, of this test run only.
 pub(crate) fn signing_key() -> SigningKey {
