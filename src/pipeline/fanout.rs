@@ -1,6 +1,6 @@
 //! Stage 2: changes meet the subscriptions that match, in chunks by destination. A chunk is one short transaction that also moves the cursor of
 //! every change that it looked at, so that a crash resumes in the middle and a million subscribers are not one transaction. While a chunk is
-//! written the next one is read.
+//! written the next one is decided, and the one after that is read.
 //!
 //! All changes that wait go through the destinations together, and those that came later catch up first: everybody before all cursors is done with
 //! every change and can be told, while the rest is still looked at. A market in which hundreds of tokens turn pays for as many transactions as one in
@@ -13,7 +13,11 @@ use crate::{
     store::{Candidates, Concerned, FanoutJobs, NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::task::JoinError;
 
 /// Wishes a transaction: a few milliseconds of the database's only writer.
 const CHUNK: i64 = 500;
@@ -22,7 +26,7 @@ const CHUNK_OF_A_CHANGE: i64 = 4;
 /// Changes that go together.
 const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
-const FIRST_SPAN: i64 = 2_000;
+const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
 
 /// Fans out every change that waits. Says how many alerts were written.
@@ -65,6 +69,8 @@ pub struct Fanout<'a> {
     jobs: FanoutJobs,
     span: i64,
     next: Option<Decided>,
+    /// Those after the next.
+    beyond: Option<Candidates>,
 }
 
 /// What was decided for everybody up to a destination.
@@ -81,38 +87,60 @@ impl<'a> Fanout<'a> {
     pub async fn next(store: &'a Store, now: Timestamp) -> StoreResult<Option<Self>> {
         let Some(jobs) = store.fanout_jobs(MOST_TOGETHER).await? else { return Ok(None) };
         let mut span = FIRST_SPAN;
-        let next = decide_next(store, &jobs, jobs.after, &mut span, now).await?;
-        Ok(Some(Self { store, jobs, span, next: Some(next) }))
+        let first = read(store, &jobs, jobs.after, &mut span).await?;
+        let beyond = read_beyond(store, &jobs, Some(first.upto), &mut span).await?;
+        let next = Some(decide_all(&first, &jobs.changes, now)?);
+        Ok(Some(Self { store, jobs, span, next, beyond }))
     }
 
-    /// Writes the next chunk, and decides about the one after it meanwhile. Says how many alerts were written; nothing where they have come as far as
-    /// they go together.
+    /// Writes the next chunk; meanwhile the one after it is decided, and the one after that is read. Says how many alerts were written; nothing where
+    /// they have come as far as they go together.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, jobs, span, next } = self;
+        let Self { store, jobs, span, next, beyond } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
         let is_last = upto >= jobs.until;
         let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
-        let written = store.write_alerts(&jobs.changes, jobs.after, cursor, &alerts, now);
-        if is_last {
-            written.await?;
-        } else {
-            let (_, beyond) = tokio::try_join!(written, decide_next(store, jobs, upto, span, now))?;
-            (jobs.after, *next) = (upto, Some(beyond));
-        }
+        let candidates = beyond.take();
+        let read_upto = candidates.as_ref().map(|candidates| candidates.upto);
+        (_, *next, *beyond) = tokio::try_join!(
+            store.write_alerts(&jobs.changes, jobs.after, cursor, &alerts, now),
+            decide_apart(candidates, Arc::clone(&jobs.changes), now),
+            read_beyond(store, jobs, read_upto, span),
+        )?;
+        jobs.after = upto;
         count(&alerts, &jobs.changes, now, metrics);
         Ok(Some(alerts.len()))
     }
 }
 
-/// What is decided for those beyond a destination, as many as a chunk takes.
-async fn decide_next(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut i64, now: Timestamp) -> StoreResult<Decided> {
-    let Candidates { concerned, upto, .. } = read(store, jobs, after, span).await?;
-    let changes: BTreeMap<ChangeId, &StoredChange> = jobs.changes.iter().map(|change| (change.id, change)).collect();
-    let alerts = concerned.iter().filter_map(|concerned| alert_of(&changes.get(&concerned.change)?.change, concerned, now)).collect();
-    Ok(Decided { alerts, upto })
+fn decide_all(candidates: &Candidates, changes: &[StoredChange], now: Timestamp) -> StoreResult<Decided> {
+    let by_id: BTreeMap<ChangeId, &StoredChange> = changes.iter().map(|change| (change.id, change)).collect();
+    let concerned = candidates.concerned(changes)?;
+    let alerts = concerned.iter().filter_map(|concerned| alert_of(&by_id.get(&concerned.change)?.change, concerned, now)).collect();
+    Ok(Decided { alerts, upto: candidates.upto })
+}
+
+/// On another thread: it takes milliseconds, in which what is read and written would stand still.
+async fn decide_apart(candidates: Option<Candidates>, changes: Arc<[StoredChange]>, now: Timestamp) -> StoreResult<Option<Decided>> {
+    let Some(candidates) = candidates else { return Ok(None) };
+    let decided = tokio::task::spawn_blocking(move || decide_all(&candidates, &changes, now)).await;
+    match decided.map_err(JoinError::try_into_panic) {
+        Ok(decided) => decided.map(Some),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // It was cancelled: the process ends.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
+/// Those beyond a destination, where the changes go further than that.
+async fn read_beyond(store: &Store, jobs: &FanoutJobs, after: Option<DestinationId>, span: &mut i64) -> StoreResult<Option<Candidates>> {
+    match after.filter(|after| *after < jobs.until) {
+        Some(after) => read(store, jobs, after, span).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The next candidates beyond a destination, as many as a chunk takes; `span` is how many destinations that may be, and is learnt.
@@ -122,7 +150,7 @@ async fn read(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut
         let upto = DestinationId(after.0.saturating_add(*span).min(jobs.until.0));
         let found = store.candidates(&jobs.changes, after, upto, limit).await?;
         *span = next_span(*span, found.upto.0 - after.0, found.wishes, limit);
-        if !found.concerned.is_empty() || found.upto >= jobs.until {
+        if found.wishes > 0 || found.upto >= jobs.until {
             return Ok(found);
         }
     }

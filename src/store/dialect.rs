@@ -88,18 +88,23 @@ macro_rules! over_rows {
 ///
 /// A long list is read that way several times faster than row by row, which costs an allocation and a lock a value, and on SQLite wakes
 /// two threads in turns. The rows come in no order. SQLite writes decimals with 15 digits: give one that must be exact as text. With `over_rows:` it
-/// goes over the rows of a JSON array as well.
+/// goes over the rows of a JSON array as well, and what is `beside:` (after a comma) comes as further columns.
 macro_rules! json_list {
     ($columns:expr, $rest:expr) => {
         json_list!(sqlite: $columns, postgres: $columns, $rest)
     };
     (over_rows: $columns:expr, $before:expr, $after:expr) => {
+        json_list!(over_rows: $columns, beside: "", $before, $after)
+    };
+    (over_rows: $columns:expr, beside: $beside:expr, $before:expr, $after:expr) => {
         (
-            concat!("SELECT json_group_array(json_array(", $columns, ")) ", $before, " json_each($1) AS r ", $after),
+            concat!("SELECT json_group_array(json_array(", $columns, "))", $beside, " ", $before, " json_each($1) AS r ", $after),
             concat!(
                 "SELECT CAST(COALESCE(json_agg(json_build_array(",
                 $columns,
-                ")), '[]') AS TEXT) ",
+                ")), '[]') AS TEXT)",
+                $beside,
+                " ",
                 $before,
                 " json_array_elements(CAST(CAST($1 AS TEXT) AS JSON)) AS r(value) ",
                 $after
