@@ -3,7 +3,7 @@
 use super::{
     client::{Discord, Inner, Opening},
     errors, render,
-    transport::{Ask, NoAnswer},
+    transport::{Answer, Ask, NoAnswer},
 };
 use crate::{
     clock::SharedClock,
@@ -161,7 +161,13 @@ pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, m
             Try::Never if has_picture => pause,
             Try::Never => return,
             Try::Again(wait) | Try::Limited(wait) => wait.max(pause),
-            Try::Unknown if unknown == MOST_UNKNOWN => return,
+            Try::Unknown if unknown == MOST_UNKNOWN => {
+                tracing::warn!(
+                    interaction = id,
+                    "Discord does not know of a command any more, and nobody sees its answer; what was asked is done"
+                );
+                return;
+            }
             Try::Unknown => {
                 unknown += 1;
                 pause
@@ -172,7 +178,7 @@ pub(super) async fn replace(discord: &Discord, id: &str, token: &SecretString, m
             tracing::warn!(interaction = id, "an answer could not be delivered within 14 minutes; what was asked is done");
             return;
         }
-        tokio::time::sleep(wait).await;
+        clock.sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -187,7 +193,12 @@ impl Inner {
             }
         };
         match answer.status {
-            200..=299 => return Try::Done,
+            // What says of no message that it was edited does not come from Discord.
+            200..=299 if names_message(&answer) => return Try::Done,
+            200..=299 => {
+                tracing::warn!(interaction = id, "who took an answer does not name its message: it is given once more");
+                return Try::Again(FIRST_PAUSE);
+            }
             404 => {
                 tracing::warn!(interaction = id, why = errors::explain(&answer), "Discord does not know of the command that is answered");
                 return Try::Unknown;
@@ -202,6 +213,10 @@ impl Inner {
         let wait = answer.wait().unwrap_or(FIRST_PAUSE);
         if answer.status == 429 { Try::Limited(wait) } else { Try::Again(wait) }
     }
+}
+
+fn names_message(answer: &Answer) -> bool {
+    serde_json::from_slice::<Value>(&answer.body).is_ok_and(|message| message["id"].is_string())
 }
 
 #[cfg(test)]

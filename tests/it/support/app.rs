@@ -18,7 +18,7 @@ use bellwether::{
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// When tests begin: a Saturday, a few hours into the day.
 pub(crate) const BEGIN: &str = "2026-11-21T06:00:00Z";
@@ -262,11 +262,9 @@ impl TestApp {
         answer
     }
 
-    /// Waits until all work behind the answers is done.
+    /// Waits until all work behind the answers is done. Its pauses pass on the clock.
     pub(crate) async fn settle(&self) {
-        self.parts.tracker.close();
-        self.parts.tracker.wait().await;
-        self.parts.tracker.reopen();
+        settle(&self.parts.tracker, &self.clock).await;
     }
 
     async fn enter_by_the_door(&self, interaction: &Value) -> Value {
@@ -291,6 +289,16 @@ impl TestApp {
         self.step().await;
         let texts: Vec<_> = self.telegram_messages().into_iter().filter(|(to, ..)| *to == chat).map(|(.., text)| text).collect();
         texts.join("\n---\n")
+    }
+}
+
+/// Waits until these tasks have ended; where they sleep by the clock, it is moved.
+pub(crate) async fn settle(tasks: &TaskTracker, clock: &ManualClock) {
+    while !tasks.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if let Some(wakes) = clock.sleepers().into_iter().min() {
+            clock.set(wakes.max(clock.now()));
+        }
     }
 }
 

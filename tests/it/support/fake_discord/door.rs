@@ -1,6 +1,7 @@
 //! The product's door before a fake Discord: what a request from outside meets.
 
 use super::{APPLICATION, FakeDiscord, TOKEN, interaction, spec};
+use crate::support::app::settle;
 use bellwether::{
     chat::discord::{Discord, DiscordSettings, PublicKey, router},
     clock::{ManualClock, SharedClock},
@@ -93,11 +94,9 @@ impl Door {
         answer
     }
 
-    /// Waits until all work behind the answers is done.
+    /// Waits until all work behind the answers is done. Its pauses pass on the clock.
     pub(crate) async fn settle(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.tasks.reopen();
+        settle(&self.tasks, &self.clock).await;
     }
 }
 
