@@ -3,6 +3,7 @@
 use super::places::{self, TOKENS};
 use bellwether::domain::{Platform, Timestamp};
 use fastrand::Rng;
+use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 /// How long a life lasts before everything is calm again.
@@ -36,12 +37,17 @@ pub(super) enum Event {
         command: Typed,
         again: bool,
     },
-    /// A button below an alert is pressed, so many alerts ago: by this person on Telegram, by the member on Discord where there is none.
+    /// A button below an alert is pressed, so many alerts ago: by this person in this chat on Telegram, by the member on Discord where there is none.
     Presses {
-        person: Option<i64>,
+        by: Option<(i64, i64)>,
         label: &'static str,
         back: usize,
         again: bool,
+    },
+    /// An interaction comes, perhaps once more.
+    Comes {
+        id: u64,
+        interaction: Box<Value>,
     },
     /// The clock is put forward by so many minutes, during which the product is paused.
     Jump(i64),
@@ -143,8 +149,10 @@ impl Draft<'_> {
     }
 
     fn storms(&mut self) {
-        for platform in ["discord", "telegram", "source"] {
-            let always = self.some(&[0, 20, 60]);
+        // Answers to commands on Discord are few, and have a weather of their own.
+        for (platform, usual) in [("discord", [0, 20, 60]), ("telegram", [0, 20, 60]), ("source", [0, 20, 60]), ("answers", [0, 300, 900])]
+        {
+            let always = self.some(&usual);
             self.events.push((0, Event::Storm(platform, always)));
             for _ in 0..self.rng.u32(0..3) {
                 let (at, long) = (self.time(), self.rng.u64(5 * MINUTE..8 * HOUR));
@@ -216,11 +224,14 @@ impl Draft<'_> {
             let event = if self.rng.bool() { self.on_telegram(again) } else { self.on_discord(again) };
             self.events.push((at, event));
         }
-        for _ in 0..self.rng.u32(0..5) {
+        for _ in 0..self.rng.u32(0..8) {
             let (at, back, again) = (self.time(), self.rng.usize(0..6), self.rng.u32(0..3) == 0);
-            let person = self.some(&[Some(places::SLEEPER), Some(places::OPTIMIST), None]);
+            let private = [places::SLEEPER, places::OPTIMIST].map(|person| Some((person, person)));
+            let admin = [places::FORUM, places::GROUP].map(|group| Some((places::ADMIN, group)));
+            let reader = [places::FORUM, places::GROUP].map(|group| Some((places::READER, group)));
+            let by = self.some(&[&private[..], &admin, &reader, &[None, None]].concat());
             let label = self.some(&["Mute 24 h", "History", "Unsubscribe", "Why"]);
-            self.events.push((at, Event::Presses { person, label, back, again }));
+            self.events.push((at, Event::Presses { by, label, back, again }));
         }
     }
 
@@ -252,10 +263,10 @@ impl Draft<'_> {
     fn on_discord(&mut self, again: bool) -> Event {
         let daily = self.some(&["BTC", "ETH", "SOL", "XRP", "ADA"]);
         let tokens = ("tokens", daily.to_owned());
-        let command = match self.rng.u32(0..10) {
+        let command = match self.rng.u32(0..13) {
             // Their answers come with a file, after "thinking…".
-            8 => Typed::Direct { name: "history", options: vec![("token", daily.to_owned())] },
-            9 => Typed::Direct { name: "privacy", options: vec![("action", "export".to_owned())] },
+            8..10 => Typed::Direct { name: "history", options: vec![("token", daily.to_owned())] },
+            10..12 => Typed::Direct { name: "privacy", options: vec![("action", "export".to_owned())] },
             0 => Typed::Channel { subcommand: "subscribe", options: vec![tokens] },
             1 => Typed::Channel { subcommand: "unsubscribe", options: vec![tokens] },
             2 => Typed::Channel { subcommand: "mute", options: vec![("for", self.some(&["1h", "8h", "off"]).to_owned())] },

@@ -91,7 +91,7 @@ impl Judge<'_> {
     }
 
     /// A statement that counts what must not be there.
-    fn none(&mut self, what: &str, sql: &str) {
+    pub(super) fn none(&mut self, what: &str, sql: &str) {
         let found = self.life.disk.texts(sql);
         self.hold(found.is_empty(), || format!("{what}: {found:?}"));
     }

@@ -6,7 +6,7 @@ use super::{
     disk::{Disk, Refusal},
     gate::Gate,
     market::Market,
-    people::Wish,
+    people::{Pressed, Wish},
     places,
     process::{Fakes, Log, Process, Terms},
     sabotage::Sabotage,
@@ -18,7 +18,11 @@ use bellwether::{
 };
 use fastrand::Rng;
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long after the last misfortune everything is waited for.
@@ -49,10 +53,14 @@ pub(super) struct Life {
     pub(super) moved: bool,
     /// What was said on Telegram: in which chat, and the update.
     pub(super) commands: Vec<(i64, i64, String)>,
-    /// What was pressed on Telegram: in which chat, and the number of the press.
-    pub(super) presses: Vec<(i64, usize)>,
-    /// What was typed or pressed on Discord: the interaction, and the first answer to each time that it came; none where the process died.
-    pub(super) typed: Vec<(u64, Vec<Option<Value>>)>,
+    /// What was pressed on Telegram.
+    pub(super) presses: Vec<Pressed>,
+    /// What was typed or pressed on Discord: by the interaction's number, the first answer to each time that it came; none where the process died.
+    pub(super) typed: BTreeMap<u64, Vec<Option<Value>>>,
+    /// The interaction that came last.
+    pub(super) came_last: u64,
+    /// The process died before it had replaced "thinking…" for these.
+    pub(super) cut_off: Vec<u64>,
     pub(super) wishes: Vec<Wish>,
     /// The time of the world; the product's clock may be wrong.
     pub(super) time: Arc<ManualClock>,
@@ -114,7 +122,9 @@ impl Life {
             moved: false,
             commands: Vec::new(),
             presses: Vec::new(),
-            typed: Vec::new(),
+            typed: BTreeMap::new(),
+            came_last: 0,
+            cut_off: Vec::new(),
             wishes: Vec::new(),
             time,
             clock,
@@ -171,7 +181,7 @@ impl Life {
             let dues = self.dues();
             let waits =
                 [dues.discord, dues.telegram, dues.alerts, dues.feeds.filter(|_| self.polls)].into_iter().flatten().next().is_some();
-            if !waits && !self.polls && self.open.is_none() {
+            if !waits && !self.polls && self.open.is_none() && self.clock.sleepers().is_empty() {
                 break;
             }
             self.pass_until(began + CALM);
@@ -206,8 +216,9 @@ impl Life {
             Event::Misfortune(misfortune, begins) => self.befall(misfortune, begins),
             Event::Says { person, chat, topic, words, again } => self.say(person, chat, topic, words, again),
             Event::Types { command, again } => self.type_command(&command, again),
-            Event::Presses { person: Some(person), label, back, again } => self.press_on_telegram(person, label, back, again),
-            Event::Presses { person: None, label, back, again } => self.press_on_discord(label, back, again),
+            Event::Comes { id, interaction } => self.comes(id, interaction),
+            Event::Presses { by: Some(by), label, back, again } => self.press_on_telegram(by, label, back, again),
+            Event::Presses { by: None, label, back, again } => self.press_on_discord(label, back, again),
             Event::Jump(minutes) => {
                 self.jumped = true;
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + minutes * 60_000));

@@ -5,6 +5,7 @@ use super::{
     life::Life,
     places,
     process::Works,
+    stepping::rest,
 };
 use crate::support::{
     fake_discord::{
@@ -13,9 +14,12 @@ use crate::support::{
     },
     fake_telegram::Sent,
 };
-use bellwether::{clock::Clock, domain::Timestamp};
+use bellwether::{
+    clock::{Clock, ManualClock},
+    domain::Timestamp,
+};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -27,6 +31,16 @@ pub(super) struct Wish {
     pub(super) since: Timestamp,
     pub(super) until: Option<Timestamp>,
     pub(super) base: bool,
+}
+
+/// A button that somebody pressed on Telegram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pressed {
+    pub(super) person: i64,
+    pub(super) chat: i64,
+    pub(super) label: &'static str,
+    /// Its number among all presses.
+    pub(super) number: usize,
 }
 
 impl Life {
@@ -69,12 +83,10 @@ impl Life {
     }
 
     pub(super) fn say(&mut self, person: i64, chat: i64, topic: Option<i64>, words: String, again: bool) {
-        let chat = if chat == places::GROUP && self.moved { places::SUPERGROUP } else { chat };
-        let now = self.time.now();
+        let (chat, now) = (self.called_now(chat), self.time.now());
         // Chats that are open together would be carried out beside each other, in an order of chance.
         if self.open.is_some_and(|(open, _)| open != chat) {
-            let event = Event::Says { person, chat, topic, words, again };
-            self.agenda.insert((now + 120 * SECOND, u32::MAX - self.rng.u32(0..1_000_000)), event);
+            self.postpone(Event::Says { person, chat, topic, words, again });
             return;
         }
         let is_out = self.fakes.telegram.with(|world| world.chats[&chat].without_bot);
@@ -97,17 +109,17 @@ impl Life {
     }
 
     /// A button below an alert of so long ago is pressed, if there is one; twice, or once and the update comes twice.
-    pub(super) fn press_on_telegram(&mut self, person: i64, label: &'static str, back: usize, again: bool) {
-        let now = self.time.now();
-        if self.open.is_some_and(|(open, _)| open != person) {
-            let event = Event::Presses { person: Some(person), label, back, again };
-            self.agenda.insert((now + 120 * SECOND, u32::MAX - self.rng.u32(0..1_000_000)), event);
+    pub(super) fn press_on_telegram(&mut self, by: (i64, i64), label: &'static str, back: usize, again: bool) {
+        let (person, chat, now) = (by.0, self.called_now(by.1), self.time.now());
+        if self.open.is_some_and(|(open, _)| open != chat) {
+            self.postpone(Event::Presses { by: Some(by), label, back, again });
             return;
         }
         let twice = again && self.chance(2);
         let presses = self.fakes.telegram.with(|world| {
-            let shows = |sent: &&Sent| sent.chat == person && sent.buttons.iter().any(|(says, _)| says == label);
-            let alert = world.sent.iter().rev().filter(shows).nth(back).filter(|_| !world.chats[&person].without_bot).cloned();
+            let shows = |sent: &&Sent| sent.chat == chat && sent.buttons.iter().any(|(says, _)| says == label);
+            let alerts: Vec<_> = world.sent.iter().rev().filter(shows).filter(|_| !world.chats[&chat].without_bot).collect();
+            let alert = alerts.get(back % alerts.len().max(1)).map(|alert| (*alert).clone());
             let before = world.presses.len();
             if let Some(alert) = alert {
                 let update = world.press(person, &alert, label);
@@ -120,8 +132,8 @@ impl Life {
             before..world.presses.len()
         });
         if !presses.is_empty() {
-            self.presses.extend(presses.map(|press| (person, press)));
-            self.open = Some((person, now));
+            self.presses.extend(presses.map(|number| Pressed { person, chat, label, number }));
+            self.open = Some((chat, now));
         }
     }
 
@@ -129,13 +141,13 @@ impl Life {
         let (here, private) = (HERE.to_owned(), direct_channel(MEMBER));
         let shows =
             |alert: &Message| (alert.channel == here || alert.channel == private) && alert.body["components"].to_string().contains(label);
-        let alert = self.fakes.discord.messages().into_iter().rev().filter(shows).nth(back);
-        let Some(alert) = alert else { return };
+        let alerts: Vec<_> = self.fakes.discord.messages().into_iter().rev().filter(shows).collect();
+        let Some(alert) = alerts.get(back % alerts.len().max(1)) else { return };
         self.interactions += 1;
         let id = self.interactions;
         let place =
             if alert.channel == here { interaction::in_server(id, ADMIN, Value::Null) } else { interaction::in_private(id, Value::Null) };
-        self.interact(id, &interaction::pressed(place, &alert.body, label), again);
+        self.interact(id, interaction::pressed(place, &alert.body, label), again);
     }
 
     pub(super) fn type_command(&mut self, command: &Typed, again: bool) {
@@ -151,30 +163,49 @@ impl Life {
                 interaction::in_private(id, slash(name, &options))
             }
         };
-        self.interact(id, &interaction, again);
+        self.interact(id, interaction, again);
     }
 
-    /// Brings an interaction, once or twice.
-    fn interact(&mut self, id: u64, interaction: &Value, again: bool) {
-        let mut answers = Vec::new();
-        for _ in 0..=usize::from(again) {
-            let at = self.clock.now().as_secs();
-            let answer = self.drive("door", async |works| Ok(enter(works, interaction, at).await));
-            self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
-            answers.push(answer);
-            self.look_at_wishes();
+    /// An interaction comes, once or twice.
+    fn interact(&mut self, id: u64, interaction: Value, again: bool) {
+        let interaction = Box::new(interaction);
+        if again {
+            self.comes(id, interaction.clone());
         }
-        self.typed.push((id, answers));
+        self.comes(id, interaction);
+    }
+
+    /// An interaction comes, once the answer before it is given: of two that are under way, which is tried first would be chance.
+    pub(super) fn comes(&mut self, id: u64, interaction: Box<Value>) {
+        if !self.clock.sleepers().is_empty() {
+            self.postpone(Event::Comes { id, interaction });
+            return;
+        }
+        self.came_last = id;
+        let clock = Arc::clone(&self.clock);
+        let answer = self.drive("door", async |works| Ok(enter(works, &clock, &interaction).await));
+        self.sky.note(format!("answered: {}", answer.as_ref().map(|answer| answer["type"].to_string()).unwrap_or_default()));
+        self.typed.entry(id).or_default().push(answer);
+        self.look_at_wishes();
+    }
+
+    /// A group that moved has another number.
+    fn called_now(&self, chat: i64) -> i64 {
+        if chat == places::GROUP && self.moved { places::SUPERGROUP } else { chat }
+    }
+
+    /// It happens a little later.
+    fn postpone(&mut self, event: Event) {
+        let at = self.time.now() + 120 * SECOND;
+        self.agenda.insert((at, u32::MAX - self.rng.u32(0..1_000_000)), event);
     }
 }
 
-/// Sends a signed interaction and waits for everything that it began.
-async fn enter(works: &Works, interaction: &Value, at: i64) -> Value {
-    let response = interaction::post(works.door, interaction, at).await;
+/// Sends a signed interaction and waits for what it begins, until that ends or sleeps.
+async fn enter(works: &Works, clock: &ManualClock, interaction: &Value) -> Value {
+    let response = interaction::post(works.door, interaction, clock.now().as_secs()).await;
     assert_eq!(response.status(), 200);
     let answer = response.json().await.unwrap();
-    works.parts.tracker.close();
-    works.parts.tracker.wait().await;
-    works.parts.tracker.reopen();
+    rest(works, clock).await;
     answer
 }

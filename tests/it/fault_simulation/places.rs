@@ -34,6 +34,8 @@ pub(super) const SUPERGROUP: i64 = -100_777;
 pub(super) const CHANNEL: i64 = -100_900;
 /// Whoever administers all of it.
 pub(super) const ADMIN: i64 = 7;
+/// A member of the groups who administers nothing.
+pub(super) const READER: i64 = 44;
 
 /// What a place wants from the beginning.
 pub(super) struct Wanted {

@@ -220,27 +220,35 @@ pub(super) fn config(fakes: &Fakes, terms: &Terms) -> Config {
     Config::load(&Environment::of(settings), |_| Err(std::io::ErrorKind::NotFound.into())).unwrap()
 }
 
-/// What the product logs on this thread: its ERROR lines, and whether it has noticed that the database fails.
+/// What the product logs on this thread: its ERROR lines, which answers it gave up, and whether it has noticed that the database fails.
 pub(super) struct Log {
     errors: Arc<Mutex<Vec<String>>>,
+    given_up: Arc<Mutex<Vec<String>>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
     pub(super) fn start(sky: &Arc<Sky>) -> Self {
-        let errors = Arc::default();
-        let lines = Lines { errors: Arc::clone(&errors), sky: Arc::clone(sky) };
-        Self { errors, _guard: tracing::subscriber::set_default(Registry::default().with(lines)) }
+        let (errors, given_up) = (Arc::default(), Arc::default());
+        let lines = Lines { errors: Arc::clone(&errors), given_up: Arc::clone(&given_up), sky: Arc::clone(sky) };
+        Self { errors, given_up, _guard: tracing::subscriber::set_default(Registry::default().with(lines)) }
     }
 
     /// The ERROR lines that no failure of the database explains.
     pub(super) fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut self.errors.lock().unwrap())
     }
+
+    /// How often it said that the answer to this interaction is lost.
+    pub(super) fn gave_up(&self, interaction: u64) -> usize {
+        let is_of_it = format!("interaction=\"{interaction}\"");
+        self.given_up.lock().unwrap().iter().filter(|line| line.contains(&is_of_it)).count()
+    }
 }
 
 struct Lines {
     errors: Arc<Mutex<Vec<String>>>,
+    given_up: Arc<Mutex<Vec<String>>>,
     sky: Arc<Sky>,
 }
 
@@ -255,6 +263,8 @@ impl<S: Subscriber> Layer<S> for Lines {
             self.sky.bell.ring();
         } else if level == Level::ERROR {
             self.errors.lock().unwrap().push(line);
+        } else if line.contains("interaction=") && line.contains("what was asked is done") {
+            self.given_up.lock().unwrap().push(line);
         }
     }
 }

@@ -11,15 +11,18 @@ pub(super) enum Sabotage {
     CooldownDrops,
     /// Some of those who follow a token are passed over when it turns.
     FanOutSkips,
+    /// Answers that replace "thinking…" are taken by nobody.
+    AnswersLost,
 }
 
 impl Sabotage {
-    pub(super) const ALL: &'static [Self] = &[Self::NonceChanges, Self::SettlementLost, Self::CooldownDrops, Self::FanOutSkips];
+    pub(super) const ALL: &'static [Self] =
+        &[Self::NonceChanges, Self::SettlementLost, Self::CooldownDrops, Self::FanOutSkips, Self::AnswersLost];
 
     /// What the database does from the beginning.
     pub(super) const fn sql(self) -> &'static str {
         match self {
-            Self::NonceChanges => "",
+            Self::NonceChanges | Self::AnswersLost => "",
             Self::SettlementLost => {
                 "CREATE TRIGGER sabotage AFTER UPDATE ON alerts WHEN NEW.state = 'told' AND NEW.id % 7 = 0
                     BEGIN UPDATE alerts SET state = 'composed' WHERE id = NEW.id; END"

@@ -204,12 +204,19 @@ impl Sky {
     /// What the fakes ask.
     pub(super) fn over_discord(self: &Arc<Self>) -> (Weather<FaultKind>, Witness) {
         let (sky, ears) = (Arc::clone(self), Arc::clone(self));
-        let weather = move |asked: &str, _: &str| match sky.ask("discord", asked, "") {
-            Fate::Good => None,
-            Fate::Dies { carried_out } => Some(FaultKind::Silence { carried_out }),
-            // Whoever waits for an answer to a command would wait for real seconds.
-            Fate::Wrong(_) if !asked.contains("/channels/") => None,
-            Fate::Wrong(number) => Some(discord_trouble(number)),
+        let weather = move |asked: &str, _: &str| {
+            let is_answer = asked.contains("/webhooks/");
+            if is_answer && sky.sabotages(Sabotage::AnswersLost) {
+                return Some(FaultKind::Answer(200, Vec::new(), json!({"id": "5"}).to_string()));
+            }
+            match sky.ask(if is_answer { "answers" } else { "discord" }, asked, "") {
+                Fate::Good => None,
+                Fate::Dies { carried_out } => Some(FaultKind::Silence { carried_out }),
+                Fate::Wrong(number) if is_answer => Some(answer_trouble(number)),
+                // Whoever waits for what a command asks would wait for real seconds.
+                Fate::Wrong(_) if !asked.contains("/channels/") => None,
+                Fate::Wrong(number) => Some(discord_trouble(number)),
+            }
         };
         (Arc::new(weather), Arc::new(move |heard| ears.hear("discord", &heard)))
     }
@@ -279,6 +286,18 @@ fn discord_trouble(number: u64) -> FaultKind {
         63..85 => FaultKind::LoseAnswer,
         85..97 => FaultKind::HalfBody,
         _ => FaultKind::Answer(200, vec![json()], "{}".to_owned()),
+    }
+}
+
+/// What becomes of the answer that replaces "thinking…".
+fn answer_trouble(number: u64) -> FaultKind {
+    match number {
+        0..40 => {
+            let body = json!({"message": "Unknown Webhook", "code": 10015}).to_string();
+            FaultKind::Answer(404, vec![("content-type", "application/json".to_owned())], body)
+        }
+        // Among all that goes wrong with messages.
+        number => discord_trouble(number * 37 % 100),
     }
 }
 

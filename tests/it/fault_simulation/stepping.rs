@@ -5,7 +5,10 @@ use super::{
     life::{Doom, Life},
     process::{Process, Terms, Works},
 };
-use bellwether::{clock::Clock, domain::Timestamp};
+use bellwether::{
+    clock::{Clock, ManualClock},
+    domain::Timestamp,
+};
 use fastrand::Rng;
 use std::{
     pin::pin,
@@ -51,6 +54,7 @@ pub(super) struct Dues {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Updates,
+    Answers,
     Poller,
     Flow,
     Discord,
@@ -87,6 +91,7 @@ impl Life {
         let poller = self.polls && (self.poller_next <= now || (!self.polling && is_due(dues.feeds)));
         let wanted = [
             (Part::Updates, updates),
+            (Part::Answers, self.clock.sleepers().iter().any(|at| *at <= now)),
             (Part::Poller, poller),
             (Part::Flow, is_due(dues.alerts)),
             (Part::Discord, is_due(dues.discord)),
@@ -99,6 +104,14 @@ impl Life {
         self.sky.note(format!("step {part:?}"));
         match part {
             Part::Updates => self.step_updates(),
+            Part::Answers => {
+                let clock = Arc::clone(&self.clock);
+                let _ = self.drive("answers", async |works| {
+                    rest(works, &clock).await;
+                    Ok(())
+                });
+                false
+            }
             Part::Poller => {
                 let calls = self.sky.source_calls().len();
                 let polling = self.drive("poller", async |works| {
@@ -151,7 +164,8 @@ impl Life {
         let wait = waits.map(|at| at.since(now)).min();
         let open = self.open.map(|(_, at)| at.since(self.time.now()));
         let left = end.since(self.time.now());
-        let wait = [wait, open, Some(left)].into_iter().flatten().min().unwrap_or(left);
+        let answer = self.clock.sleepers().into_iter().min().map(|at| at.since(now));
+        let wait = [wait, open, answer, Some(left)].into_iter().flatten().min().unwrap_or(left);
         self.pass(wait.max(Duration::from_millis(1)));
     }
 
@@ -222,6 +236,9 @@ impl Life {
     pub(super) fn die(&mut self) {
         self.sky.note("the process dies");
         let Process { works, runtime } = self.process.take().unwrap();
+        if !works.parts.tracker.is_empty() {
+            self.cut_off.push(self.came_last);
+        }
         let guard = runtime.enter();
         drop(works);
         drop(guard);
@@ -239,6 +256,14 @@ impl Life {
         (self.poller_next, self.polling, self.patience) = (Timestamp::EPOCH, false, 2);
         self.open.get_or_insert((0, self.time.now()));
         self.sky.note("the process begins");
+    }
+}
+
+/// Waits for what goes on behind the answers to commands, until that ends or sleeps.
+pub(super) async fn rest(works: &Works, clock: &ManualClock) {
+    let asleep = || clock.sleepers().into_iter().filter(|until| *until > clock.now()).count();
+    while works.parts.tracker.len() > asleep() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
