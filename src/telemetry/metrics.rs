@@ -2,11 +2,15 @@
 
 use crate::domain::{Feed, Kind, Lane, Platform, Reason, SetAsideReason, Way};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, text::encode},
+    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 macro_rules! labels {
     ($($name:ident { $($field:ident),+ })*) => {$(
@@ -29,6 +33,24 @@ labels! {
     OutcomeLabels { outcome }
 }
 
+/// A number that is not shown before it is known: a zero in its place would be false.
+#[derive(Clone, Debug, Default)]
+struct OnceKnown(Arc<OnceLock<Gauge>>);
+
+impl EncodeMetric for OnceKnown {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.get().map_or(Ok(()), |gauge| gauge.encode(encoder))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
+
 type Histograms = Family<StageLabels, Histogram, fn() -> Histogram>;
 
 /// All metrics of one process. Shared behind an `Arc`; no global state, so that tests see only their own.
@@ -44,7 +66,7 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     latency: Histograms,
     queue_depth: Family<QueueLabels, Gauge>,
-    calls_left: Gauge,
+    calls_left: OnceKnown,
     platform_up: Family<PlatformLabels, Gauge>,
     telegram_updates: Family<OutcomeLabels, Counter>,
 }
@@ -143,7 +165,7 @@ impl Default for Metrics {
             deliveries: Family::default(),
             latency: Family::new_with_constructor(latency_histogram),
             queue_depth: Family::default(),
-            calls_left: Gauge::default(),
+            calls_left: OnceKnown::default(),
             platform_up: Family::default(),
             telegram_updates: Family::default(),
             registry: Registry::default(),
@@ -232,9 +254,9 @@ impl Metrics {
         self.queue_depth.get_or_create(&labels).set(depth);
     }
 
-    /// So many calls are left this month.
+    /// So many calls are left this month; never said where there is no limit.
     pub fn calls_left(&self, left: u32) {
-        self.calls_left.set(i64::from(left));
+        self.calls_left.0.get_or_init(Gauge::default).set(i64::from(left));
     }
 
     /// Whether the platform takes messages.
@@ -261,6 +283,7 @@ mod tests {
     #[test]
     fn names_are_those_of_the_contract() {
         let metrics = Metrics::default();
+        assert!(!metrics.render().contains("calls_left"), "nobody knows yet, or there is no limit");
         metrics.poll(Feed::Signals(Kind::Daily), PollOutcome::Complete);
         metrics.source_call("trading-signals", Some(200), Duration::from_millis(20));
         metrics.change(Kind::Daily, Some(Way::Up));

@@ -73,7 +73,7 @@ async fn health_and_readiness_are_open_and_the_rest_is_not_there() {
 async fn metrics_are_for_operators() {
     let local = Door::open(None, false).await;
     let (status, body) = local.get("/metrics", &[]).await;
-    assert!(status == 200 && body.contains("bellwether_calls_left"), "{status} {body}");
+    assert!(status == 200 && body.contains("bellwether_source_call_seconds"), "{status} {body}");
     assert_eq!(local.get("/metrics", &[("x-forwarded-for", "10.0.0.9")]).await.0, 404);
     assert_eq!(local.get("/metrics", &[("host", "bot.example.org")]).await.0, 404);
     assert_eq!(Door::open(None, true).await.get("/metrics", &[]).await.0, 404);

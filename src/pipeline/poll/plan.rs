@@ -150,6 +150,8 @@ impl Poller {
 
     /// Takes up what the last run left. What was refused is tried again: perhaps the key was changed. Until it answers it is planned without.
     async fn start(&mut self) -> StoreResult<()> {
+        // How many calls are left is to be seen before the first poll.
+        self.caller.used().await?;
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
