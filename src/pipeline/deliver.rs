@@ -85,6 +85,8 @@ struct Condition {
     full: Wait,
     /// The platform refuses the token of this generation.
     refused: Option<u64>,
+    /// Operators may have been told that it does, before a restart or by another process too: the next success is the end of that.
+    may_be_told_refused: bool,
     /// How often the token was renewed, as far as that was heard of.
     generation: u64,
     renewals: Option<Renewals>,
@@ -144,7 +146,8 @@ impl Deliverer {
     pub fn new(parts: DelivererParts, messenger: Arc<dyn Messenger>) -> Self {
         let platform = messenger.platform();
         parts.metrics.platform_up(platform, true);
-        let condition = Condition { quiet: Some(Wait::default()), renewals: messenger.renewals(), ..Condition::default() };
+        let condition =
+            Condition { quiet: Some(Wait::default()), may_be_told_refused: true, renewals: messenger.renewals(), ..Condition::default() };
         let claims = parts.store.clone();
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
         Self { shared: Arc::new(shared), in_flight: InFlight::default(), claims }
@@ -163,6 +166,7 @@ impl Deliverer {
     /// Delivers until told to stop, or until another process does; then waits for what is in flight. Claims through `claims`.
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
+        self.shared.with_condition(|condition| condition.may_be_told_refused = true);
         self.recall().await;
         let mut outage = Outage::of(format!("claiming messages for {}", self.shared.platform));
         while !shutdown.is_cancelled() {

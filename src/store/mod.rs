@@ -77,7 +77,7 @@ pub use reading::{CurrentCall, DeliveryHealth};
 pub use scorecard::{SeenToken, WeeklyWishes};
 pub use settling::Settlement;
 pub use signals::{Applied, KnownStates, PollResult};
-pub use status::DeliveryStatus;
+pub use status::{DeliveryStatus, refused_notice};
 pub use subscription_lists::{ListedPlace, ListedSubscription};
 pub use subscriptions::{SettingsOrder, SubscribeOrder, Subscribed, UnsubscribeOrder, Unsubscribed};
 pub use thresholds::PastNumber;

@@ -10,6 +10,11 @@ const DEAD: &str = "SELECT COUNT(*) FROM messages WHERE state = 'dead'";
 
 pub(super) const STATEMENTS: &[&str] = &[HELD, QUARANTINED, DEAD];
 
+/// The name of the notice that a platform refuses the bot: while it stands nothing is sent there.
+pub fn refused_notice(platform: Platform) -> String {
+    format!("platform-refused:{platform}")
+}
+
 /// How delivery is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryStatus {

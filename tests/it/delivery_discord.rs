@@ -229,7 +229,7 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     assert!(!*health.borrow(), "/readyz is told");
     let telegram = app.telegram_messages();
     assert_eq!(telegram.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON, 900]);
-    assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refuses the bot: sending there has stopped. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]."#);
+    assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refused the bot at 21 Nov 2026 06:32 UTC: sending there stopped, until that is mended. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]."#);
     app.turn(&[SOL], -1).await;
     assert_eq!((arrived(&app), app.on_telegram().len()), (vec![], 1));
     // With a good token again, after a restart, nothing is lost.
@@ -239,7 +239,16 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     found.sort();
     let here: Vec<_> = found.iter().filter(|(channel, _)| channel == HERE).map(|(_, title)| title.as_str()).collect();
     assert_eq!(here, ["SOL turned bearish", "SOL turned bullish"]);
-    assert_eq!(found.len(), 5, "two channels, and the notice to operators: {found:#?}");
+    assert_eq!(found.len(), 6, "two channels, and the notices to operators: {found:#?}");
+    let operators: Vec<_> = found.iter().filter(|(channel, _)| channel == OPERATORS).map(|(_, title)| title.as_str()).collect();
+    assert!(
+        operators[0].starts_with("Discord refused the bot at ") && operators[1].starts_with("Discord takes the bot's messages"),
+        "{operators:?}"
+    );
+    let told = app.on_telegram();
+    assert!(told.len() == 1 && told[0].contains("Discord takes the bot's messages again"), "once: {told:?}");
+    app.turn(&[SOL], 1).await;
+    assert_eq!((arrived(&app).len(), app.on_telegram().len()), (2, 1));
 });
 
 on_both!(when_a_fifth_of_all_fail_it_is_the_platform, |db| async move {

@@ -299,3 +299,24 @@ on_both!(four_hundred_chats_at_once_keep_the_limits, |db| async move {
     assert!(begun >= first);
     assert_eq!(rows(&app.db.url, "SELECT CAST(MAX(attempts) AS TEXT) FROM messages").await, ["1"], "waiting for one's turn is no attempt");
 });
+
+on_both!(operators_of_the_platform_that_refused_the_bot_read_when_that_was_and_that_it_is_over, |db| async move {
+    let mut app = open(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    for _ in 0..9 {
+        app.telegram.fault("sendMessage", None, Fault::Refuse(401, "Unauthorized", Value::Null));
+    }
+    app.turn(&[SOL], 1).await;
+    // Restarts with the old token say it no second time.
+    let mut app = app.restart().await;
+    app.step().await;
+    app.pass(MINUTE).await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    app.telegram.with(|world| world.faults.clear());
+    let mut app = app.restart().await;
+    app.pass(MINUTE).await;
+    let told: Vec<_> = app.telegram_messages().into_iter().filter(|(chat, ..)| *chat == OPERATOR).map(|(_, _, text)| text).collect();
+    assert!(told.len() == 2 && told[0].contains("Telegram refused the bot at 21 Nov 2026"), "{told:?}");
+    assert!(told[1].contains("Telegram takes the bot's messages again"), "{told:?}");
+});

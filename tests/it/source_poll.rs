@@ -162,6 +162,7 @@ on_both!(a_refusal_stops_the_feed_until_a_restart_and_is_told_once, |db| async m
     poller.step().await.unwrap();
     assert_eq!(signals(&bench.fake), 1, "a restart tries again");
     assert!(!bench.status(DAILY).await.stopped);
+    assert_eq!(bench.notices().await, 2, "whoever read that it is stopped reads that it is back");
 });
 
 on_both!(a_refused_kind_leaves_its_calls_to_the_others_until_it_answers, |db| async move {

@@ -41,8 +41,15 @@ pub enum NoticePhrase {
     NoCurrentData { feed: Feed },
     /// Many destinations failed at once: the platform is paused, nobody is quarantined (4.3).
     PlatformPaused { platform: Platform, failed: u32, tried: u32, until: Timestamp },
-    /// The platform refuses the bot's token, or its way of asking: sending has stopped.
-    PlatformUnauthorized { platform: Platform, problem: String },
+    /// The platform refuses the bot's token, or its way of asking: sending has stopped. Read late where it is the only one that operators read.
+    PlatformUnauthorized {
+        platform: Platform,
+        problem: String,
+        #[serde(default)]
+        at: Option<Timestamp>,
+    },
+    /// It takes messages again.
+    PlatformBack { platform: Platform },
     /// Commands on the platform are not taken, or cannot be registered (6.2).
     CommandsDown { platform: Platform, problem: String },
     /// They work again.
@@ -138,8 +145,15 @@ impl NoticePhrase {
                 ))
                 .time(*until, TimeStyle::Relative)
                 .text("; nobody was quarantined."),
-            Self::PlatformUnauthorized { platform, problem } => {
-                out.text(format!("{} refuses the bot: sending there has stopped. {}.", capital(platform.as_str()), capital(problem)))
+            Self::PlatformUnauthorized { platform, problem, at } => {
+                out.text(format!("{} refused the bot", capital(platform.as_str())));
+                if let Some(at) = at {
+                    out.text(" at ").time(*at, TimeStyle::DateTime);
+                }
+                out.text(format!(": sending there stopped, until that is mended. {}.", capital(problem)))
+            }
+            Self::PlatformBack { platform } => {
+                out.text(format!("{} takes the bot's messages again; what waited is on its way.", capital(platform.as_str())))
             }
             Self::CommandsDown { platform, problem } => out
                 .text(format!("Commands on {} do not work: {problem}. Run ", capital(platform.as_str())))

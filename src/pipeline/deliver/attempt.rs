@@ -10,7 +10,7 @@ use crate::{
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
     },
-    store::{Claimed, Settlement, Store, StoreResult},
+    store::{Claimed, Settlement, Store, StoreResult, refused_notice},
     telemetry::Stage,
 };
 use std::{
@@ -153,6 +153,7 @@ impl Shared {
         let Receipt { platform_id, rest_until, route, .. } = receipt;
         self.settle(claimed, &Settlement::Sent { platform_id, rest_until, route }, now).await?;
         self.note(claimed, false, now).await?;
+        self.is_taken_again().await;
         // The next message of the same chat may be waiting for this one.
         self.parts.wake.notify_one();
         Ok(())
@@ -180,20 +181,36 @@ impl Shared {
                 self.parts.metrics.delivery(self.platform, "unauthorized");
                 let settlement = Settlement::Retry { at: now, unknown: false, rest: false, problem };
                 self.settle(claimed, &settlement, now).await?;
-                self.stop(why, generation).await;
+                self.stop(why, generation, now).await;
                 Ok(())
             }
         }
     }
 
     /// Nothing is sent until there is another token; unless there is one already, and the one that was shown was that of before.
-    async fn stop(&self, problem: String, generation: u64) {
+    async fn stop(&self, problem: String, generation: u64, now: Timestamp) {
         let first =
             self.with_condition(|condition| condition.generation() == generation && condition.refused.replace(generation).is_none());
-        if first {
-            self.parts.metrics.platform_up(self.platform, false);
-            self.health.send_replace(false);
-            self.parts.operators.tell(NoticePhrase::PlatformUnauthorized { platform: self.platform, problem }).await;
+        if !first {
+            return;
+        }
+        self.parts.metrics.platform_up(self.platform, false);
+        self.health.send_replace(false);
+        self.with_condition(|condition| condition.may_be_told_refused = true);
+        let (operators, name) = (&self.parts.operators, refused_notice(self.platform));
+        if generation > 0 {
+            // Whoever gave it another token has to hear that this one is refused as well.
+            operators.clear(&name, None).await;
+        }
+        operators.tell_once(&name, NoticePhrase::PlatformUnauthorized { platform: self.platform, problem, at: Some(now) }).await;
+    }
+
+    /// Ends what operators were told, unless it is refused again by now.
+    async fn is_taken_again(&self) {
+        let ends = self.with_condition(|condition| condition.refused.is_none() && std::mem::take(&mut condition.may_be_told_refused));
+        if ends {
+            let back = NoticePhrase::PlatformBack { platform: self.platform };
+            self.parts.operators.clear(&refused_notice(self.platform), Some(back)).await;
         }
     }
 

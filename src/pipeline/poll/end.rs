@@ -196,7 +196,8 @@ impl Poller {
             PollOutcome::Skipped => {}
         }
         let answered = matches!(ending.outcome, PollOutcome::Complete | PollOutcome::Partial);
-        state.status.refused &= state.status.stopped || !answered;
+        let is_taken_again = state.status.refused && !state.status.stopped && answered;
+        state.status.refused &= !is_taken_again;
         self.set_next(feed, now);
         self.hasten_or_hold(feed, &ending, now);
         if ending.ask_again {
@@ -206,7 +207,7 @@ impl Poller {
         if matches!(feed, Feed::Signals(_)) && ending.outcome == PollOutcome::Complete {
             self.watch_for_data(feed, ending.found, now).await;
         }
-        self.tell_outage(feed, &ending, now).await;
+        self.tell_outage(feed, &ending, is_taken_again, now).await;
         self.tell_partial(feed, &ending).await;
         if answered {
             self.tell_key().await;
@@ -254,12 +255,16 @@ impl Poller {
         }
     }
 
-    /// One notice of an outage, one of its end (2.10). A refusal has a notice of its own.
-    async fn tell_outage(&self, feed: Feed, ending: &Ending, now: Timestamp) {
+    /// One notice of an outage, one of its end (2.10). A refusal has a notice of its own; its end has the same.
+    async fn tell_outage(&self, feed: Feed, ending: &Ending, is_taken_again: bool, now: Timestamp) {
         let Some(state) = self.feeds.get(&feed) else { return };
         let name = format!("feed-down:{feed}");
-        if ending.outcome == PollOutcome::Complete {
-            self.operators.clear(&name, Some(NoticePhrase::FeedBack { feed, changes: ending.changes })).await;
+        let back = NoticePhrase::FeedBack { feed, changes: ending.changes };
+        if is_taken_again {
+            self.operators.clear(&name, None).await;
+            self.operators.tell(back).await;
+        } else if ending.outcome == PollOutcome::Complete {
+            self.operators.clear(&name, Some(back)).await;
         } else if ending.outcome == PollOutcome::Failed && !state.status.stopped {
             let since = state.status.last_success_at.max(state.partial_at).or(state.down_since).unwrap_or(now);
             // While it rests nothing can come: what will be missed until then is certain.
