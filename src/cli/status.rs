@@ -4,7 +4,7 @@ use super::{CommandResult, open_existing, output};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    domain::{Cadence, FeedStatus, SourceId, Timestamp},
+    domain::{Cadence, FeedStatus, Platform, SourceId, Timestamp},
     store::DeliveryStatus,
 };
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl Report {
                 "stopped": feed.stopped,
             })
         });
-        let queued = self.delivery.queued.iter();
+        let (queued, refused) = (self.delivery.queued.iter(), self.delivery.refused.iter());
         json!({
             "feeds": feeds.collect::<Vec<_>>(),
             "calls": {"used": self.calls_used, "left": self.calls_left(), "budget": self.calls_per_month},
@@ -66,6 +66,9 @@ impl Report {
             "held_alerts": self.delivery.held_alerts,
             "quarantined": self.delivery.quarantined,
             "dead_letters": self.delivery.dead_letters,
+            "refused_by": refused
+                .map(|(platform, since)| json!({"platform": platform.as_str(), "since": since.to_string()}))
+                .collect::<Vec<_>>(),
         })
     }
 
@@ -84,9 +87,15 @@ impl Report {
             self.delivery.queued.iter().map(|(platform, lane, depth)| format!("{platform} {lane} {depth}", lane = lane.as_str())).collect();
         let queue = if queued.is_empty() { "empty".to_owned() } else { queued.join(", ") };
         let delivery = &self.delivery;
+        let refuses = |(platform, since): &(Platform, Timestamp)| {
+            format!("\n{platform} refuses the bot since {since}, and nothing is sent there: `bellwether check` says why and what to do")
+        };
         format!(
-            "{feeds}\n\n{calls}\nqueue: {queue}\nheld alerts: {}\nquarantined destinations: {}\ndead letters: {}",
-            delivery.held_alerts, delivery.quarantined, delivery.dead_letters
+            "{feeds}\n\n{calls}\nqueue: {queue}\nheld alerts: {}\nquarantined destinations: {}\ndead letters: {}{}",
+            delivery.held_alerts,
+            delivery.quarantined,
+            delivery.dead_letters,
+            delivery.refused.iter().map(refuses).collect::<String>()
         )
     }
 }
@@ -116,7 +125,7 @@ fn cadence_words(cadence: &Cadence) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Feed, Kind, Lane, Platform};
+    use crate::domain::{Feed, Kind, Lane};
     use std::time::Duration;
 
     fn report() -> Report {
@@ -141,6 +150,7 @@ mod tests {
                 held_alerts: 2,
                 quarantined: 1,
                 dead_letters: 0,
+                refused: vec![(Platform::Telegram, Timestamp::EPOCH)],
             },
         }
     }
@@ -148,12 +158,16 @@ mod tests {
     #[test]
     fn both_forms_say_the_same() {
         let text = report().to_text();
-        for part in ["every 2 h", "2 failed: timed out", "120 used, 380 left of 500", "discord urgent 3", "quarantined destinations: 1"] {
+        let refused = "telegram refuses the bot since 1970-01-01T00:00:00Z, and nothing is sent there: `bellwether check` says why";
+        for part in
+            ["every 2 h", "2 failed: timed out", "120 used, 380 left of 500", "discord urgent 3", "quarantined destinations: 1", refused]
+        {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         let json = report().to_json();
         assert_eq!(json["calls"], json!({"used": 120, "left": 380, "budget": 500}));
         assert_eq!(json["queue"], json!([{"platform": "discord", "lane": "urgent", "depth": 3}]));
+        assert_eq!(json["refused_by"], json!([{"platform": "telegram", "since": "1970-01-01T00:00:00Z"}]));
         assert_eq!((&json["feeds"][0]["cadence"], &json["quarantined"]), (&"every 2 h".into(), &1.into()));
     }
 }

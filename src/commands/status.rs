@@ -22,6 +22,10 @@ impl Desk {
             0 => ReportPhrase::CallsUnlimited { used },
             budget => ReportPhrase::Calls { used, budget },
         }));
+        for (platform, since) in self.store.refusals().await? {
+            card.tone = Tone::Problem;
+            card.lines.push(ReportPhrase::PlatformRefuses { platform, since }.into());
+        }
         let health = self.store.delivery_health().await?;
         card.lines.push(
             ReportPhrase::Delivery { queued: health.queued, held: health.held, dead: health.dead, quarantined: health.quarantined }.into(),

@@ -1,7 +1,7 @@
 //! How delivery is doing, in numbers: what `status` and the gauges show.
 
 use super::{Store, StoreResult, dialect::on_db, open::sqlite_path};
-use crate::domain::{Lane, Platform};
+use crate::domain::{Lane, Platform, Timestamp};
 use std::path::PathBuf;
 
 const HELD: &str = "SELECT COUNT(*) FROM alerts WHERE state = 'pending'";
@@ -26,6 +26,8 @@ pub struct DeliveryStatus {
     pub quarantined: i64,
     /// Messages that could not be delivered.
     pub dead_letters: i64,
+    /// Platforms that refuse the bot, and since when.
+    pub refused: Vec<(Platform, Timestamp)>,
 }
 
 impl Store {
@@ -44,7 +46,21 @@ impl Store {
             held_alerts: self.count(HELD).await?,
             quarantined: self.count(QUARANTINED).await?,
             dead_letters: self.count(DEAD).await?,
+            refused: self.refusals().await?,
         })
+    }
+
+    /// Which platforms refuse the bot, as far as it was tried, and since when.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn refusals(&self) -> StoreResult<Vec<(Platform, Timestamp)>> {
+        let mut refusals = Vec::new();
+        for platform in Platform::ALL {
+            let since = self.notice_told_at(&refused_notice(*platform)).await?;
+            refusals.extend(since.map(|since| (*platform, since)));
+        }
+        Ok(refusals)
     }
 
     async fn count(&self, statement: &'static str) -> StoreResult<i64> {

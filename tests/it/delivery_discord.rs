@@ -230,6 +230,8 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     let telegram = app.telegram_messages();
     assert_eq!(telegram.iter().map(|(chat, ..)| *chat).collect::<Vec<_>>(), [PERSON, 900]);
     assert_snapshot!(telegram[1].2, @r#"⚠️ Discord refused the bot at 21 Nov 2026 06:32 UTC: sending there stopped, until that is mended. Status 401, code 0: "refused with 0"; reset it in the developer portal (Bot, Reset Token), write the new one into DISCORD_BOT_TOKEN and restart, or into its file and send SIGHUP [DC-TOKEN]."#);
+    let said = app.say(PERSON, PERSON, "/status").await;
+    assert!(said.contains("Discord: refuses this bot since 21 Nov 2026") && said.contains("nothing is sent there"), "{said}");
     app.turn(&[SOL], -1).await;
     assert_eq!((arrived(&app), app.on_telegram().len()), (vec![], 1));
     // With a good token again, after a restart, nothing is lost.
@@ -249,6 +251,7 @@ on_both!(a_refused_token_stops_discord_alone, |db| async move {
     assert!(told.len() == 1 && told[0].contains("Discord takes the bot's messages again"), "once: {told:?}");
     app.turn(&[SOL], 1).await;
     assert_eq!((arrived(&app).len(), app.on_telegram().len()), (2, 1));
+    assert!(!app.say(PERSON, PERSON, "/status").await.contains("refuses"));
 });
 
 on_both!(when_a_fifth_of_all_fail_it_is_the_platform, |db| async move {

@@ -7,7 +7,7 @@ use super::{
     reply::counted,
     subscribing::{cadence_words, call_now},
 };
-use crate::domain::{Cadence, Feed, Kind, Near, Since, Stance, Timestamp};
+use crate::domain::{Cadence, Feed, Kind, Near, Platform, Since, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence of a report.
@@ -73,6 +73,11 @@ pub enum ReportPhrase {
     },
     FeedEmpty {
         feed: Feed,
+        since: Timestamp,
+    },
+    /// Nothing is sent there.
+    PlatformRefuses {
+        platform: Platform,
         since: Timestamp,
     },
     NoFeeds,
@@ -176,6 +181,11 @@ impl ReportPhrase {
             Self::FeedEmpty { feed, since } => {
                 out.text(format!("{}: the API key's plan seems to hold no current data, since ", capital(feed.as_str())))
                     .time(*since, TimeStyle::DateTime);
+            }
+            Self::PlatformRefuses { platform, since } => {
+                out.text(format!("{}: refuses this bot since ", capital(platform.as_str())))
+                    .time(*since, TimeStyle::DateTime)
+                    .text(", so nothing is sent there. It goes on once whoever runs this bot has mended that.");
             }
             Self::NoFeeds => {
                 out.text("Nothing is polled yet: it begins with the first subscription.");
