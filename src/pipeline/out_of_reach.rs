@@ -39,7 +39,9 @@ pub(super) async fn tell_of_quarantines(store: &Store, operators: &Operators, be
     for ((platform, owner, _), places) in grouped(store.restored_quarantines().await?) {
         let destination = named(&places, owner.is_some());
         let owner = owner_of(&platform, owner);
+        let has_news = places.iter().any(|place| place.has_news);
         let notice = match places.len() {
+            _ if !has_news => NoticePhrase::RestoredWithoutNews { places: destination, count: places.len() },
             1 => NoticePhrase::Restored { destination },
             _ => NoticePhrase::AllRestored { places: destination },
         };

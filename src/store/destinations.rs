@@ -75,14 +75,18 @@ macro_rules! owner {
                 || SUBSTR(d.creator, LENGTH(d.platform) + 2)) AS owner"
     };
 }
+/// What turned back meanwhile is not told, so that nothing may be on its way.
 const RESTORED: &str = concat!(
-    "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, ",
+    "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, (EXISTS (SELECT 1 FROM alerts a
+        WHERE a.destination_id = d.id AND a.state = 'pending' AND a.reason <> 'net_zero')
+        OR EXISTS (SELECT 1 FROM messages m JOIN message_alerts l ON l.message_id = m.id
+            WHERE m.destination_id = d.id AND (m.state = 'queued' OR m.finished_at >= n.told_at))) AS has_news, ",
     owner!(),
     " FROM notices n JOIN destinations d ON d.id = CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END
     WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 500"
 );
 const UNTOLD_QUARANTINES: &str = concat!(
-    "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, ",
+    "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, d.quarantine_reason IS NULL AS has_news, ",
     owner!(),
     " FROM destinations d WHERE d.quarantine_reason IS NOT NULL AND d.quarantined_at <= $1 AND d.place <> 'person'
       AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.name = 'quarantine:' || CAST(d.id AS TEXT)) ORDER BY d.next_probe_at LIMIT 500"
@@ -145,6 +149,8 @@ pub struct UntoldQuarantine {
     pub label: Option<String>,
     /// Why it cannot be reached; empty once it can.
     pub quarantine_reason: String,
+    /// Whether it can be reached again and is told something, or was since.
+    pub has_news: bool,
     /// The private chat of whoever set it up, where they can be told there.
     pub owner: Option<String>,
 }

@@ -170,6 +170,27 @@ on_both!(k4_each_reason_of_telegrams_has_its_words, |db| async move {
     }
 });
 
+on_both!(k4_nothing_is_on_its_way_where_all_turned_back, |db| async move {
+    let mut app = owned(db).await;
+    app.telegram.with(|world| _ = world.person(PERSON));
+    app.say(PERSON, PERSON, "/help").await;
+    app.say(GROUP, PERSON, "/subscribe@bellwether_bot sol").await;
+    app.baseline(&FOUR).await;
+    let told = |app: &TestApp| app.telegram_messages().into_iter().map(|(chat, _, text)| (chat, text)).collect::<Vec<_>>();
+    for (last, words) in [(-1, "answers again."), (1, "answers again; what was held is on its way.")] {
+        app.telegram.fault("sendMessage", Some(GROUP), Fault::Refuse(400, "Bad Request: CHAT_WRITE_FORBIDDEN", Value::Null));
+        app.turn(&[SOL], 1).await;
+        app.pass(MINUTE).await;
+        assert_eq!(told(&app).len(), 1);
+        app.turn(&[SOL], last).await;
+        app.telegram.with(|world| world.say(GROUP, PERSON, "/subscriptions@bellwether_bot"));
+        app.pass(MINUTE).await;
+        let (owner, group): (Vec<_>, Vec<_>) = told(&app).into_iter().partition(|(chat, _)| *chat == PERSON);
+        assert!(owner.len() == 1 && owner[0].1.ends_with(words), "{owner:?}");
+        assert_eq!(group.iter().filter(|(_, text)| text.contains("SOL turned")).count(), usize::from(last == 1), "{group:?}");
+    }
+});
+
 on_both!(k1_k2_what_was_held_is_one_summary_and_what_is_too_old_is_counted, |db| async move {
     let mut app = TestApp::start(db).await;
     app.person_subscribes(PERSON, "sol,btc,eth").await;

@@ -22,7 +22,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
     SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
     SCAN changes: SELECT COUNT(*) FROM changes WHERE timing <> 'history'
-    SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, (
+    SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, d
     SCAN d: INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at) WITH decid
     SCAN d: SELECT json_object('place', d.label, 'chat', d.chat, 'topic', d.topic, 'created_at', d.created_at) FROM destinat
     SCAN deep_links: DELETE FROM deep_links WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
@@ -53,7 +53,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN messages USING INDEX messages_leased: UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS
     SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
-    SCAN n USING COVERING INDEX sqlite_autoindex_notices_1: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarant
+    SCAN n: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, (EXISTS (SELECT 1 FROM alerts a WHER
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
     SCAN subscriptions USING COVERING INDEX subscriptions_weekly: SELECT json_group_array(json_array(s.kind)) FROM (SELECT D
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)

@@ -64,6 +64,8 @@ pub enum NoticePhrase {
     Restored { destination: String },
     /// Several do.
     AllRestored { places: String },
+    /// One or several do, and there was nothing to tell.
+    RestoredWithoutNews { places: String, count: usize },
     /// A message cannot be delivered.
     DeadLetter { destination: String, problem: String },
     /// Several messages cannot be delivered, since the last notice about such.
@@ -172,6 +174,9 @@ impl NoticePhrase {
                 .text(format!(" cannot be reached ({reason}). Its subscriptions and alerts are kept; it is tried again by itself.")),
             Self::Restored { destination } => out.code(destination).text(" answers again; what was held is on its way."),
             Self::AllRestored { places } => out.strong(places).text(" answer again; what was held is on its way."),
+            Self::RestoredWithoutNews { places, count } => {
+                out.strong(places).text(if *count == 1 { " answers again." } else { " answer again." })
+            }
             Self::DeadLetter { destination, problem } => out
                 .text("A message for ")
                 .code(destination)
