@@ -164,7 +164,7 @@ fn message_card(traces: &[AlertTrace], changes: usize) -> Card {
     let more = changes.saturating_sub(MOST_SHOWN);
     lines.extend((more > 0).then_some(WhyPhrase::More { changes: more }));
     let message = traces.last().and_then(|trace| trace.alert.message.as_ref());
-    lines.extend(message.iter().flat_map(|message| of_message(&TracedMessage { alerts: 1, ..(*message).clone() })));
+    lines.extend(message.iter().flat_map(|message| of_message(&TracedMessage { alerts: 1, only_counts_it: false, ..(*message).clone() })));
     card(WhyPhrase::Message { changes }, lines, None)
 }
 
@@ -252,5 +252,11 @@ fn of_message(message: &TracedMessage) -> [WhyPhrase; 2] {
         Fate::Dead => WhyPhrase::Dead,
         Fate::Dropped => WhyPhrase::Dropped,
     };
-    [WhyPhrase::Composed { at: message.composed_at, others: message.alerts.saturating_sub(1) }, fate]
+    let at = message.composed_at;
+    let made = if message.only_counts_it {
+        WhyPhrase::OnlyCounted { at }
+    } else {
+        WhyPhrase::Composed { at, others: message.alerts.saturating_sub(1) }
+    };
+    [made, fate]
 }

@@ -62,6 +62,8 @@ pub struct TracedMessage {
     pub composed_at: Timestamp,
     /// How many alerts it carries.
     pub alerts: u32,
+    /// Whether the alert is one of those that were too old to be told by then: it says how many there are (K2).
+    pub only_counts_it: bool,
     /// How often it was tried.
     pub attempts: u32,
     /// How that went.

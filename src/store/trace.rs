@@ -7,14 +7,16 @@ use super::{
     dialect::{on_db, over_rows},
 };
 use crate::domain::{
-    Address, AlertId, AlertState, AlertTrace, DestinationId, Fate, Kind, MessageId, Reason, SourceId, Target, Timestamp, TokenId, Trace,
-    TracedAlert, TracedMessage,
+    Address, AlertId, AlertState, AlertTrace, DestinationId, Fate, KEPT_FOR, Kind, MessageId, Reason, SourceId, Target, Timestamp, TokenId,
+    Trace, TracedAlert, TracedMessage,
 };
 
 macro_rules! alert_columns {
     () => {
         "a.reason, a.state, a.created_at, a.release_at, a.told_at IS NOT NULL AS was_told, m.state AS message_state,
-         m.created_at AS composed_at, m.attempts, m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts"
+         m.created_at AS composed_at, m.attempts, m.finished_at, (SELECT COUNT(*) FROM message_alerts o WHERE o.message_id = m.id) AS alerts,
+         CASE WHEN a.reason = 'quarantined' THEN (SELECT MAX(oc.detected_at) FROM message_alerts o JOIN alerts oa ON oa.id = o.alert_id
+            JOIN changes oc ON oc.id = oa.change_id WHERE o.message_id = m.id AND oc.kind = c.kind AND oc.token_id = c.token_id) END AS newest_at"
     };
 }
 
@@ -31,7 +33,8 @@ const CHANGE: &str = concat!(
 const ALERT: &str = concat!(
     "SELECT ",
     alert_columns!(),
-    " FROM alerts a LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
+    " FROM alerts a JOIN changes c ON c.id = a.change_id
+    LEFT JOIN message_alerts l ON l.alert_id = a.id LEFT JOIN messages m ON m.id = l.message_id
     WHERE a.change_id = $1 AND a.destination_id = $2 ORDER BY m.id DESC LIMIT 1"
 );
 const OF_ALERTS: (&str, &str) = over_rows!(
@@ -102,6 +105,8 @@ struct AlertRow {
     attempts: Option<i64>,
     finished_at: Option<i64>,
     alerts: i64,
+    /// When the newest change was seen that the message tells of the same call; of what a chat out of reach missed.
+    newest_at: Option<i64>,
 }
 
 impl AlertRow {
@@ -131,7 +136,13 @@ impl AlertRow {
         };
         let count = |number: i64| u32::try_from(number).unwrap_or_default();
         let composed_at = Timestamp::from_millis(composed_at);
-        Ok(Some(TracedMessage { composed_at, alerts: count(self.alerts), attempts: count(self.attempts.unwrap_or_default()), fate }))
+        Ok(Some(TracedMessage {
+            composed_at,
+            alerts: count(self.alerts),
+            only_counts_it: self.newest_at.is_some_and(|at| Timestamp::from_millis(at) + KEPT_FOR <= composed_at),
+            attempts: count(self.attempts.unwrap_or_default()),
+            fate,
+        }))
     }
 }
 

@@ -217,6 +217,10 @@ on_both!(k1_k2_what_was_held_is_one_summary_and_what_is_too_old_is_counted, |db|
     1 change from over 7 days ago, while I could not reach you, is in /history.
     ");
     assert!(tried <= 8, "probes grow rarer: {tried}");
+    let said = app.say(PERSON, PERSON, "/why sol").await;
+    assert!(said.contains("over 7 days old by then") && said.contains("only counts it") && said.contains("Delivered"), "{said}");
+    let said = app.say(PERSON, PERSON, "/why btc").await;
+    assert!(said.contains("Made into a message") && !said.contains("only counts"), "{said}");
     assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"], "all of it is accounted for");
     // With nothing that is young enough the chat is told how many there were all the same.
     app.telegram.with(|world| world.place(PERSON, "kicked"));

@@ -6,7 +6,7 @@ use super::{
     call::{change_words, data_time_words, noun, price_words, short_number},
     reply::counted,
 };
-use crate::domain::{Kind, Reason, Stance, Timestamp};
+use crate::domain::{KEPT_DAYS, Kind, Reason, Stance, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A sentence about the way of an alert.
@@ -106,6 +106,10 @@ pub enum WhyPhrase {
     Composed {
         at: Timestamp,
         others: u32,
+    },
+    /// It says how many there were, and not what.
+    OnlyCounted {
+        at: Timestamp,
     },
     Sent {
         at: Timestamp,
@@ -215,6 +219,13 @@ impl WhyPhrase {
             Self::Composed { at, others } => {
                 out.text("Made into a message ").time(*at, TimeStyle::DateTime);
                 out.text(if *others == 0 { ".".to_owned() } else { format!(", together with {}.", counted(u64::from(*others), "other")) });
+            }
+            Self::OnlyCounted { at } => {
+                out.text(format!("It was over {KEPT_DAYS} days old by then: the message of "))
+                    .time(*at, TimeStyle::DateTime)
+                    .text(" only counts it among the changes that are in ")
+                    .code("/history")
+                    .text(".");
             }
             Self::Sent { at, attempts } => {
                 out.text("Delivered ").time(*at, TimeStyle::DateTime);
