@@ -11,6 +11,7 @@ mod units;
 use super::{
     decide::{asks_for, deciding_wish, subscribed_by},
     digest::next_digest,
+    horizon::news_for,
     quiet::{quiet_for, quiet_until},
 };
 use crate::domain::{
@@ -35,6 +36,8 @@ struct Entry {
     alerts: Vec<AlertId>,
     reasons: BTreeSet<Reason>,
     late: bool,
+    /// Nothing held it, and it has waited behind others until it was news no longer (H1).
+    lapsed: bool,
     roles: BTreeSet<String>,
     delivery: Delivery,
     rank: Option<u32>,
@@ -50,7 +53,12 @@ impl Entry {
 
     /// It was held for something, or is no news any more: it has no claim to be told at once.
     fn has_waited(&self) -> bool {
-        self.late || self.reasons.iter().any(|reason| is_held(*reason))
+        self.late || self.was_held()
+    }
+
+    /// It was to be told later, or would have been told at once and is too late for that.
+    fn was_held(&self) -> bool {
+        self.lapsed || self.reasons.iter().any(|reason| is_held(*reason))
     }
 
     fn is_urgent(&self) -> bool {
@@ -195,35 +203,37 @@ fn net_result(
             let passed_over = (key.0, key.1, net.last.change.to, net.last.change.data_time);
             composition.passed_over.extend((reason == Reason::Direction && line.is_none()).then_some(passed_over));
         }
-        None => return Some(entry(&net, situation)),
+        None => return Some(entry(&net, situation, now)),
     }
     None
 }
 
-fn entry(net: &Net<'_>, situation: &Situation) -> Entry {
+fn entry(net: &Net<'_>, situation: &Situation, now: Timestamp) -> Entry {
     let Net { key, group, last, wish, base, .. } = net;
     let outcome = net.outcome();
     // What was told to be unstable waits with what came after it, and is no flip of its own.
     let was_told = outcome == Outcome::Settled && group.first().is_some_and(|(due, _)| *base == Some(due.change.to));
     let news = &group[usize::from(was_told)..];
+    let call = Call {
+        token: key.1,
+        symbol: last.symbol.clone(),
+        kind: key.0,
+        outcome,
+        from: *base,
+        since: news.first().filter(|(due, _)| due.change.from == *base).and_then(|(due, _)| due.change.since),
+        to: net.to,
+        data_time: last.change.data_time,
+        seen_at: last.change.detected_at,
+        flips: if net.crossing.is_some() { 0 } else { u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX) },
+        after_gap: group.iter().any(|(due, _)| due.change.after_gap),
+        trader_grade: last.change.trader_grade,
+        mover: last.change.mover,
+        crossing: net.crossing.clone(),
+        link: last.link.clone(),
+    };
     Entry {
-        call: Call {
-            token: key.1,
-            symbol: last.symbol.clone(),
-            kind: key.0,
-            outcome,
-            from: *base,
-            since: news.first().filter(|(due, _)| due.change.from == *base).and_then(|(due, _)| due.change.since),
-            to: net.to,
-            data_time: last.change.data_time,
-            seen_at: last.change.detected_at,
-            flips: if net.crossing.is_some() { 0 } else { u32::try_from(news.len().saturating_sub(1)).unwrap_or(u32::MAX) },
-            after_gap: group.iter().any(|(due, _)| due.change.after_gap),
-            trader_grade: last.change.trader_grade,
-            mover: last.change.mover,
-            crossing: net.crossing.clone(),
-            link: last.link.clone(),
-        },
+        lapsed: call.seen_at + news_for(&call) < now && !group.iter().any(|(due, _)| is_held(due.reason)),
+        call,
         alerts: group.iter().map(|(due, _)| due.alert).collect(),
         reasons: group.iter().map(|(due, _)| due.reason).collect(),
         late: last.change.timing == Timing::Late,

@@ -2,7 +2,7 @@
 //! the next summary or digest; an answer is given up.
 
 use super::digest::next_digest;
-use crate::domain::{Kind, Lane, MessageBody, Outcome, Settings, Timestamp};
+use crate::domain::{Call, Kind, Lane, MessageBody, Outcome, Settings, Timestamp};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,12 +24,20 @@ pub enum Lapse {
     GivenUp(&'static str),
 }
 
+/// For how long a call is news (H1).
+pub(super) fn news_for(call: &Call) -> Duration {
+    match call.kind {
+        _ if call.outcome == Outcome::Corrected => LONGEST,
+        Kind::Hourly | Kind::Levels => FAST,
+        _ => SLOW,
+    }
+}
+
 /// Until when a message that was made then is worth sending (H1 to H3).
 pub fn useful_until(body: &MessageBody, lane: Lane, settings: &Settings, created_at: Timestamp) -> Timestamp {
     let at_most = created_at + LONGEST;
     match body {
-        MessageBody::Alert { call, .. } if call.outcome == Outcome::Corrected => at_most,
-        MessageBody::Alert { call, .. } => created_at + if matches!(call.kind, Kind::Hourly | Kind::Levels) { FAST } else { SLOW },
+        MessageBody::Alert { call, .. } => created_at + news_for(call),
         MessageBody::Summary { .. } => created_at + SLOW,
         MessageBody::Digest { delivery, .. } => next_digest(settings, *delivery, created_at).map_or(at_most, |next| next.min(at_most)),
         MessageBody::Card { .. } if lane == Lane::Reply => created_at + ANSWER,

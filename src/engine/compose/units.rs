@@ -31,7 +31,7 @@ impl Unit {
 
     pub(super) fn summary(entries: Vec<Entry>) -> Self {
         let all_late = entries.iter().all(|entry| entry.late);
-        let held: Vec<_> = entries.iter().filter(|entry| entry.reasons.iter().any(|reason| is_held(*reason))).collect();
+        let held: Vec<_> = entries.iter().filter(|entry| entry.was_held()).collect();
         let quiet = held.iter().all(|entry| entry.reasons.contains(&Reason::QuietHours));
         let (cause, lane) = match (all_late, held.is_empty(), quiet) {
             (true, ..) => (SummaryCause::WhileAway, Lane::Summary),
@@ -83,7 +83,8 @@ fn units_at_once(entries: Vec<Entry>, unchanged: &mut Vec<Entry>, too_old: Vec<A
     if entries.is_empty() && !too_old.is_empty() {
         return vec![Unit { entries, too_old, form: Form::Summary(SummaryCause::OutOfReach), lane: Lane::Summary }];
     }
-    let capped = entries.iter().any(|entry| entry.reasons.contains(&Reason::HourlyCap) || entry.reasons.contains(&Reason::Stale));
+    let is_no_news = |entry: &Entry| entry.lapsed || entry.reasons.contains(&Reason::HourlyCap) || entry.reasons.contains(&Reason::Stale);
+    let capped = entries.iter().any(is_no_news);
     let silent = entries.len() > 1 && entries.iter().any(|entry| entry.reasons.iter().any(|reason| was_silent(*reason)));
     if capped || silent || !too_old.is_empty() || entries.len() >= SUMMARY_FROM {
         let mut unit = Unit { too_old, ..Unit::summary(entries) };

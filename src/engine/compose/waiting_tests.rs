@@ -94,3 +94,16 @@ fn what_a_digest_tells_that_waits_is_awaited_too() {
     let composition = compose(&behind, at(1));
     assert_eq!((titles(&composition), composition.waits), (vec!["T3 turned bullish".to_owned()], vec![AlertId(1)]));
 }
+
+#[test]
+fn h1_what_has_waited_behind_others_until_it_was_news_no_longer_is_held_news() {
+    let composed = |reason, hours: i64| compose(&situation(vec![due(1, reason, change(1, Stance::Bullish))]), at(60 * hours + 1)).messages;
+    let [news] = &composed(Reason::Instant, 5)[..] else { panic!() };
+    assert!(news.lane == Lane::Urgent && matches!(news.body, MessageBody::Alert { .. }));
+    let [lapsed] = &composed(Reason::Instant, 6)[..] else { panic!() };
+    assert_eq!((lapsed.lane, lapsed.body.to_card().title.plain()), (Lane::Summary, "Held back: 1 call".to_owned()));
+    let [cooled] = &composed(Reason::Cooldown, 10)[..] else { panic!() };
+    assert!(matches!(cooled.body, MessageBody::Alert { .. }), "what is held has its own time");
+    assert_eq!(compose(&behind_a_summary(vec![fresh(3)]), at(60)).messages.len(), 1);
+    assert_eq!(compose(&behind_a_summary(vec![fresh(3)]), at(361)).waits, [AlertId(3)], "and it overtakes nothing");
+}
