@@ -24,8 +24,8 @@ pub(super) struct Message {
     state: String,
     created_at: Timestamp,
     unknown_attempts: usize,
-    /// Its chat was found to have moved when it was sent.
-    followed: bool,
+    /// When its chat was found to have moved, where that was as it was sent; else long before.
+    moved_at: Timestamp,
     body: String,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Judge<'a> {
 fn messages(life: &Life) -> BTreeMap<i64, Message> {
     let sql = "SELECT m.id || '|' || d.platform || '|' || d.chat || '|' || d.topic || '|' || m.lane || '|' || m.state || '|' || m.created_at || '|' ||
         (SELECT COUNT(*) FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'unknown') || '|' ||
-        EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.detail LIKE 'the chat moved to %') || '|' || m.body
+        (SELECT COALESCE(MAX(a.ended_at), 0) FROM attempts a WHERE a.message_id = m.id AND a.detail LIKE 'the chat moved to %') || '|' || m.body
         FROM messages m JOIN destinations d ON d.id = m.destination_id ORDER BY m.id";
     let read = |row: String| {
         let mut cells = row.splitn(10, '|').map(str::to_owned);
@@ -75,7 +75,7 @@ fn messages(life: &Life) -> BTreeMap<i64, Message> {
             state: next(),
             created_at: Timestamp::from_millis(next().parse().unwrap()),
             unknown_attempts: next().parse().unwrap(),
-            followed: next() == "1",
+            moved_at: Timestamp::from_millis(next().parse().unwrap()),
             body: next(),
         };
         (id, message)
@@ -201,13 +201,18 @@ impl Judge<'_> {
         self.wrong.extend(wrong);
     }
 
-    /// Within a place and a lane what is older comes first; answers in a group may wait for their share, and what was for the address of before
-    /// comes when it is known that both are one place.
+    /// Within a place and a lane what is older comes first; answers in a group may wait for their share, and what was made for the address of before
+    /// comes once it is known that both are one place.
     fn everything_came_in_order(&mut self) {
-        let (mut last, mut seen, mut wrong) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let (mut last, mut seen, mut wrong, mut moved) = (BTreeMap::new(), BTreeSet::new(), Vec::new(), BTreeMap::new());
+        for message in self.messages.values() {
+            let at = moved.entry(message.place.as_str()).or_insert(message.moved_at);
+            *at = message.moved_at.max(*at);
+        }
         for arrival in self.arrivals.iter().filter(|arrival| arrival.how == How::New) {
             let Some(message) = self.messages.get(&arrival.message) else { continue };
-            if message.lane == 0 || message.followed || !seen.insert(arrival.message) {
+            let is_of_before = moved.get(message.place.as_str()).is_some_and(|at| message.created_at <= *at);
+            if message.lane == 0 || is_of_before || !seen.insert(arrival.message) {
                 continue;
             }
             let before = last.insert((arrival.place.clone(), message.lane), arrival.message);
