@@ -2,7 +2,7 @@
 //! that is due to the next.
 
 use super::{
-    agenda::{self, Agenda, DAYS, Death, Event},
+    agenda::{self, Agenda, DAYS, Death, Event, Misfortune},
     disk::{Disk, Refusal},
     gate::Gate,
     market::Market,
@@ -166,11 +166,15 @@ impl Life {
         self.disk.mend_now();
         self.doom = Doom::None;
         let late: Vec<Event> = std::mem::take(&mut self.agenda).into_values().collect();
-        for event in late {
-            let ends = matches!(event, Event::Misfortune(_, false) | Event::Withholds(_, false));
-            if ends {
-                self.happen(event);
-            }
+        // What has not begun does not end: nobody is given a new token in the place of one that is good.
+        let begins = |of: &Misfortune| late.iter().any(|event| matches!(event, Event::Misfortune(other, true) if other == of));
+        let ends = |event: &Event| match event {
+            Event::Misfortune(of, false) => !begins(of),
+            Event::Withholds(_, false) => true,
+            _ => false,
+        };
+        for event in late.iter().filter(|event| ends(event)) {
+            self.happen(event.clone());
         }
         let began = self.time.now();
         let mut rounds = 0;
