@@ -77,7 +77,7 @@ on_both!(a_right_set_up, |db| async move {
     Telegram commands | ok | registered as they are
     operators | ok | none: notices are WARN lines in the log alone (BELLWETHER_OPERATORS)
 
-    calls a month: 381 of no limit
+    calls a month: 381 of 0
     "#);
     assert_eq!(code, 0);
     assert_eq!(db.store.calls_since(SourceId::TokenMetrics, Timestamp::EPOCH).await.unwrap(), 1, "the call is in the ledger");

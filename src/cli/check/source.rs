@@ -82,7 +82,7 @@ pub(super) async fn of_feeds(store: &Store, key: CheckStatus, now: Timestamp) ->
 
 /// What is planned against what may be called.
 pub(super) struct Calls {
-    /// PLANNED and BUDGET.
+    /// PLANNED and BUDGET; the latter is 0 where there is no limit, and the item says so.
     pub(super) line: String,
     /// What a person should know of it.
     pub(super) item: CheckItem,
@@ -94,8 +94,7 @@ pub(super) async fn of_calls(config: &Config, store: &Store, now: Timestamp) -> 
     let demand = poll::demand(store, SourceId::TokenMetrics, &settings, settings.wishes(now)).await?;
     let used = store.calls_since(SourceId::TokenMetrics, now.day().month_start().start()).await?;
     let (plan, month) = (budget::plan(&demand), settings.calls_per_month);
-    let limit = if month == 0 { "no limit".to_owned() } else { month.to_string() };
-    Ok(Calls { line: format!("calls a month: {} of {limit}", plan.planned), item: calls_item(&plan, month, used) })
+    Ok(Calls { line: format!("calls a month: {} of {month}", plan.planned), item: calls_item(&plan, month, used) })
 }
 
 fn calls_item(plan: &budget::Plan, month: u32, used: u32) -> CheckItem {
