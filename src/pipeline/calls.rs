@@ -104,9 +104,7 @@ impl Caller {
     pub async fn used(&self) -> StoreResult<u32> {
         let month = self.clock.now().day().month_start().start();
         let used = self.store.calls_since(self.source_id(), month).await?;
-        if self.limits.per_month > 0 {
-            self.metrics.calls_left(self.limits.per_month.saturating_sub(used));
-        }
+        self.metrics.calls_left((self.limits.per_month > 0).then(|| self.limits.per_month.saturating_sub(used)));
         Ok(used)
     }
 

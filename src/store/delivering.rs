@@ -61,9 +61,19 @@ const POSTPONE: &str = "UPDATE messages SET next_attempt_at = $3, lease_holder =
     WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
 const FORGET_ATTEMPT: &str = "DELETE FROM attempts WHERE id = $1";
 pub(super) const END_ATTEMPT: &str = "UPDATE attempts SET ended_at = $2, outcome = $3, platform_id = $4, detail = $5 WHERE id = $1";
-/// A platform's pace is one chat's: its topics rest together.
-pub(super) const REST: &str = "UPDATE destinations SET rest_until = $2 WHERE (rest_until < $2 OR rest_until > $3) AND id IN
-    (SELECT o.id FROM destinations d CROSS JOIN destinations o WHERE d.id = $1 AND o.platform = d.platform AND o.chat = d.chat)";
+macro_rules! rest {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE destinations SET rest_until = $2 WHERE (rest_until < $2 OR rest_until > $3) AND id IN
+            (SELECT o.id FROM destinations d CROSS JOIN destinations o WHERE d.id = $1 AND o.platform = d.platform AND o.chat = d.chat",
+            $lock,
+            ")"
+        )
+    };
+}
+/// A platform's pace is one chat's: its topics rest together. All of them are locked in one order, also those that rest already: attempts in two
+/// topics may end at the same moment, and each goes on to its own row.
+pub(super) const REST: (&str, &str) = (rest!(""), rest!(" ORDER BY o.id FOR NO KEY UPDATE OF o"));
 pub(super) const DEAD: &str =
     "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
     lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
@@ -90,7 +100,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     POSTPONE,
     FORGET_ATTEMPT,
     END_ATTEMPT,
-    REST,
     DEAD,
     ALERTS_DEAD,
     OPEN_ATTEMPTS,
@@ -102,7 +111,7 @@ pub(super) const STATEMENTS: &[&str] = &[
 /// No message and no destination waits for longer: the hour that a platform may ask for, lengthened by a fifth.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(72 * 60);
 
-pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE];
+pub(super) const PAIRS: &[(&str, &str)] = &[CLAIMABLE, REST];
 
 /// A message that only this claim may settle, until its lease runs out.
 #[derive(Clone, Debug)]
@@ -252,12 +261,13 @@ impl Store {
     /// # Errors
     /// Where the database fails: the lease runs out by itself.
     pub async fn postpone(&self, claimed: &Claimed, until: Timestamp, rest: bool) -> StoreResult<()> {
+        let rest_sql = self.words(REST);
         in_transaction!(self.db, tx => {
             sqlx::query(POSTPONE).bind(claimed.id.0).bind(claimed.fence).bind(until.as_millis()).execute(&mut *tx).await?;
             sqlx::query(FORGET_ATTEMPT).bind(claimed.attempt).execute(&mut *tx).await?;
             if rest {
                 let longest = (until + LONGEST_WAIT).as_millis();
-                sqlx::query(REST).bind(claimed.destination.id.0).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
+                sqlx::query(rest_sql).bind(claimed.destination.id.0).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
             }
         })
     }

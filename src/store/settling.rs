@@ -107,7 +107,7 @@ impl Store {
     /// # Errors
     /// Where the database fails: the lease runs out and the attempt counts as unknown.
     pub async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<bool> {
-        let told_sql = self.words(TOLD);
+        let (told_sql, rest_sql) = (self.words(TOLD), self.words(REST));
         // Where nobody knows whether it was read, nothing is awaited either.
         let told = told_rows(&claimed.body, matches!(settlement, Settlement::Sent { .. }));
         let without_file = claimed.body.without_file().and_then(|body| serde_json::to_string(&body).ok());
@@ -142,7 +142,7 @@ impl Store {
                     // First, so that two topics of a chat lock its rows in one order.
                     if let Some(until) = rest_until {
                         let longest = (now + LONGEST_WAIT).as_millis();
-                        sqlx::query(REST).bind(destination).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
+                        sqlx::query(rest_sql).bind(destination).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
                     }
                     sqlx::query(REACHED).bind(destination).bind(route).execute(&mut *tx).await?;
                     if let (Some(_), Some(tenant)) = (&claimed.destination.quarantine, &claimed.destination.tenant) {
@@ -167,7 +167,7 @@ impl Store {
                 }
                 Settlement::Retry { at, rest: true, .. } => {
                     let longest = (now + LONGEST_WAIT).as_millis();
-                    sqlx::query(REST).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
+                    sqlx::query(rest_sql).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;
                 }
                 Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
                 Settlement::Recalled { reason, .. } => {

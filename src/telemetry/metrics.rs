@@ -2,15 +2,11 @@
 
 use crate::domain::{Feed, Kind, Lane, Platform, Reason, SetAsideReason, Way};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, text::encode},
-    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 macro_rules! labels {
     ($($name:ident { $($field:ident),+ })*) => {$(
@@ -33,24 +29,6 @@ labels! {
     OutcomeLabels { outcome }
 }
 
-/// A number that is not shown before it is known: a zero in its place would be false.
-#[derive(Clone, Debug, Default)]
-struct OnceKnown(Arc<OnceLock<Gauge>>);
-
-impl EncodeMetric for OnceKnown {
-    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        self.0.get().map_or(Ok(()), |gauge| gauge.encode(encoder))
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Gauge
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.get().is_none()
-    }
-}
-
 type Histograms = Family<StageLabels, Histogram, fn() -> Histogram>;
 
 /// All metrics of one process. Shared behind an `Arc`; no global state, so that tests see only their own.
@@ -66,7 +44,9 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     latency: Histograms,
     queue_depth: Family<QueueLabels, Gauge>,
-    calls_left: OnceKnown,
+    /// Not a number before it is known; infinite where there is no limit. A zero in the place of either would be false, and a name that is
+    /// missing would be no name to rely on.
+    calls_left: Gauge<f64, AtomicU64>,
     platform_up: Family<PlatformLabels, Gauge>,
     telegram_updates: Family<OutcomeLabels, Counter>,
 }
@@ -165,11 +145,12 @@ impl Default for Metrics {
             deliveries: Family::default(),
             latency: Family::new_with_constructor(latency_histogram),
             queue_depth: Family::default(),
-            calls_left: OnceKnown::default(),
+            calls_left: Gauge::default(),
             platform_up: Family::default(),
             telegram_updates: Family::default(),
             registry: Registry::default(),
         };
+        metrics.calls_left.set(f64::NAN);
         registry.register("polls", "Polls of each feed by how they ended", metrics.polls.clone());
         registry.register("unconfirmed_turns", "Turns of most of the market that no second answer showed", metrics.unconfirmed.clone());
         registry.register("rows_set_aside", "Rows of the source that were not taken, by reason", metrics.set_aside.clone());
@@ -185,7 +166,11 @@ impl Default for Metrics {
         registry.register("deliveries", "Attempts to deliver by how they ended", metrics.deliveries.clone());
         registry.register_with_unit("delivery_latency", "How long each stage of an alert took", Unit::Seconds, metrics.latency.clone());
         registry.register("queue_depth", "Messages that wait, by lane", metrics.queue_depth.clone());
-        registry.register("calls_left", "Calls left of this month's budget", metrics.calls_left.clone());
+        registry.register(
+            "calls_left",
+            "Calls left of this month's budget: NaN before they were counted, infinite without a budget",
+            metrics.calls_left.clone(),
+        );
         registry.register("platform_up", "1 while the platform takes messages", metrics.platform_up.clone());
         registry.register("telegram_updates", "Updates of Telegram by what became of them", metrics.telegram_updates.clone());
         Self { registry, ..metrics }
@@ -254,9 +239,9 @@ impl Metrics {
         self.queue_depth.get_or_create(&labels).set(depth);
     }
 
-    /// So many calls are left this month; never said where there is no limit.
-    pub fn calls_left(&self, left: u32) {
-        self.calls_left.0.get_or_init(Gauge::default).set(i64::from(left));
+    /// So many calls are left this month; none where there is no limit.
+    pub fn calls_left(&self, left: Option<u32>) {
+        self.calls_left.set(left.map_or(f64::INFINITY, f64::from));
     }
 
     /// Whether the platform takes messages.
@@ -283,7 +268,9 @@ mod tests {
     #[test]
     fn names_are_those_of_the_contract() {
         let metrics = Metrics::default();
-        assert!(!metrics.render().contains("calls_left"), "nobody knows yet, or there is no limit");
+        assert!(metrics.render().contains("bellwether_calls_left NaN"), "nobody knows yet");
+        metrics.calls_left(None);
+        assert!(metrics.render().contains("bellwether_calls_left inf"), "there is no limit");
         metrics.poll(Feed::Signals(Kind::Daily), PollOutcome::Complete);
         metrics.source_call("trading-signals", Some(200), Duration::from_millis(20));
         metrics.change(Kind::Daily, Some(Way::Up));
@@ -291,7 +278,7 @@ mod tests {
         metrics.delivery(Platform::Discord, "sent");
         metrics.latency(Stage::Total, Duration::from_secs(1));
         metrics.queue_depth(Platform::Telegram, Lane::Urgent, 3);
-        metrics.calls_left(400);
+        metrics.calls_left(Some(400));
         metrics.platform_up(Platform::Discord, true);
         let text = metrics.render();
         for line in [
@@ -303,7 +290,7 @@ mod tests {
             r#"bellwether_deliveries_total{platform="discord",outcome="sent"} 1"#,
             r#"bellwether_delivery_latency_seconds_count{stage="total"} 1"#,
             r#"bellwether_queue_depth{platform="telegram",lane="urgent"} 3"#,
-            "bellwether_calls_left 400",
+            "bellwether_calls_left 400.0",
             r#"bellwether_platform_up{platform="discord"} 1"#,
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

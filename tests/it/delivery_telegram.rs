@@ -7,7 +7,8 @@ use crate::support::{
     database::{TestDb, on_both},
     fake_telegram::Fault,
 };
-use bellwether::clock::Clock;
+use bellwether::{chat::nonce, clock::Clock, domain::Platform, store::Settlement};
+use futures_util::future::try_join_all;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -298,6 +299,37 @@ on_both!(four_hundred_chats_at_once_keep_the_limits, |db| async move {
     assert_eq!(topics, 60, "and the group, twenty a minute");
     assert!(begun >= first);
     assert_eq!(rows(&app.db.url, "SELECT CAST(MAX(attempts) AS TEXT) FROM messages").await, ["1"], "waiting for one's turn is no attempt");
+});
+
+// On PostgreSQL each of them rests all: in no order two would wait for one another, until the database gives up on one.
+on_both!(attempts_in_the_topics_of_one_group_end_at_the_same_moment, |db| async move {
+    let mut app = open(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    crowd(&app, (1..=60).map(|topic| (GROUP, 100 + topic)), app.clock.now().as_millis()).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    let (store, begun) = (app.parts.store.clone(), app.clock.now());
+    for round in 1..=40 {
+        let (now, lease) = (begun + Duration::from_secs(round), Duration::from_secs(15));
+        let claims = store.claim(Platform::Telegram, "test", |id| nonce(id, 0), now, now + lease, 32).await.unwrap();
+        assert!(claims.len() > 7, "{}", claims.len());
+        let ends = claims.iter().enumerate().map(|(place, claimed)| {
+            let (store, until) = (store.clone(), now + Duration::from_millis(place as u64));
+            async move {
+                match place % 2 {
+                    0 => store.postpone(claimed, until, true).await,
+                    _ => {
+                        let problem = "too many requests".to_owned();
+                        store.settle(claimed, &Settlement::Retry { at: until, rest: true, unknown: false, problem }, now).await.map(drop)
+                    }
+                }
+            }
+        });
+        try_join_all(ends).await.unwrap();
+    }
 });
 
 on_both!(operators_of_the_platform_that_refused_the_bot_read_when_that_was_and_that_it_is_over, |db| async move {
