@@ -16,6 +16,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 use tokio::task::JoinError;
 
@@ -28,6 +29,8 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
+/// What was read ahead of a pause counts for so long: what people ask for meanwhile counts soon.
+const READ_AHEAD_COUNTS: Duration = Duration::from_secs(1);
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
@@ -35,32 +38,51 @@ const MOST_GROWTH: i64 = 16;
 /// Where the database fails: what was written stays, the rest goes on from the cursors.
 pub async fn fan_out_all(store: &Store, clock: &SharedClock, metrics: &Metrics) -> StoreResult<usize> {
     let mut written = 0;
-    while let Some(some) = fan_out_some(store, clock, metrics, usize::MAX).await? {
+    while let Some(some) = Portions::default().next(store, clock, metrics, usize::MAX).await? {
         written += some;
     }
     Ok(written)
 }
 
-/// Fans out a portion of what waits, of at most so many chunks. Says how many alerts were written; nothing where no change waits.
-///
-/// # Errors
-/// Where the database fails: what was written stays, the rest goes on from the cursors.
-pub async fn fan_out_some(store: &Store, clock: &SharedClock, metrics: &Metrics, most: usize) -> StoreResult<Option<usize>> {
-    let (mut written, mut chunks) = (0, 0);
-    while chunks < most {
-        let Some(mut fanout) = Fanout::next(store, clock.now()).await? else { break };
+/// Fan-out in portions, between which something else is done: what was read ahead is kept over that.
+#[derive(Default)]
+pub struct Portions<'a> {
+    under_way: Option<Fanout<'a>>,
+}
+
+impl<'a> Portions<'a> {
+    /// Fans out a portion of what waits, of at most so many chunks. Says how many alerts were written; nothing where no change waits.
+    ///
+    /// # Errors
+    /// Where the database fails: what was written stays, the rest goes on from the cursors.
+    pub async fn next(&mut self, store: &'a Store, clock: &SharedClock, metrics: &Metrics, most: usize) -> StoreResult<Option<usize>> {
+        let (mut written, mut chunks) = (0, 0);
+        let mut under_way = self.under_way.take();
+        if let Some(fanout) = &under_way
+            && !fanout.may_go_on(clock.now()).await?
+        {
+            under_way = None;
+        }
         while chunks < most {
+            let found = match under_way.take() {
+                Some(fanout) => Some(fanout),
+                None => Fanout::next(store, clock.now()).await?,
+            };
+            let Some(mut fanout) = found else { break };
             chunks += 1;
             match fanout.chunk(clock.now(), metrics).await {
-                Ok(Some(chunk)) => written += chunk,
-                Ok(None) => break,
+                Ok(chunk) => {
+                    written += chunk.unwrap_or(0);
+                    under_way = chunk.map(|_| fanout);
+                }
                 // Somebody else has moved a cursor, on or back: they are read anew.
-                Err(StoreError::Conflict) => break,
+                Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
         }
+        self.under_way = under_way;
+        Ok((chunks > 0).then_some(written))
     }
-    Ok((chunks > 0).then_some(written))
 }
 
 /// Changes on their way to their subscribers, from one cursor.
@@ -71,6 +93,8 @@ pub struct Fanout<'a> {
     next: Option<Decided>,
     /// Those after the next.
     beyond: Option<Candidates>,
+    /// When the last chunk was written, or the first read.
+    read_at: Timestamp,
 }
 
 /// What was decided for everybody up to a destination.
@@ -90,7 +114,13 @@ impl<'a> Fanout<'a> {
         let first = read(store, &jobs, jobs.after, &mut span).await?;
         let beyond = read_beyond(store, &jobs, Some(first.upto), &mut span).await?;
         let next = Some(decide_all(&first, &jobs.changes, now)?);
-        Ok(Some(Self { store, jobs, span, next, beyond }))
+        Ok(Some(Self { store, jobs, span, next, beyond, read_at: now }))
+    }
+
+    /// Whether what was read ahead still counts: it is not old, and no other change has come, which would have to catch up first.
+    async fn may_go_on(&self, now: Timestamp) -> StoreResult<bool> {
+        let is_new = self.read_at <= now && now.since(self.read_at) <= READ_AHEAD_COUNTS;
+        Ok(is_new && self.store.fanout_cursor().await? == Some(self.jobs.after))
     }
 
     /// Writes the next chunk; meanwhile the one after it is decided, and the one after that is read. Says how many alerts were written; nothing where
@@ -99,7 +129,7 @@ impl<'a> Fanout<'a> {
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, jobs, span, next, beyond } = self;
+        let Self { store, jobs, span, next, beyond, read_at } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
         let is_last = upto >= jobs.until;
         let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
@@ -110,7 +140,7 @@ impl<'a> Fanout<'a> {
             decide_apart(candidates, Arc::clone(&jobs.changes), now),
             read_beyond(store, jobs, read_upto, span),
         )?;
-        jobs.after = upto;
+        (jobs.after, *read_at) = (upto, now);
         count(&alerts, &jobs.changes, now, metrics);
         Ok(Some(alerts.len()))
     }

@@ -5,7 +5,7 @@
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    pipeline::{compose::Composing, fanout::fan_out_some, outage::Outage, token_news::tell_token_news},
+    pipeline::{compose::Composing, fanout::Portions, outage::Outage, token_news::tell_token_news},
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
@@ -52,9 +52,10 @@ impl Flow {
     /// # Errors
     /// Where the database fails: the next step goes on from what was committed.
     pub async fn step(&self) -> StoreResult<usize> {
-        let (mut written, mut composing, mut fanned_out, mut portion) = (0, Composing::default(), false, FIRST_PORTION);
+        let (mut written, mut composing, mut fanned_out) = (0, Composing::default(), false);
+        let (mut portions, mut portion) = (Portions::default(), FIRST_PORTION);
         loop {
-            fanned_out |= fan_out_some(&self.store, &self.clock, &self.metrics, portion).await?.is_some();
+            fanned_out |= portions.next(&self.store, &self.clock, &self.metrics, portion).await?.is_some();
             portion = PORTION;
             let batch = composing.batch(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
             self.wake_deliverers(batch.unwrap_or(0));

@@ -93,9 +93,19 @@ const UNTOLD_QUARANTINES: &str = concat!(
 );
 /// What made it unreachable may be over.
 const PROBE_NOW: &str = "UPDATE destinations SET next_probe_at = $2 WHERE id = $1 AND quarantine_reason IS NOT NULL AND next_probe_at > $2";
-/// One place of a server takes messages again: the others that lacked rights may do so as well.
-pub(super) const PROBE_SIBLINGS: &str = "UPDATE destinations SET next_probe_at = $3 WHERE platform = $1 AND tenant = $2
-    AND quarantine_reason = 'forbidden' AND next_probe_at > $3";
+macro_rules! probe_siblings {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE destinations SET next_probe_at = $3 WHERE id IN (SELECT id FROM destinations WHERE platform = $1 AND tenant = $2
+                AND quarantine_reason = 'forbidden' AND next_probe_at > $3",
+            $lock,
+            ")"
+        )
+    };
+}
+/// One place of a server takes messages again: the others that lacked rights may do so as well. Locked in one order, because several of them
+/// are often reached at the same moment.
+pub(super) const PROBE_SIBLINGS: (&str, &str) = (probe_siblings!(""), probe_siblings!(" ORDER BY id FOR NO KEY UPDATE"));
 const RESTORE: &str = "UPDATE destinations SET quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1 AND quarantine_reason IS NOT NULL";
 
@@ -115,9 +125,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     RESTORED,
     UNTOLD_QUARANTINES,
     PROBE_NOW,
-    PROBE_SIBLINGS,
     RESTORE,
 ];
+pub(super) const PAIRS: &[(&str, &str)] = &[PROBE_SIBLINGS];
 
 /// What is known of a destination when it is first needed.
 #[derive(Clone, Debug)]

@@ -28,6 +28,7 @@ const FURTHEST_BEHIND: &str = concat!(
 );
 const AHEAD: &str =
     "SELECT (SELECT MIN(after_destination) FROM fanout_jobs WHERE after_destination > $1), (SELECT MAX(id) FROM destinations)";
+const CURSOR: &str = "SELECT MIN(after_destination) FROM fanout_jobs";
 /// What is read of each candidate, in the order of [`CandidateRow`].
 macro_rules! candidate_columns {
     () => {
@@ -89,7 +90,7 @@ const FINISH: (&str, &str) = over_rows!(
     ")"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[FURTHEST_BEHIND, AHEAD, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO];
+pub(super) const STATEMENTS: &[&str] = &[FURTHEST_BEHIND, AHEAD, CURSOR, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO];
 pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES, INSERT_ALERTS, MOVE_CURSORS, FINISH];
 
 /// Changes whose subscribers have not all been looked at, and that stand at the same place.
@@ -266,6 +267,15 @@ impl Store {
         let changes = rows.into_iter().map(|row| row.change.try_into()).collect::<StoreResult<_>>()?;
         let until = others.or(last).unwrap_or(after).max(after);
         Ok(Some(FanoutJobs { changes, after: DestinationId(after), until: DestinationId(until), finishes: others.is_none() }))
+    }
+
+    /// Where the changes stand that are furthest behind; nothing where none waits.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn fanout_cursor(&self) -> StoreResult<Option<DestinationId>> {
+        let after: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(CURSOR).fetch_one(pool).await)?;
+        Ok(after.map(DestinationId))
     }
 
     /// Those with a wish about the token of one of these changes among the destinations after `after`, up to `upto`; where they have more than

@@ -58,6 +58,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     composing::PAIRS,
     compositions::PAIRS,
     delivering::PAIRS,
+    destinations::PAIRS,
     directory::PAIRS,
     fair_queue::PAIRS,
     fanout::PAIRS,

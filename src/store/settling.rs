@@ -107,7 +107,7 @@ impl Store {
     /// # Errors
     /// Where the database fails: the lease runs out and the attempt counts as unknown.
     pub async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<bool> {
-        let (told_sql, rest_sql) = (self.words(TOLD), self.words(REST));
+        let (told_sql, rest_sql, siblings_sql) = (self.words(TOLD), self.words(REST), self.words(destinations::PROBE_SIBLINGS));
         // Where nobody knows whether it was read, nothing is awaited either.
         let told = told_rows(&claimed.body, matches!(settlement, Settlement::Sent { .. }));
         let without_file = claimed.body.without_file().and_then(|body| serde_json::to_string(&body).ok());
@@ -147,7 +147,7 @@ impl Store {
                     sqlx::query(REACHED).bind(destination).bind(route).execute(&mut *tx).await?;
                     if let (Some(_), Some(tenant)) = (&claimed.destination.quarantine, &claimed.destination.tenant) {
                         let platform = claimed.destination.address.platform.as_str();
-                        sqlx::query(destinations::PROBE_SIBLINGS).bind(platform).bind(tenant).bind(millis).execute(&mut *tx).await?;
+                        sqlx::query(siblings_sql).bind(platform).bind(tenant).bind(millis).execute(&mut *tx).await?;
                     }
                     if held {
                         if let Some(body) = &without_file {

@@ -10,13 +10,13 @@ use bellwether::{
     domain::{Kind, Observation, Snapshot, SourceId, Timestamp, TokenId, Values},
     pipeline::{
         compose::Composing,
-        fanout::{Fanout, fan_out_all, fan_out_some},
+        fanout::{Fanout, Portions, fan_out_all},
         ingest::ingest,
     },
     store::StoreError,
     telemetry::Metrics,
 };
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 const TOKENS: i64 = 100;
 
@@ -112,8 +112,8 @@ on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, 
     }
     let clock = turned(&db, 1..=20).await;
     let (metrics, scorecards) = (Metrics::default(), Scorecards::new(db.store.clone()));
-    let (mut written, mut told_meanwhile, mut first) = (0, 0, Composing::default());
-    while let Some(portion) = fan_out_some(&db.store, &clock, &metrics, 10).await.unwrap() {
+    let (mut written, mut told_meanwhile, mut first, mut portions) = (0, 0, Composing::default(), Portions::default());
+    while let Some(portion) = portions.next(&db.store, &clock, &metrics, 10).await.unwrap() {
         written += portion;
         told_meanwhile += first.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().unwrap_or(0);
     }
@@ -155,4 +155,30 @@ on_both!(what_comes_later_catches_up_and_goes_along, |db| async move {
     let told = "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts";
     assert_eq!(rows(&db.url, told).await, [format!("{}|{PEOPLE}", 2 * PEOPLE)]);
     assert_eq!(db.store.fanout_jobs(500).await.unwrap(), None);
+});
+
+on_both!(what_was_read_ahead_counts_while_nothing_else_comes_and_not_for_long, |db| async move {
+    const PEOPLE: usize = 6_000;
+    people(&db, PEOPLE).await;
+    for token in ["1", "2"] {
+        follow(&db, token, 1, 0).await;
+    }
+    let (clock, metrics, mut portions) = (turned(&db, 1..=1).await, Metrics::default(), Portions::default());
+    assert!(portions.next(&db.store, &clock, &metrics, 1).await.unwrap().is_some());
+    let came_to = db.store.fanout_cursor().await.unwrap().unwrap();
+    // Whoever mutes meanwhile was read already.
+    run_sql(&db.url, &format!("UPDATE destinations SET muted_until = 4000000000000 WHERE id = {}", came_to.0 + 1)).await;
+    let clock: SharedClock = Arc::new(ManualClock::new(clock.now() + Duration::from_secs(2)));
+    portions.next(&db.store, &clock, &metrics, 1).await.unwrap();
+    let held = rows(&db.url, "SELECT CAST(destination_id AS TEXT), reason FROM alerts WHERE decision = 'hold'").await;
+    assert_eq!(held, [format!("{}|muted", came_to.0 + 1)]);
+
+    let came_to = db.store.fanout_cursor().await.unwrap().unwrap();
+    poll(&db, "2026-11-20T11:00:02Z", 1..=2).await;
+    portions.next(&db.store, &clock, &metrics, 1).await.unwrap();
+    let jobs = db.store.fanout_jobs(500).await.unwrap().unwrap();
+    assert!(jobs.changes.len() == 1 && jobs.after < came_to && jobs.until == came_to, "what came last catches up: {jobs:?}");
+    while portions.next(&db.store, &clock, &metrics, 1).await.unwrap().is_some() {}
+    let told = "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts";
+    assert_eq!(rows(&db.url, told).await, [format!("{}|{PEOPLE}", 2 * PEOPLE)]);
 });

@@ -37,7 +37,8 @@ use std::{
 /// So many seeds are run whatever they take, and as many more as fit in the time.
 const FEWEST: u64 = 300;
 const TIME: Duration = Duration::from_secs(220);
-const THREADS: usize = 2;
+/// Lives at once for each core: a life waits half of its time for the threads of its database.
+const FOR_EACH_CORE: usize = 2;
 /// After so many that failed the others say nothing new.
 const MOST_FAILED: usize = 12;
 
@@ -96,8 +97,9 @@ fn whatever_fails_everybody_knows_in_the_end() {
         Some(count) => done >= count,
         None => done >= FEWEST && began.elapsed() >= TIME,
     };
+    let threads = FOR_EACH_CORE * std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::SeqCst);
