@@ -10,7 +10,7 @@ use crate::{
     clock::SharedClock,
     domain::{AlertState, Change, ChangeId, Decision, DestinationId, Timestamp},
     engine::decide::{decide, lane},
-    store::{Candidates, Concerned, FanoutJobs, NewAlert, Store, StoreError, StoreResult, StoredChange},
+    store::{CandidateReader, Candidates, Concerned, FanoutJobs, NewAlert, Store, StoreError, StoreResult, StoredChange},
     telemetry::{Metrics, Stage},
 };
 use std::{
@@ -29,8 +29,8 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
-/// What was read ahead of a pause counts for so long: what people ask for meanwhile counts soon.
-const READ_AHEAD_COUNTS: Duration = Duration::from_secs(1);
+/// How things stood counts for so long: what people ask for meanwhile counts soon here, and at once where they are composed for.
+const READING_COUNTS: Duration = Duration::from_secs(1);
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
@@ -93,7 +93,8 @@ pub struct Fanout<'a> {
     next: Option<Decided>,
     /// Those after the next.
     beyond: Option<Candidates>,
-    /// When the last chunk was written, or the first read.
+    reader: CandidateReader,
+    /// When the reader began: what it reads is how things stood then.
     read_at: Timestamp,
 }
 
@@ -110,17 +111,23 @@ impl<'a> Fanout<'a> {
     /// Where the database fails.
     pub async fn next(store: &'a Store, now: Timestamp) -> StoreResult<Option<Self>> {
         let Some(jobs) = store.fanout_jobs(MOST_TOGETHER).await? else { return Ok(None) };
-        let mut span = FIRST_SPAN;
-        let first = read(store, &jobs, jobs.after, &mut span).await?;
-        let beyond = read_beyond(store, &jobs, Some(first.upto), &mut span).await?;
-        let next = Some(decide_all(&first, &jobs.changes, now)?);
-        Ok(Some(Self { store, jobs, span, next, beyond, read_at: now }))
+        let (mut span, mut reader) = (FIRST_SPAN, store.candidate_reader().await?);
+        let first = read(&mut reader, &jobs, jobs.after, &mut span).await?;
+        let first_upto = Some(first.upto);
+        let (next, beyond) = tokio::try_join!(
+            decide_apart(Some(first), Arc::clone(&jobs.changes), now),
+            read_beyond(&mut reader, &jobs, first_upto, &mut span),
+        )?;
+        Ok(Some(Self { store, jobs, span, next, beyond, reader, read_at: now }))
     }
 
     /// Whether what was read ahead still counts: it is not old, and no other change has come, which would have to catch up first.
     async fn may_go_on(&self, now: Timestamp) -> StoreResult<bool> {
-        let is_new = self.read_at <= now && now.since(self.read_at) <= READ_AHEAD_COUNTS;
-        Ok(is_new && self.store.fanout_cursor().await? == Some(self.jobs.after))
+        Ok(self.is_new(now) && self.store.fanout_cursor().await? == Some(self.jobs.after))
+    }
+
+    fn is_new(&self, now: Timestamp) -> bool {
+        self.read_at <= now && now.since(self.read_at) <= READING_COUNTS
     }
 
     /// Writes the next chunk; meanwhile the one after it is decided, and the one after that is read. Says how many alerts were written; nothing where
@@ -129,7 +136,10 @@ impl<'a> Fanout<'a> {
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, jobs, span, next, beyond, read_at } = self;
+        if !self.is_new(now) {
+            (self.reader, self.read_at) = (self.store.candidate_reader().await?, now);
+        }
+        let Self { store, jobs, span, next, beyond, reader, .. } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
         let is_last = upto >= jobs.until;
         let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
@@ -138,9 +148,9 @@ impl<'a> Fanout<'a> {
         (_, *next, *beyond) = tokio::try_join!(
             store.write_alerts(&jobs.changes, jobs.after, cursor, &alerts, now),
             decide_apart(candidates, Arc::clone(&jobs.changes), now),
-            read_beyond(store, jobs, read_upto, span),
+            read_beyond(reader, jobs, read_upto, span),
         )?;
-        (jobs.after, *read_at) = (upto, now);
+        jobs.after = upto;
         count(&alerts, &jobs.changes, now, metrics);
         Ok(Some(alerts.len()))
     }
@@ -166,19 +176,24 @@ async fn decide_apart(candidates: Option<Candidates>, changes: Arc<[StoredChange
 }
 
 /// Those beyond a destination, where the changes go further than that.
-async fn read_beyond(store: &Store, jobs: &FanoutJobs, after: Option<DestinationId>, span: &mut i64) -> StoreResult<Option<Candidates>> {
+async fn read_beyond(
+    reader: &mut CandidateReader,
+    jobs: &FanoutJobs,
+    after: Option<DestinationId>,
+    span: &mut i64,
+) -> StoreResult<Option<Candidates>> {
     match after.filter(|after| *after < jobs.until) {
-        Some(after) => read(store, jobs, after, span).await.map(Some),
+        Some(after) => read(reader, jobs, after, span).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// The next candidates beyond a destination, as many as a chunk takes; `span` is how many destinations that may be, and is learnt.
-async fn read(store: &Store, jobs: &FanoutJobs, after: DestinationId, span: &mut i64) -> StoreResult<Candidates> {
+async fn read(reader: &mut CandidateReader, jobs: &FanoutJobs, after: DestinationId, span: &mut i64) -> StoreResult<Candidates> {
     let limit = CHUNK + CHUNK_OF_A_CHANGE * jobs.changes.len() as i64;
     loop {
         let upto = DestinationId(after.0.saturating_add(*span).min(jobs.until.0));
-        let found = store.candidates(&jobs.changes, after, upto, limit).await?;
+        let found = reader.read(&jobs.changes, after, upto, limit).await?;
         *span = next_span(*span, found.upto.0 - after.0, found.wishes, limit);
         if found.wishes > 0 || found.upto >= jobs.until {
             return Ok(found);

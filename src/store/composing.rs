@@ -2,10 +2,10 @@
 
 use super::{
     Store, StoreError, StoreResult,
+    candidates::wish,
     changes::{ChangeRow, StoredChange, change_columns, kind, stance},
     destinations::{DestinationRow, columns},
     dialect::{on_db, over_rows},
-    fanout::wish,
     mutes::TOKENS_OF_MANY,
     thresholds::drawn,
 };

@@ -10,6 +10,7 @@
 mod activity;
 mod audit;
 mod buttons;
+mod candidates;
 mod categories;
 mod changes;
 mod composing;
@@ -57,6 +58,7 @@ mod writer;
 
 pub use activity::{Activity, AlertCount};
 pub use audit::AuditEntry;
+pub use candidates::{CandidateReader, Candidates, Concerned};
 pub use changes::StoredChange;
 pub use composing::{DueBatch, DueCursor};
 pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
@@ -64,7 +66,7 @@ pub use deep_links::{DeepLink, TakenUp};
 pub use delivering::{Claimed, Recovered};
 pub use destinations::{NewDestination, UntoldQuarantine};
 pub use directory::AllTokens;
-pub use fanout::{Candidates, Concerned, FanoutJobs, NewAlert};
+pub use fanout::{FanoutJobs, NewAlert};
 pub use feeds::{CallLimits, CallPermit, PollRecord};
 pub use leases::{Role, RunningShard, RunningShards, Term};
 pub use lookups::LookupCounts;

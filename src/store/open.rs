@@ -33,7 +33,7 @@ const SESSION: &str =
 /// But for this one.
 pub(super) const TAKE_TIME: (&str, &str) = ("SELECT 1", "SET LOCAL idle_in_transaction_session_timeout = 0");
 /// Connections to a SQLite file besides the one that writes.
-const READERS: u32 = 3;
+const READERS: u32 = 4;
 /// When the connection that copies the log is closed again.
 const COPIER_RESTS: Duration = Duration::from_secs(60);
 /// Rows that its thread reads ahead: with few, two threads wake each other for every handful of a long list.

@@ -1,8 +1,8 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, buttons, categories, changes, composing, compositions, dead_letters, deep_links, delivering,
-    destinations,
+    Store, StoreResult, activity, audit, buttons, candidates, categories, changes, composing, compositions, dead_letters, deep_links,
+    delivering, destinations,
     dialect::{on_db, per_db},
     directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
     pruning, reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
@@ -53,6 +53,7 @@ const STATEMENTS: &[&[&str]] = &[
 /// Pairs of statements that differ: SQLite's words, PostgreSQL's words.
 const PAIRS: &[&[(&str, &str)]] = &[
     buttons::PAIRS,
+    candidates::PAIRS,
     categories::PAIRS,
     changes::PAIRS,
     composing::PAIRS,

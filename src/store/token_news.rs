@@ -3,9 +3,9 @@
 
 use super::{
     Store, StoreError, StoreResult,
+    candidates::settings,
     dialect::{in_transaction, on_db, over_rows, per_db},
     fair_queue::virtual_time,
-    fanout::settings,
 };
 use crate::domain::{DestinationId, Lane, MessageBody, Mutes, Settings, SourceId, Timestamp, TokenId, TokenNews};
 use std::collections::BTreeMap;
