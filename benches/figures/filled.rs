@@ -1,9 +1,12 @@
 //! Databases as a very large community has them: filled by plain SQL, the same on both.
 
 use crate::support::crowd::chat;
-use bellwether::domain::{
-    MessageBody, Platform,
-    wording::{Card, NoticePhrase, Phrase, Tone},
+use bellwether::{
+    clock::{Clock, SystemClock},
+    domain::{
+        MessageBody, Platform,
+        wording::{Card, NoticePhrase, Phrase, Tone},
+    },
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::time::{Duration, Instant};
@@ -129,13 +132,14 @@ fn body() -> String {
 
 /// Messages that wait: so many for each destination, its n-th in the lane that the words say of `n`.
 pub(crate) async fn queue(database: &mut Database, each: usize, lane: &str) {
-    let body = body();
+    // What has waited for a day is sent no more.
+    let (body, now) = (body(), SystemClock.now().as_millis());
     database
         .run(format!(
             "INSERT INTO messages (destination_id, platform, lane, body, mention, counted, edits, state, next_attempt_at, attempts, unknown_ends,
                 lease_fence, created_at)
              WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {each} - 1)
-             SELECT d.id, d.platform, {lane}, '{body}', '[]', FALSE, FALSE, 'queued', 0, 0, 0, 0, 0
+             SELECT d.id, d.platform, {lane}, '{body}', '[]', FALSE, FALSE, 'queued', 0, 0, 0, 0, {now}
              FROM numbers CROSS JOIN destinations d ORDER BY n, d.id"
         ))
         .await;

@@ -137,7 +137,8 @@ impl<'a> Fanout<'a> {
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
         if !self.is_new(now) {
-            (self.reader, self.read_at) = (self.store.candidate_reader().await?, now);
+            self.reader.renew().await?;
+            self.read_at = now;
         }
         let Self { store, jobs, span, next, beyond, reader, .. } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };

@@ -105,6 +105,8 @@ pub(in crate::store) enum Db {
     /// lock would sleep and ask again, ever longer.
     Sqlite {
         pool: SqlitePool,
+        /// What fan-out reads through; a database in memory has but one connection for everything.
+        fan_out: Option<SqlitePool>,
         writer: Writer,
     },
     Postgres(Postgres),

@@ -33,15 +33,15 @@ const SESSION: &str =
 /// But for this one.
 pub(super) const TAKE_TIME: (&str, &str) = ("SELECT 1", "SET LOCAL idle_in_transaction_session_timeout = 0");
 /// Connections to a SQLite file besides the one that writes.
-const READERS: u32 = 4;
-/// When the connection that copies the log is closed again.
-const COPIER_RESTS: Duration = Duration::from_secs(60);
+const READERS: u32 = 3;
+/// When a connection is closed again that is only needed now and then.
+const RESTS: Duration = Duration::from_secs(60);
 /// Rows that its thread reads ahead: with few, two threads wake each other for every handful of a long list.
 const ROWS_AT_ONCE: usize = 1_000;
-/// What each connection keeps of the file in memory, in KiB (negative says that to SQLite): the system's own cache holds all of it. Whoever reads
-/// comes back to the same pages: a fan-out of 500 changes to 500 places of an index, chunk after chunk.
+/// What each connection keeps of the file in memory, in KiB (negative says that to SQLite): the system's own cache holds all of it. Fan-out comes back
+/// to the same pages, with 500 changes to 500 places of an index, chunk after chunk.
 const PAGE_CACHE: &str = "-1000";
-const PAGE_CACHE_OF_READERS: &str = "-8000";
+const PAGE_CACHE_OF_FAN_OUT: &str = "-8000";
 
 /// Why a database could not be opened, in words for the operator. Never carries the password of the URL.
 #[derive(Debug, thiserror::Error)]
@@ -155,8 +155,11 @@ impl Store {
     /// Closes every connection once the work in flight is done.
     pub async fn close(&self) {
         match &self.db {
-            Db::Sqlite { pool, writer } => {
+            Db::Sqlite { pool, fan_out, writer } => {
                 pool.close().await;
+                if let Some(fan_out) = fan_out {
+                    fan_out.close().await;
+                }
                 writer.close().await;
             }
             Db::Postgres(postgres) => postgres.pool.close().await,
@@ -196,17 +199,19 @@ async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
         // It lives as long as its one connection.
         let only = pool().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
         let only = only.connect_with(options).await.map_err(OpenError::Connect)?;
-        return Ok(Db::Sqlite { pool: only.clone(), writer: Writer::in_memory(only) });
+        return Ok(Db::Sqlite { pool: only.clone(), fan_out: None, writer: Writer::in_memory(only) });
     };
     // Where SQLite cannot write, as on a full disk, it ends a transaction by itself. sqlx goes on believing in it, and could never begin another
     // one on that connection.
     let writer = pool().max_connections(1).before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     // What a statement would have to undo is kept in memory: every chunk of alerts would make a file for it.
     let writer = writer.connect_with(options.clone().pragma("temp_store", "MEMORY")).await.map_err(OpenError::Connect)?;
-    let copier = pool().max_connections(1).idle_timeout(COPIER_RESTS).connect_lazy_with(options.clone());
-    let reading = options.pragma("query_only", "ON").pragma("cache_size", PAGE_CACHE_OF_READERS);
-    let readers = pool().max_connections(READERS).connect_lazy_with(reading);
-    Ok(Db::Sqlite { pool: readers, writer: Writer::of_file(writer, file, copier) })
+    let copier = pool().max_connections(1).idle_timeout(RESTS).connect_lazy_with(options.clone());
+    let reading = options.pragma("query_only", "ON");
+    let readers = pool().max_connections(READERS).connect_lazy_with(reading.clone());
+    // One is enough, unless a fan-out that was given up has not given it back yet.
+    let fan_out = pool().max_connections(2).idle_timeout(RESTS).connect_lazy_with(reading.pragma("cache_size", PAGE_CACHE_OF_FAN_OUT));
+    Ok(Db::Sqlite { pool: readers, fan_out: Some(fan_out), writer: Writer::of_file(writer, file, copier) })
 }
 
 /// SQLite would say only that it cannot open the file.

@@ -50,11 +50,6 @@ impl Writer {
         Self { connection, log: Some(Arc::new(log)) }
     }
 
-    /// Whether others can read while this writes: a file has a log, a database in memory one connection.
-    pub(in crate::store) const fn has_log(&self) -> bool {
-        self.log.is_some()
-    }
-
     /// The connection that writes.
     pub(in crate::store) const fn connection(&self) -> &SqlitePool {
         &self.connection

@@ -191,6 +191,7 @@ on_both!(fan_out_goes_on_from_its_cursor, |db| async move {
     assert_eq!(store.fanout_jobs(1).await.unwrap(), Some(after));
     let app = app.restart().await;
     let clock: bellwether::clock::SharedClock = app.clock.clone();
+    drop((fanout, twin));
     let written = fan_out_all(&store, &clock, &metrics).await.unwrap();
     assert_eq!(written, 1_998);
     assert_eq!(
