@@ -30,7 +30,7 @@ impl Desk {
             Presence::Joined { platform, tenant } => self.joined(*platform, tenant).await,
             Presence::ChatChanged { chat } => self.try_again(chat, may_be_mended).await,
             Presence::RightsChanged { platform, tenant } => self.rights_changed(*platform, tenant).await,
-            Presence::Moved { from, to } => self.store.move_destination(from, to).await,
+            Presence::Moved { from, to } => self.store.move_destination(from, to, self.clock.now()).await,
         };
         if let Err(error) = noted {
             tracing::error!(%error, ?presence, "a platform's word of the bot's presence could not be stored");

@@ -5,6 +5,7 @@ use crate::support::{
     database::on_both,
 };
 use bellwether::{
+    clock::Clock,
     commands::{ChannelFacts, ChannelProblem, Command, Completion, Presence, Request, RoleFacts, Standing},
     domain::{Address, Kind, Platform, Settings},
 };
@@ -150,7 +151,7 @@ on_both!(a_move_that_is_told_of_several_times_at_once_happens_once, |db| async m
     office.types(&group(Command::Subscribe, Standing::Admin).with("words", "btc all")).await;
     for step in 1..20 {
         let (from, to) = (at(step * 100), at(step * 100 + 100));
-        futures_util::future::join_all((0..6).map(|_| office.store().move_destination(&from, &to)))
+        futures_util::future::join_all((0..6).map(|_| office.store().move_destination(&from, &to, office.clock.now())))
             .await
             .into_iter()
             .for_each(Result::unwrap);

@@ -212,7 +212,7 @@ on_both!(a_merge_while_the_first_chunk_is_fanned_out_loses_nobody, |db| async mo
     let (store, metrics) = (app.parts.store.clone(), Metrics::default());
     let mut fanout = Fanout::next(&store, app.clock.now()).await.unwrap().unwrap();
     let [goes, stays] = [PERSON, PERSON + 1].map(|chat| Address::new(Platform::Telegram, chat.to_string()));
-    store.move_destination(&goes, &stays).await.unwrap();
+    store.move_destination(&goes, &stays, app.clock.now()).await.unwrap();
     assert!(matches!(fanout.chunk(app.clock.now(), &metrics).await, Err(StoreError::Conflict)), "whom it has read is no more");
     app.telegram.unread();
     app.step().await;

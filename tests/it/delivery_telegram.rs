@@ -152,6 +152,30 @@ on_both!(a_group_that_moves_onto_a_known_one_is_merged, |db| async move {
     assert_eq!(lines, ["3375 below:30 since later", "3988 above:70"], "that of the place that stays, else that of the other");
 });
 
+on_both!(what_both_places_of_one_group_were_to_be_told_is_told_once, |db| async move {
+    const OLD: i64 = -4321;
+    let mut app = open(db).await;
+    app.telegram.with(|world| world.group(OLD, "Small", ADMIN).kind = "group");
+    app.say(OLD, ADMIN, "/subscribe sol,btc,eth,xrp").await;
+    app.say(GROUP, ADMIN, "/subscribe@bellwether_bot sol").await;
+    app.baseline(&FOUR).await;
+    let updates = app.telegram.with(|world| {
+        let chat = world.chats[&GROUP].clone();
+        world.migrate(OLD, GROUP);
+        world.chats.insert(GROUP, chat);
+        std::mem::take(&mut world.updates)
+    });
+    // Both are composed for before anybody says that they are one: the summary of the old place is taken back.
+    app.turn(&FOUR, 1).await;
+    let mut told = app.on_telegram();
+    told.sort();
+    let each = ["BTC", "ETH", "SOL", "XRP"].map(|token| format!("{token} turned bullish"));
+    assert_eq!(told, each);
+    app.telegram.with(|world| world.updates = updates);
+    app.turn(&[SOL], -1).await;
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
+});
+
 on_both!(a_closed_topic_is_its_own_affair, |db| async move {
     let mut app = open(db).await;
     app.telegram.with(|world| world.chats.get_mut(&GROUP).unwrap().topics = BTreeMap::from([(7, true), (8, true)]));

@@ -256,7 +256,7 @@ impl Shared {
             Next::GiveUp(why) => return self.dead(claimed, false, format!("{why} ({problem})"), now).await,
         };
         self.settle(claimed, &Settlement::Retry { at, unknown: false, rest: false, problem }, now).await?;
-        self.parts.store.move_destination(&claimed.destination.address, to).await?;
+        self.parts.store.move_destination(&claimed.destination.address, to, now).await?;
         tracing::info!(from = %claimed.destination.address, %to, "a chat moved");
         self.parts.wake.notify_one();
         Ok(())

@@ -39,6 +39,8 @@ const FEWEST: u64 = 300;
 const TIME: Duration = Duration::from_secs(220);
 /// Lives at once for each core: a life waits half of its time for the threads of its database.
 const FOR_EACH_CORE: usize = 2;
+/// A long run shows that it goes on.
+const STRIDE: u64 = 500;
 /// After so many that failed the others say nothing new.
 const MOST_FAILED: usize = 12;
 
@@ -106,6 +108,9 @@ fn whatever_fails_everybody_knows_in_the_end() {
                     if is_enough(number) || failed.lock().unwrap().len() >= MOST_FAILED {
                         next.fetch_sub(1, Ordering::SeqCst);
                         return;
+                    }
+                    if number > 0 && number.is_multiple_of(STRIDE) {
+                        say(&format!("{number} seeds are begun after {:.0?}", began.elapsed()));
                     }
                     let seed = first + number;
                     let Lived { wrong, .. } = live(seed);
