@@ -29,8 +29,8 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
-/// How things stood counts for so long: what people ask for meanwhile counts soon here, and at once where they are composed for.
-const READING_COUNTS: Duration = Duration::from_secs(1);
+/// How things stood counts for so long, then everything is read anew: what is decided to wait does not know what people ask for meanwhile.
+const READING_COUNTS: Duration = Duration::from_millis(300);
 
 /// Fans out every change that waits. Says how many alerts were written.
 ///
@@ -64,7 +64,7 @@ impl<'a> Portions<'a> {
             under_way = None;
         }
         while chunks < most {
-            let found = match under_way.take() {
+            let found = match under_way.take().filter(|fanout| fanout.is_new(clock.now())) {
                 Some(fanout) => Some(fanout),
                 None => Fanout::next(store, clock.now()).await?,
             };
@@ -136,10 +136,6 @@ impl<'a> Fanout<'a> {
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        if !self.is_new(now) {
-            self.reader.renew().await?;
-            self.read_at = now;
-        }
         let Self { store, jobs, span, next, beyond, reader, .. } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
         let is_last = upto >= jobs.until;

@@ -92,21 +92,6 @@ pub struct CandidateReader {
 }
 
 impl CandidateReader {
-    /// From now on it reads as things stand now.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn renew(&mut self) -> StoreResult<()> {
-        // First, so that it is the same connection again.
-        if let Some(view) = self.view.take() {
-            view.rollback().await?;
-        }
-        if let Db::Sqlite { fan_out: Some(fan_out), .. } = &self.store.db {
-            self.view = Some(fan_out.begin().await?);
-        }
-        Ok(())
-    }
-
     /// Those with a wish about the token of one of these changes among the destinations after `after`, up to `upto`; where they have more than
     /// `limit` wishes, those of the first of them. A destination has no more than two wishes about a token: with a higher limit than that for all
     /// changes together nobody is cut in two.
@@ -149,9 +134,11 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn candidate_reader(&self) -> StoreResult<CandidateReader> {
-        let mut reader = CandidateReader { store: self.clone(), view: None };
-        reader.renew().await?;
-        Ok(reader)
+        let view = match &self.db {
+            Db::Sqlite { fan_out: Some(fan_out), .. } => Some(fan_out.begin().await?),
+            _ => None,
+        };
+        Ok(CandidateReader { store: self.clone(), view })
     }
 }
 
