@@ -82,10 +82,10 @@ impl Candidates {
     }
 }
 
-/// Reads candidates, portion by portion, as things stood when it began.
+/// Reads candidates, chunk by chunk, as things stood when it began.
 ///
 /// On SQLite it is one transaction: every write of another connection would empty the page cache of one that begins anew, and fan-out writes between
-/// any two portions. PostgreSQL's pages are everybody's, and each portion is as new as it can be.
+/// any two chunks. PostgreSQL's pages are everybody's, and each chunk is as new as it can be.
 pub struct CandidateReader {
     store: Store,
     view: Option<Transaction<'static, Sqlite>>,

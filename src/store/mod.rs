@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is one of two databases; every statement is written once as a `const` and runs on both: what reads through `on_db!`, a
 //! single write through `write_db!`, several through `in_transaction!`. What differs between SQLite and PostgreSQL stands in `dialect`.
-//! One method is one atomic act: transactions never leave this room. What fan-out reads it reads in several portions of one view.
+//! One method is one atomic act: transactions never leave this room. What fan-out reads it reads in several chunks of one view.
 //!
 //! The common subset of SQL: arguments as `$1`, `BIGINT` Unix milliseconds bound from the clock, JSON and decimals as text,
 //! `CAST(SUM(x) AS BIGINT)`, `ON CONFLICT`, `RETURNING` (in no order).

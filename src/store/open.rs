@@ -32,7 +32,7 @@ const SESSION: &str =
     "SET idle_in_transaction_session_timeout = '10s'; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off";
 /// But for this one.
 pub(super) const TAKE_TIME: (&str, &str) = ("SELECT 1", "SET LOCAL idle_in_transaction_session_timeout = 0");
-/// Connections to a SQLite file besides the one that writes.
+/// Connections to a SQLite file that read, besides those of fan-out.
 const READERS: u32 = 3;
 /// When a connection is closed again that is only needed now and then.
 const RESTS: Duration = Duration::from_secs(60);

@@ -139,7 +139,7 @@ impl Store {
             sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             match settlement {
                 Settlement::Sent { rest_until, route, .. } => {
-                    // First, so that two topics of a chat lock its rows in one order.
+                    // First, before the own row alone, so that two topics of a chat lock its rows in one order.
                     if let Some(until) = rest_until {
                         let longest = (now + LONGEST_WAIT).as_millis();
                         sqlx::query(rest_sql).bind(destination).bind(until.as_millis()).bind(longest).execute(&mut *tx).await?;
