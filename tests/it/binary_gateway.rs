@@ -2,7 +2,7 @@
 
 use crate::support::{
     fake_discord::{FaultKind, interaction},
-    process::{Fakes, Installation, Process, get, until},
+    process::{Fakes, Installation, Process, get, until, wait_for_polls},
 };
 use interaction::{ADMIN, PLAIN, for_channel, in_server, slash};
 use serde_json::json;
@@ -28,7 +28,7 @@ async fn commands_work_without_an_address_and_a_stop_finishes_what_was_asked() {
     let gateway = &fakes.discord.gateway;
     gateway.connected().await;
     discord_is(&address, "up").await;
-    until(|| async { get(&address, "/metrics").await.1.contains(r#"feed="ranks",outcome="complete""#).then_some(()) }).await.unwrap();
+    wait_for_polls(&address, "ranks", 1).await;
     let subscribe = in_server(31, PLAIN, slash("subscribe", &[("tokens", "SOL")]));
     gateway.asks(&subscribe);
     assert!(gateway.answer(&subscribe).await.to_string().contains("Subscribed"));

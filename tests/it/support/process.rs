@@ -246,6 +246,12 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// Waits until the page of metrics has these words.
+pub(crate) async fn wait_for_metric(address: &str, words: &str) {
+    let found = until(|| async { get(address, "/metrics").await.1.contains(words).then_some(()) }).await;
+    assert!(found.is_some(), "{words} is missing in\n{}", get(address, "/metrics").await.1);
+}
+
 /// Waits until so many polls of a feed were complete.
 pub(crate) async fn wait_for_polls(address: &str, feed: &str, count: u32) {
     let line = format!(r#"bellwether_polls_total{{feed="{feed}",outcome="complete"}} "#);
