@@ -3,6 +3,7 @@
 use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, write_db},
+    recalling::hold_back,
 };
 use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Reason, Settings, Timestamp};
 
@@ -38,35 +39,6 @@ const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
     probes = probes + 1 WHERE id = $1";
-// Alerts in messages that certainly did not arrive go back to those that wait: once the destination is reached, it is told the net result.
-macro_rules! recalled {
-    () => {
-        "m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2, 3) AND (m.lease_until IS NULL OR m.lease_until <= $2)
-            AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
-    };
-}
-pub(super) use recalled;
-pub(super) const RECALL_ALERTS: &str = concat!(
-    "UPDATE alerts SET state = 'pending', decision = 'hold', reason = $3, release_at = $2 WHERE state = 'composed' AND id IN
-        (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",
-    recalled!(),
-    ")"
-);
-pub(super) const DROP_RECALLED: &str = concat!(
-    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id IN (SELECT m.id FROM messages m
-        WHERE EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = m.id) AND ",
-    recalled!(),
-    ")"
-);
-/// Alerts first: `recall!(tx, destination, now, reason)`.
-macro_rules! recall {
-    ($tx:ident, $destination:expr, $now:expr, $reason:expr) => {{
-        let (alerts, messages) = ($crate::store::destinations::RECALL_ALERTS, $crate::store::destinations::DROP_RECALLED);
-        sqlx::query(alerts).bind($destination).bind($now.as_millis()).bind($reason.as_str()).execute(&mut *$tx).await?;
-        sqlx::query(messages).bind($destination).bind($now.as_millis()).execute(&mut *$tx).await?;
-    }};
-}
-pub(super) use recall;
 /// The private chat of whoever set the destination `d` up, where the bot has one with them and is not refused there (K4).
 macro_rules! owner {
     () => {
@@ -120,8 +92,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     SET_SETTINGS,
     SET_ROUTE,
     QUARANTINE,
-    RECALL_ALERTS,
-    DROP_RECALLED,
     RESTORED,
     UNTOLD_QUARANTINES,
     PROBE_NOW,
@@ -339,7 +309,7 @@ impl Store {
         in_transaction!(self.db, tx => {
             sqlx::query(QUARANTINE)
                 .bind(id.0).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-            recall!(tx, id.0, now, Reason::Quarantined);
+            hold_back!(self, tx, now, id.0, Reason::Quarantined);
         })
     }
 

@@ -38,6 +38,7 @@ mod personal;
 mod postgres;
 mod pruning;
 mod reading;
+mod recalling;
 mod schema;
 mod scorecard;
 mod settling;

@@ -2,8 +2,9 @@
 
 use super::{
     Store, StoreResult,
-    destinations::{self, DestinationRow, columns, recalled, settings_json, topic_of},
+    destinations::{self, DestinationRow, columns, settings_json, topic_of},
     dialect::in_transaction,
+    recalling::recall,
 };
 use crate::domain::{Address, Destination, Timestamp};
 
@@ -45,20 +46,6 @@ const MOVE_EXCLUSIONS: &str = "INSERT INTO exclusions (destination_id, source, k
     SELECT CAST($2 AS BIGINT), source, kind, token_id, created_at FROM exclusions WHERE destination_id = $1
     ON CONFLICT (destination_id, source, kind, token_id) DO NOTHING";
 const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
-/// What waits to be sent to $1 and tells of a change that $3 tells of as well is taken back, to be composed anew without that. Alerts first.
-const RECALL_DOUBLES: &str = concat!(
-    "UPDATE alerts SET state = 'pending' WHERE state = 'composed' AND id IN
-        (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",
-    recalled!(),
-    " AND EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
-            WHERE x.message_id = m.id AND o.destination_id = $3 AND o.state IN ('pending', 'composed', 'told')))"
-);
-const DROP_RECALLED: &str = concat!(
-    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id IN (SELECT m.id FROM messages m
-        WHERE EXISTS (SELECT 1 FROM message_alerts ma JOIN alerts a ON a.id = ma.alert_id WHERE ma.message_id = m.id AND a.state = 'pending') AND ",
-    recalled!(),
-    ")"
-);
 /// What $2 did not want makes room for what $1 still waits for: the merged wish decides.
 const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state IN ('skipped', 'superseded')
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state = 'pending')
@@ -139,8 +126,6 @@ pub(super) const PAIRS: &[(&str, &str)] = &[MOVING, ONTO];
 
 pub(super) const STATEMENTS: &[&str] = &[
     READDRESS,
-    RECALL_DOUBLES,
-    DROP_RECALLED,
     JOIN_SUBSCRIPTIONS,
     DROP_JOINED,
     MOVE_SUBSCRIPTIONS,
@@ -197,8 +182,8 @@ impl Store {
                     continue;
                 };
                 let stays = Destination::try_from(there)?;
-                sqlx::query(RECALL_DOUBLES).bind(old.id.0).bind(now.as_millis()).bind(stays.id.0).execute(&mut *tx).await?;
-                sqlx::query(DROP_RECALLED).bind(old.id.0).bind(now.as_millis()).execute(&mut *tx).await?;
+                // Composed anew at once, without what the other place is told of.
+                recall!(self, tx, now, TOLD_ELSEWHERE(old.id.0, stays.id.0), LOOK_AGAIN());
                 for (sql, flipped) in MERGE {
                     let (first, second) = if *flipped { (stays.id, old.id) } else { (old.id, stays.id) };
                     sqlx::query(*sql).bind(first.0).bind(second.0).execute(&mut *tx).await?;

@@ -3,9 +3,10 @@
 use super::{
     AuditEntry, NewDestination, Store, StoreResult,
     audit::record,
-    destinations::{ensure, recalled},
+    destinations::ensure,
     dialect::{in_transaction, on_db, over_rows},
     interactions::claim,
+    recalling::recall,
     token_news,
 };
 use crate::domain::{DestinationId, Mutes, SourceId, Timestamp, TokenId};
@@ -24,29 +25,6 @@ pub(super) const TOKENS_OF_MANY: (&str, &str) = over_rows!(
     ")"
 );
 
-/// A message that tells of this token, or any that tells of a call at all.
-macro_rules! tells {
-    () => {
-        "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts xa ON xa.id = x.alert_id JOIN changes xc ON xc.id = xa.change_id
-            WHERE x.message_id = m.id AND (CAST($3 AS BIGINT) IS NULL OR xc.token_id = CAST($3 AS BIGINT)))"
-    };
-}
-// What is composed and not yet on its way is taken back whole. It is composed anew at once, which holds what is muted and tells the rest.
-const TAKE_ALERTS_BACK: &str = concat!(
-    "UPDATE alerts SET state = 'pending', release_at = 0 WHERE state = 'composed' AND id IN
-        (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE ",
-    recalled!(),
-    " AND ",
-    tells!(),
-    ")"
-);
-const DROP_MESSAGES: &str = concat!(
-    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id IN (SELECT m.id FROM messages m WHERE ",
-    recalled!(),
-    " AND ",
-    tells!(),
-    ")"
-);
 macro_rules! held_of_token {
     () => {
         "destination_id = $1 AND state = 'pending' AND (CAST($2 AS BIGINT) IS NULL
@@ -57,8 +35,7 @@ macro_rules! held_of_token {
 const RELEASE: &str = concat!("UPDATE alerts SET release_at = $3 WHERE reason = 'muted' AND release_at > $3 AND ", held_of_token!());
 const WAITING: &str = concat!("SELECT COUNT(*) FROM alerts WHERE reason <> 'net_zero' AND told_at IS NULL AND ", held_of_token!());
 
-pub(super) const STATEMENTS: &[&str] =
-    &[ALL, TOKENS, MUTE_ALL, MUTE_TOKEN, UNMUTE_TOKEN, UNMUTE_TOKENS, TAKE_ALERTS_BACK, DROP_MESSAGES, RELEASE, WAITING];
+pub(super) const STATEMENTS: &[&str] = &[ALL, TOKENS, MUTE_ALL, MUTE_TOKEN, UNMUTE_TOKEN, UNMUTE_TOKENS, RELEASE, WAITING];
 pub(super) const PAIRS: &[(&str, &str)] = &[TOKENS_OF_MANY];
 
 /// What `/mute` wants.
@@ -130,9 +107,8 @@ impl Store {
                 }
             }
             if until.is_some() {
-                for sql in [TAKE_ALERTS_BACK, DROP_MESSAGES] {
-                    sqlx::query(sql).bind(destination).bind(now.as_millis()).bind(token).execute(&mut *tx).await?;
-                }
+                // Composed anew at once, which holds what is muted and tells the rest.
+                recall!(self, tx, now, OF_TOKEN(destination, token), LOOK_AGAIN());
             }
             // Without an end it is due whatever the clock does next (`rules.md` 6.7).
             let release_at = until.unwrap_or(Timestamp::EPOCH.as_millis());

@@ -5,8 +5,8 @@ use super::{
     delivering, destinations,
     dialect::{on_db, per_db},
     directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
-    pruning, reading, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news, token_search, trace,
-    transfer, uploads, waiting, wanted,
+    pruning, reading, recalling, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news,
+    token_search, trace, transfer, uploads, waiting, wanted,
 };
 use sqlx::AssertSqlSafe;
 
@@ -38,6 +38,7 @@ const STATEMENTS: &[&[&str]] = &[
     personal::WIPE,
     pruning::STATEMENTS,
     reading::STATEMENTS,
+    recalling::STATEMENTS,
     settling::STATEMENTS,
     signals::STATEMENTS,
     status::STATEMENTS,
@@ -70,6 +71,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     outbox::PAIRS,
     personal::PAIRS,
     reading::PAIRS,
+    recalling::PAIRS,
     scorecard::PAIRS,
     settling::PAIRS,
     signals::PAIRS,

@@ -5,6 +5,7 @@ use super::{
     delivering::{ALERTS_DEAD, Claimed, DEAD, END_ATTEMPT, LONGEST_WAIT, REST},
     destinations,
     dialect::{in_transaction, over_rows},
+    recalling::hold_back,
 };
 use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
@@ -171,7 +172,7 @@ impl Store {
                 }
                 Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
                 Settlement::Recalled { reason, .. } => {
-                    destinations::recall!(tx, destination, now, *reason);
+                    hold_back!(self, tx, now, destination, reason);
                     if *reason == Reason::Stale {
                         sqlx::query(LOOK_AGAIN).bind(destination).bind(millis).execute(&mut *tx).await?;
                     }
@@ -191,7 +192,7 @@ impl Store {
                 Settlement::Gone { reason, next_probe_at, .. } => {
                     sqlx::query(destinations::QUARANTINE)
                         .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-                    destinations::recall!(tx, destination, now, Reason::Quarantined);
+                    hold_back!(self, tx, now, destination, Reason::Quarantined);
                 }
             }
             held

@@ -4,7 +4,7 @@ use crate::support::{
     app::TestApp,
     audience::{BTC, ETH, FOUR, HOUR, MINUTE, SOL, XRP, number, text},
     commands::{Office, With, alerts_channel, group, private, rows, server},
-    database::on_both,
+    database::{TestDb, on_both},
     fake_discord::{
         HERE,
         interaction::{ADMIN, PLAIN, slash, subcommand},
@@ -13,15 +13,18 @@ use crate::support::{
 use bellwether::{
     clock::Clock,
     commands::{Command, Presence, Standing},
-    domain::{Address, Platform},
+    domain::{Address, Place, Platform, SourceId},
+    store::{MuteOrder, NewDestination},
 };
 use insta::assert_snapshot;
 use serde_json::json;
+use sqlx::Connection as _;
+use std::time::Duration;
 
 const PERSON: i64 = 501;
 
 /// A Discord channel and a Telegram person follow everything; the baseline is bearish.
-async fn followers(db: crate::support::database::TestDb) -> TestApp {
+async fn followers(db: TestDb) -> TestApp {
     let mut app = TestApp::start(db).await;
     app.channel_subscribes(json!([text("tokens", "all")])).await;
     app.person_subscribes(PERSON, "all").await;
@@ -312,3 +315,42 @@ on_both!(a_move_onto_a_muted_place_keeps_the_later_end_of_each, |db| async move 
     For quiet, type for example /mute 8h; for one token alone /mute 8h SOL; to end it /mute off. Lengths: 1h, 8h, 24h, 7d. Alerts are held, never dropped.
     ");
 });
+
+#[tokio::test]
+async fn what_is_claimed_at_the_moment_of_a_mute_is_sent_and_not_told_again() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let mut app = followers(db).await;
+    app.call(&[SOL], 1);
+    app.clock.advance(16 * MINUTE);
+    app.parts.poller.step().await.unwrap();
+    app.parts.flow.step().await.unwrap();
+    let composed =
+        "SELECT m.state || ' ' || a.state FROM messages m JOIN message_alerts l ON l.message_id = m.id JOIN alerts a ON a.id = l.alert_id
+        JOIN destinations d ON d.id = m.destination_id WHERE d.chat = '501'";
+    assert_eq!(rows(&app.db.url, composed).await, ["queued composed"]);
+    // A claim that is not committed yet.
+    let mut sender = sqlx::PgConnection::connect(&app.db.url).await.unwrap();
+    let mut claim = sender.begin().await.unwrap();
+    let lease = (app.clock.now() + MINUTE).as_millis();
+    sqlx::query("UPDATE messages SET lease_holder = 'sender', lease_until = $1, lease_fence = lease_fence + 1 WHERE state = 'queued'")
+        .bind(lease)
+        .execute(&mut *claim)
+        .await
+        .unwrap();
+    let (store, now) = (app.db.store.clone(), app.clock.now());
+    let person = Address::new(Platform::Telegram, PERSON.to_string());
+    let order = MuteOrder {
+        destination: NewDestination { address: person, place: Place::Person, tenant: None, label: None, creator: None },
+        source: SourceId::TokenMetrics,
+        token: None,
+        until: Some(now + HOUR),
+        audit: None,
+        request: None,
+    };
+    let muting = store.mute(&order, now);
+    tokio::pin!(muting);
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut muting).await.is_err(), "the claim has the row");
+    claim.commit().await.unwrap();
+    muting.await.unwrap();
+    assert_eq!(rows(&app.db.url, composed).await, ["queued composed"], "it is under way, and tells what it tells");
+}

@@ -1,0 +1,70 @@
+//! Recalling: what was composed and certainly did not leave goes back to the alerts that wait, to be told in other words.
+//!
+//! Messages first, and then the alerts of exactly those that were dropped. A claim may come at the same moment: whichever of the two has the
+//! message's row first wins, and the other sees that the row is another by now.
+
+use super::dialect::over_rows;
+
+/// Drops messages of the destination `$1` that wait or were tried in vain, where the condition `$which` on `m` holds as well; gives their ids. An
+/// attempt that may have arrived keeps its message, and so does one that is under way.
+///
+/// What a claim changes is asked of the row itself once more: PostgreSQL looks at that again where it had to wait for the claim.
+macro_rules! drop_messages {
+    ($which:expr) => {
+        concat!(
+            "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE
+             WHERE state = 'queued' AND (lease_until IS NULL OR lease_until <= $2) AND id IN (SELECT m.id FROM messages m
+                WHERE m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2, 3) AND (m.lease_until IS NULL OR m.lease_until <= $2)
+                AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))
+                AND ",
+            $which,
+            ") RETURNING id"
+        )
+    };
+}
+/// What tells of the token `$3`, or of any call at all.
+pub(super) const OF_TOKEN: &str = drop_messages!(
+    "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts xa ON xa.id = x.alert_id JOIN changes xc ON xc.id = xa.change_id
+        WHERE x.message_id = m.id AND (CAST($3 AS BIGINT) IS NULL OR xc.token_id = CAST($3 AS BIGINT)))"
+);
+/// What tells of a change that the destination `$3` is told of as well.
+pub(super) const TOLD_ELSEWHERE: &str = drop_messages!(
+    "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
+        WHERE x.message_id = m.id AND o.destination_id = $3 AND o.state IN ('pending', 'composed', 'told'))"
+);
+
+macro_rules! of_messages {
+    ($how:literal) => {
+        over_rows!(
+            concat!("UPDATE alerts SET state = 'pending', ", $how, " WHERE state = 'composed' AND id IN (SELECT ma.alert_id FROM"),
+            "CROSS JOIN message_alerts ma WHERE ma.message_id = CAST(CAST(r.value AS TEXT) AS BIGINT))"
+        )
+    };
+}
+/// Composing looks at them at once.
+pub(super) const LOOK_AGAIN: (&str, &str) = of_messages!("release_at = 0");
+/// They are due since `$2`, and wait because of `$3`.
+pub(super) const HOLD: (&str, &str) = of_messages!("decision = 'hold', reason = $3, release_at = $2");
+
+pub(super) const STATEMENTS: &[&str] = &[OF_TOKEN, TOLD_ELSEWHERE];
+pub(super) const PAIRS: &[(&str, &str)] = &[LOOK_AGAIN, HOLD];
+
+/// Drops the messages of a destination that a statement finds, and does with their alerts what another says:
+/// `recall!(self, tx, now, OF_TOKEN(destination, token), LOOK_AGAIN())`.
+macro_rules! recall {
+    ($store:expr, $tx:ident, $now:expr, $messages:ident($destination:expr, $of:expr), $alerts:ident($($argument:expr),*)) => {{
+        let dropped: Vec<i64> = sqlx::query_scalar($crate::store::recalling::$messages)
+            .bind($destination).bind($now.as_millis()).bind($of).fetch_all(&mut *$tx).await?;
+        if !dropped.is_empty() {
+            let dropped = serde_json::to_string(&dropped).unwrap_or_default();
+            sqlx::query($store.words($crate::store::recalling::$alerts)).bind(dropped)$(.bind($argument))*.execute(&mut *$tx).await?;
+        }
+    }};
+}
+/// Everything that waits for a destination is told later, as its net result by then: `hold_back!(self, tx, now, destination, reason)`.
+macro_rules! hold_back {
+    ($store:expr, $tx:ident, $now:expr, $destination:expr, $reason:expr) => {
+        $crate::store::recalling::recall!($store, $tx, $now, OF_TOKEN($destination, None::<i64>), HOLD($now.as_millis(), $reason.as_str()))
+    };
+}
+pub(super) use {hold_back, recall};
