@@ -29,7 +29,8 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
-/// How things stood counts for so long, then everything is read anew: what is decided to wait does not know what people ask for meanwhile.
+/// How things stood counts for so long, then everything is read anew. Much less than the time within which the store notices that people asked for
+/// something else meanwhile.
 const READING_COUNTS: Duration = Duration::from_millis(300);
 
 /// Fans out every change that waits. Says how many alerts were written.

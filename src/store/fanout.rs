@@ -2,6 +2,7 @@
 
 use super::{
     Store, StoreError, StoreResult,
+    changed::{soon_and_lately, waits_until},
     changes::{ChangeRow, StoredChange, change_columns},
     dialect::{in_transaction, on_db, over_rows},
 };
@@ -35,19 +36,27 @@ const RELEASE_NET_ZERO: &str = "UPDATE alerts SET release_at = $4
 /// A row for each way to decide, with the destinations of each change that are decided so: thousands share a handful of decisions, and what is a plain
 /// number is read fastest. They are written in the order of their destinations, as three of the indexes are and as composing reads them.
 const INSERT_ALERTS: (&str, &str) = (
-    "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+    concat!(
+        "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
      WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, value ->> 2 AS lane, value ->> 3 AS release_at,
         value ->> 4 AS state, value ->> 5 AS concerned FROM json_each($1))
-     SELECT CAST(c.key AS INTEGER), r.value, d.decision, d.reason, d.lane, d.release_at, d.state, $2
+     SELECT CAST(c.key AS INTEGER), r.value, d.decision, d.reason, d.lane, ",
+        waits_until!("d.release_at", "r.value", "$3", "$4"),
+        ", d.state, $2
      FROM decided d, json_each(d.concerned) AS c, json_each(c.value) AS r
-     WHERE TRUE ORDER BY r.value ON CONFLICT (change_id, destination_id) DO NOTHING",
-    "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+     WHERE TRUE ORDER BY r.value ON CONFLICT (change_id, destination_id) DO NOTHING"
+    ),
+    concat!(
+        "INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
      WITH decided AS MATERIALIZED (SELECT value ->> 0 AS decision, value ->> 1 AS reason, CAST(value ->> 2 AS BIGINT) AS lane,
         CAST(value ->> 3 AS BIGINT) AS release_at, value ->> 4 AS state, value -> 5 AS concerned
         FROM json_array_elements(CAST(CAST($1 AS TEXT) AS JSON)))
-     SELECT CAST(c.key AS BIGINT), CAST(r.value AS BIGINT), d.decision, d.reason, d.lane, d.release_at, d.state, CAST($2 AS BIGINT)
+     SELECT CAST(c.key AS BIGINT), CAST(r.value AS BIGINT), d.decision, d.reason, d.lane, ",
+        waits_until!("d.release_at", "CAST(r.value AS BIGINT)", "CAST($3 AS BIGINT)", "$4"),
+        ", d.state, CAST($2 AS BIGINT)
      FROM decided d, json_each(d.concerned) AS c, json_array_elements_text(c.value) AS r(value)
-     WHERE TRUE ORDER BY 2 ON CONFLICT (change_id, destination_id) DO NOTHING",
+     WHERE TRUE ORDER BY 2 ON CONFLICT (change_id, destination_id) DO NOTHING"
+    ),
 );
 /// Of changes whose cursor is at $2.
 const MOVE_CURSORS: (&str, &str) = over_rows!(
@@ -141,6 +150,7 @@ impl Store {
         now: Timestamp,
     ) -> StoreResult<()> {
         let end = upto.map_or(i64::MAX, |id| id.0);
+        let (soon, lately) = soon_and_lately(now);
         let (insert, at_cursor) = (self.words(INSERT_ALERTS), self.words(if upto.is_some() { MOVE_CURSORS } else { FINISH }));
         let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
         let ids = serde_json::to_string(&ids).unwrap_or_default();
@@ -156,7 +166,7 @@ impl Store {
             }
             if !alerts.is_empty() {
                 let rows = serde_json::to_string(&rows_of(alerts, &cancelled)).unwrap_or_default();
-                sqlx::query(insert).bind(&rows).bind(now.as_millis()).execute(&mut *tx).await?;
+                sqlx::query(insert).bind(&rows).bind(now.as_millis()).bind(soon).bind(lately).execute(&mut *tx).await?;
             }
             let at_cursor = sqlx::query(at_cursor).bind(&ids).bind(after.0);
             let at_cursor = if let Some(upto) = upto { at_cursor.bind(upto.0) } else { at_cursor };

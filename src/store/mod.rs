@@ -1,4 +1,5 @@
-//! All SQL lives here, and no policy: it stores `release_at`, it does not compute it.
+//! All SQL lives here, and no policy: it stores `release_at`, it does not compute it (but where that was decided from an older
+//! reading, see `changed`).
 //!
 //! A [`Store`] is one of two databases; every statement is written once as a `const` and runs on both: what reads through `on_db!`, a
 //! single write through `write_db!`, several through `in_transaction!`. What differs between SQLite and PostgreSQL stands in `dialect`.
@@ -12,6 +13,7 @@ mod audit;
 mod buttons;
 mod candidates;
 mod categories;
+mod changed;
 mod changes;
 mod composing;
 mod compositions;

@@ -3,6 +3,7 @@
 use super::{
     AuditEntry, NewDestination, Store, StoreResult,
     audit::record,
+    changed::CHANGED,
     destinations::ensure,
     dialect::{in_transaction, on_db, over_rows},
     interactions::claim,
@@ -112,6 +113,7 @@ impl Store {
             }
             // Without an end it is due whatever the clock does next (`rules.md` 6.7).
             let release_at = until.unwrap_or(Timestamp::EPOCH.as_millis());
+            sqlx::query(CHANGED).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
             sqlx::query(RELEASE).bind(destination).bind(token).bind(release_at).execute(&mut *tx).await?;
             sqlx::query(token_news::LOOK_AGAIN).bind(destination).bind(token).execute(&mut *tx).await?;
             let waiting: i64 = sqlx::query_scalar(WAITING).bind(destination).bind(token).fetch_one(&mut *tx).await?;

@@ -1,8 +1,8 @@
 //! What tests ask of the schema and of the statements: the one place that lists them all.
 
 use super::{
-    Store, StoreResult, activity, audit, buttons, candidates, categories, changes, composing, compositions, dead_letters, deep_links,
-    delivering, destinations,
+    Store, StoreResult, activity, audit, buttons, candidates, categories, changed, changes, composing, compositions, dead_letters,
+    deep_links, delivering, destinations,
     dialect::{on_db, per_db},
     directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
     pruning, reading, recalling, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news,
@@ -16,6 +16,7 @@ const STATEMENTS: &[&[&str]] = &[
     audit::STATEMENTS,
     buttons::STATEMENTS,
     categories::STATEMENTS,
+    changed::STATEMENTS,
     composing::STATEMENTS,
     dead_letters::STATEMENTS,
     deep_links::STATEMENTS,

@@ -3,6 +3,7 @@
 use super::{
     AuditEntry, NewDestination, Store, StoreError, StoreResult,
     audit::record,
+    changed::CHANGED,
     destinations::{self, ensure, settings_json},
     dialect::in_transaction,
     interactions::claim,
@@ -33,6 +34,15 @@ const SETTINGS: &str = "SELECT settings FROM destinations WHERE id = $1";
 const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = $2
     WHERE destination_id = $1 AND state = 'pending' AND release_at > $2
        AND reason IN ('cooldown', 'confirmation', 'more_polls', 'flapping', 'hourly_cap', 'quiet_hours', 'digest')";
+
+/// Somebody changed what decides about a destination.
+macro_rules! look_again {
+    ($tx:ident, $destination:expr, $now:expr) => {
+        for sql in [CHANGED, LOOK_AGAIN] {
+            sqlx::query(sql).bind($destination).bind($now.as_millis()).execute(&mut *$tx).await?;
+        }
+    };
+}
 
 pub(super) const STATEMENTS: &[&str] =
     &[LOOK_AGAIN, PRESENT, COUNT, PUT, INCLUDE, REMOVE, REMOVE_KIND, INCLUDE_KIND, EXCLUDE, LOCK, SETTINGS];
@@ -189,7 +199,7 @@ impl Store {
                             .execute(&mut *tx).await?;
                     }
                 }
-                sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
+                look_again!(tx, destination, now);
                 let replaced: Vec<PresentRow> =
                     before.iter().filter_map(|target| by_target.get(target.to_string().as_str()).map(|row| (*row).clone())).collect();
                 record!(tx, &order.audit, destination, shown(&replaced), Some(order.shown()), now);
@@ -255,7 +265,7 @@ impl Store {
             let settings = settings.changed(&order.change);
             let after = settings_json(&settings);
             sqlx::query(destinations::SET_SETTINGS).bind(destination).bind(&after).execute(&mut *tx).await?;
-            sqlx::query(LOOK_AGAIN).bind(destination).bind(now.as_millis()).execute(&mut *tx).await?;
+            look_again!(tx, destination, now);
             sqlx::query(token_news::LOOK_AGAIN).bind(destination).bind(None::<i64>).execute(&mut *tx).await?;
             record!(tx, &order.audit, destination, Some(before), Some(after), now);
             settings

@@ -7,13 +7,16 @@ use crate::support::{
 use bellwether::{
     cache::Scorecards,
     clock::{ManualClock, SharedClock},
-    domain::{Kind, Observation, Snapshot, SourceId, Timestamp, TokenId, Values},
+    domain::{
+        Address, AlertId, Composition, DestinationId, Kind, Observation, Place, Platform, Reason, Snapshot, SourceId, Timestamp, TokenId,
+        Values,
+    },
     pipeline::{
-        compose::Composing,
+        compose::{Composing, compose_all},
         fanout::{Fanout, Portions, fan_out_all},
         ingest::ingest,
     },
-    store::StoreError,
+    store::{MuteOrder, NewDestination, StoreError},
     telemetry::Metrics,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -181,4 +184,36 @@ on_both!(what_was_read_ahead_counts_while_nothing_else_comes_and_not_for_long, |
     while portions.next(&db.store, &clock, &metrics, 1).await.unwrap().is_some() {}
     let told = "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts";
     assert_eq!(rows(&db.url, told).await, [format!("{}|{PEOPLE}", 2 * PEOPLE)]);
+});
+
+on_both!(what_was_decided_to_wait_while_somebody_asked_for_something_else_is_looked_at_again, |db| async move {
+    people(&db, 30).await;
+    follow(&db, "1", 1, 0).await;
+    run_sql(&db.url, "UPDATE destinations SET muted_until = 4000000000000 WHERE id IN (10, 20, 30)").await;
+    let (clock, metrics) = (turned(&db, 1..=1).await, Metrics::default());
+    let end_mute = async |id: i64| {
+        let address = Address::new(Platform::Telegram, id.to_string());
+        let destination = NewDestination { address, place: Place::Person, tenant: None, label: None, creator: None };
+        let source = SourceId::TokenMetrics;
+        let order = MuteOrder { destination, source, token: None, until: None, audit: None, request: None };
+        db.store.mute(&order, clock.now()).await.unwrap();
+    };
+    let mut fanout = Fanout::next(&db.store, clock.now()).await.unwrap().unwrap();
+    end_mute(10).await;
+    while fanout.chunk(clock.now(), &metrics).await.unwrap().is_some() {}
+    let held = async || {
+        rows(&db.url, "SELECT CAST(destination_id AS TEXT), CAST(release_at AS TEXT) FROM alerts WHERE decision = 'hold' ORDER BY 1").await
+    };
+    let soon = (clock.now() + Duration::from_secs(1)).as_millis();
+    assert_eq!(held().await, [format!("10|{soon}"), "20|4000000000000".to_owned(), "30|4000000000000".to_owned()]);
+    // The same where composing had read that it waits.
+    end_mute(20).await;
+    let id = rows(&db.url, "SELECT CAST(id AS TEXT) FROM alerts WHERE destination_id = 20").await[0].parse().unwrap();
+    let composition =
+        Composition { holds: vec![(AlertId(id), Timestamp::from_millis(4_000_000_000_000), Reason::Muted)], ..Default::default() };
+    db.store.write_compositions(&[(DestinationId(20), composition)], clock.now()).await.unwrap();
+    assert_eq!(held().await[..2], [format!("10|{soon}"), format!("20|{soon}")]);
+    let clock: SharedClock = Arc::new(ManualClock::new(clock.now() + Duration::from_secs(1)));
+    compose_all(&db.store, &clock, &metrics, &Scorecards::new(db.store.clone())).await.unwrap();
+    assert_eq!(rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages").await, ["29"], "all but who is muted still");
 });
