@@ -83,7 +83,11 @@ pub fn compose(situation: &Situation, now: Timestamp) -> Composition {
     let (mut entries, mut unchanged, mut too_old) = (Vec::new(), Vec::new(), Vec::new());
     for (topic, group) in wanted_groups(situation, now, &mut composition) {
         if let Some((until, reason)) = digest_wait(&group, situation, now) {
-            composition.holds.extend(group.iter().map(|(due, _)| (due.alert, until, reason)));
+            // What had turned back is no news of this window: its own may have ended long ago.
+            composition.holds.extend(group.iter().map(|(due, _)| match due.reason {
+                Reason::NetZero => (due.alert, Timestamp::NEVER, Reason::NetZero),
+                _ => (due.alert, until, reason),
+            }));
             continue;
         }
         let Some(entry) = net_result(topic, &group, situation, now, &mut composition) else { continue };

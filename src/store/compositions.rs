@@ -2,7 +2,6 @@
 
 use super::{
     Store, StoreError, StoreResult, buttons,
-    changed::{soon_and_lately, waits_until},
     dialect::{in_transaction, over_rows},
 };
 use crate::domain::{ButtonsId, Composition, DestinationId, FollowsHow, SourceId, Timestamp};
@@ -24,12 +23,8 @@ const LINK_ALERTS: (&str, &str) = over_rows!(
 const COMPOSED: (&str, &str) =
     over_rows!("UPDATE alerts SET state = 'composed' WHERE state = 'pending' AND id IN (SELECT CAST(r.value ->> 1 AS BIGINT) FROM", ")");
 const HOLD: (&str, &str) = over_rows!(
-    concat!(
-        "UPDATE alerts SET release_at = ",
-        waits_until!("h.release_at", "alerts.destination_id", "CAST($2 AS BIGINT)", "$3"),
-        ", reason = h.reason, decision = 'hold'
-     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, CAST(r.value ->> 1 AS BIGINT) AS release_at, r.value ->> 2 AS reason FROM"
-    ),
+    "UPDATE alerts SET release_at = h.release_at, reason = h.reason, decision = 'hold'
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS id, CAST(r.value ->> 1 AS BIGINT) AS release_at, r.value ->> 2 AS reason FROM",
     ") AS h WHERE alerts.id = h.id AND alerts.state = 'pending'"
 );
 const SKIP: (&str, &str) = over_rows!(
@@ -60,7 +55,6 @@ impl Store {
     pub async fn write_compositions(&self, compositions: &[(DestinationId, Composition)], now: Timestamp) -> StoreResult<()> {
         let words = [INSERT_MESSAGES, LINK_ALERTS, COMPOSED, HOLD, SKIP, PASS_OVER, buttons::INSERT, WAIT].map(|pair| self.words(pair));
         let rows = DecisionRows::of(compositions);
-        let (soon, lately) = soon_and_lately(now);
         in_transaction!(self.db, tx => {
             if let Some(json) = &rows.messages {
                 let ids = sqlx::query_scalar(words[0]).bind(json).bind(now.as_millis()).fetch_all(&mut *tx).await?;
@@ -76,10 +70,7 @@ impl Store {
                 let expires_at = ButtonsId::expires_at(now).as_millis();
                 sqlx::query(words[6]).bind(json).bind(buttons::OF_ALERT).bind(expires_at).execute(&mut *tx).await?;
             }
-            if let Some(json) = &rows.holds {
-                sqlx::query(words[3]).bind(json).bind(soon).bind(lately).execute(&mut *tx).await?;
-            }
-            for (sql, json) in [(words[4], &rows.skips), (words[7], &rows.waits)] {
+            for (sql, json) in [(words[3], &rows.holds), (words[4], &rows.skips), (words[7], &rows.waits)] {
                 if let Some(json) = json {
                     sqlx::query(sql).bind(json).execute(&mut *tx).await?;
                 }

@@ -158,7 +158,7 @@ pub(super) const WIPE: &[&str] = &[
 const REMOVE: &str = "DELETE FROM destinations WHERE id = $1 AND forgotten_at IS NOT NULL";
 /// The row stays only until nothing is under way to it any more: whoever decides about it at this moment finds nothing wanted.
 const BLANK: &str = "UPDATE destinations SET forgotten_at = $2, settings = $3, label = NULL, route = NULL, locale = NULL,
-    creator = NULL, muted_until = NULL, mentioned_at = NULL, quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
+    creator = NULL, muted_until = NULL, mentioned_at = NULL, changed_at = NULL, quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0
     WHERE id = $1";
 const FORGET_LOOKUPS: &str = concat!("UPDATE lookups SET person = '' WHERE person = ", person!());
 const FORGET_DEEP_LINKS: &str = concat!("DELETE FROM deep_links WHERE person = ", person!());

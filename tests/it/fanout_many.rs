@@ -7,16 +7,13 @@ use crate::support::{
 use bellwether::{
     cache::Scorecards,
     clock::{ManualClock, SharedClock},
-    domain::{
-        Address, AlertId, Composition, DestinationId, Kind, Observation, Place, Platform, Reason, Snapshot, SourceId, Timestamp, TokenId,
-        Values,
-    },
+    domain::{Address, Delivery, Direction, Kind, Observation, Place, Platform, Snapshot, SourceId, Target, Timestamp, TokenId, Values},
     pipeline::{
         compose::{Composing, compose_all},
         fanout::{Fanout, Portions, fan_out_all},
         ingest::ingest,
     },
-    store::{MuteOrder, NewDestination, StoreError},
+    store::{MuteOrder, NewDestination, SettingsOrder, StoreError, SubscribeOrder},
     telemetry::Metrics,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -189,31 +186,57 @@ on_both!(what_was_read_ahead_counts_while_nothing_else_comes_and_not_for_long, |
 on_both!(what_was_decided_to_wait_while_somebody_asked_for_something_else_is_looked_at_again, |db| async move {
     people(&db, 30).await;
     follow(&db, "1", 1, 0).await;
-    run_sql(&db.url, "UPDATE destinations SET muted_until = 4000000000000 WHERE id IN (10, 20, 30)").await;
     let (clock, metrics) = (turned(&db, 1..=1).await, Metrics::default());
-    let end_mute = async |id: i64| {
-        let address = Address::new(Platform::Telegram, id.to_string());
-        let destination = NewDestination { address, place: Place::Person, tenant: None, label: None, creator: None };
-        let source = SourceId::TokenMetrics;
-        let order = MuteOrder { destination, source, token: None, until: None, audit: None, request: None };
-        db.store.mute(&order, clock.now()).await.unwrap();
+    let now = clock.now();
+    // Somebody asked for something a while ago, or when a clock was wrong.
+    let (long_ago, wrong) = ((now - Duration::from_secs(11)).as_millis(), (now + Duration::from_secs(3600)).as_millis());
+    let muted = format!(
+        "UPDATE destinations SET muted_until = 4000000000000 WHERE id IN (10, 13, 16, 19, 22);
+         UPDATE destinations SET changed_at = {long_ago} WHERE id = 19;
+         UPDATE destinations SET changed_at = {wrong} WHERE id = 22"
+    );
+    run_sql(&db.url, &muted).await;
+    let mut fanout = Fanout::next(&db.store, now).await.unwrap().unwrap();
+    let person = |id: i64| NewDestination {
+        address: Address::new(Platform::Telegram, id.to_string()),
+        place: Place::Person,
+        tenant: None,
+        label: None,
+        creator: None,
     };
-    let mut fanout = Fanout::next(&db.store, clock.now()).await.unwrap().unwrap();
-    end_mute(10).await;
-    while fanout.chunk(clock.now(), &metrics).await.unwrap().is_some() {}
+    let source = SourceId::TokenMetrics;
+    let mute = MuteOrder { destination: person(10), source, token: None, until: None, audit: None, request: None };
+    db.store.mute(&mute, now).await.unwrap();
+    db.store.change_settings(&person(13), &SettingsOrder::default(), now).await.unwrap();
+    let subscribe = SubscribeOrder {
+        destination: person(16),
+        source,
+        targets: vec![Target::Token(TokenId(1))],
+        kind: Kind::Daily,
+        direction: Direction::Any,
+        delivery: Delivery::Instant,
+        mention: None,
+        threshold: None,
+        creator: "telegram:16".to_owned(),
+        limit: 200,
+        audit: None,
+        request: None,
+    };
+    db.store.subscribe(&subscribe, now).await.unwrap();
+    while fanout.chunk(now, &metrics).await.unwrap().is_some() {}
     let held = async || {
-        rows(&db.url, "SELECT CAST(destination_id AS TEXT), CAST(release_at AS TEXT) FROM alerts WHERE decision = 'hold' ORDER BY 1").await
+        rows(
+            &db.url,
+            "SELECT CAST(destination_id AS TEXT), CAST(release_at AS TEXT) FROM alerts WHERE decision = 'hold' ORDER BY destination_id",
+        )
+        .await
     };
-    let soon = (clock.now() + Duration::from_secs(1)).as_millis();
-    assert_eq!(held().await, [format!("10|{soon}"), "20|4000000000000".to_owned(), "30|4000000000000".to_owned()]);
-    // The same where composing had read that it waits.
-    end_mute(20).await;
-    let id = rows(&db.url, "SELECT CAST(id AS TEXT) FROM alerts WHERE destination_id = 20").await[0].parse().unwrap();
-    let composition =
-        Composition { holds: vec![(AlertId(id), Timestamp::from_millis(4_000_000_000_000), Reason::Muted)], ..Default::default() };
-    db.store.write_compositions(&[(DestinationId(20), composition)], clock.now()).await.unwrap();
-    assert_eq!(held().await[..2], [format!("10|{soon}"), format!("20|{soon}")]);
-    let clock: SharedClock = Arc::new(ManualClock::new(clock.now() + Duration::from_secs(1)));
+    let soon = now + Duration::from_secs(1);
+    let looked_at = |id| format!("{id}|{}", soon.as_millis());
+    let waits = |id| format!("{id}|4000000000000");
+    assert_eq!(held().await, [looked_at(10), looked_at(13), looked_at(16), waits(19), waits(22)]);
+    let clock: SharedClock = Arc::new(ManualClock::new(soon));
     compose_all(&db.store, &clock, &metrics, &Scorecards::new(db.store.clone())).await.unwrap();
-    assert_eq!(rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages").await, ["29"], "all but who is muted still");
+    assert_eq!(rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages").await, ["26"], "all but the four who are muted still");
+    assert_eq!(held().await[1..], [waits(13), waits(16), waits(19), waits(22)]);
 });

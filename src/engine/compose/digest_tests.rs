@@ -71,6 +71,26 @@ T2 turned bearish (https://x.test/2) (18 Nov 2026)";
 }
 
 #[test]
+fn d2_what_turned_back_makes_no_window_end_however_often_it_is_looked_at() {
+    let of_one = |alert, minutes, to| Due { change: Change { detected_at: at(minutes), ..change(1, to) }, ..made(alert, minutes, to) };
+    let mut reader = situation(vec![of_one(1, 0, Stance::Bullish), of_one(2, 1, Stance::Bearish), of_one(3, 3_000, Stance::Bullish)]);
+    reader.wishes = vec![digest_of(Delivery::DigestDaily)];
+    reader.due[..2].iter_mut().for_each(|due| due.reason = Reason::NetZero);
+    let (never, end) = (Timestamp::NEVER, time("09:00:00") + Duration::from_secs(3 * 24 * 3600));
+    for minutes in [3_001, 3_002] {
+        let look = compose(&reader, at(minutes));
+        assert_eq!(look.messages, []);
+        assert_eq!(
+            look.holds,
+            [(AlertId(1), never, Reason::NetZero), (AlertId(2), never, Reason::NetZero), (AlertId(3), end, Reason::Digest)]
+        );
+        // As it is stored, and looked at again because a setting was changed.
+        reader.due.iter_mut().zip(&look.holds).for_each(|(due, (.., reason))| due.reason = *reason);
+    }
+    assert_eq!(titles(&compose(&reader, end)), ["Daily digest: 1 call"]);
+}
+
+#[test]
 fn d3_the_longest_window_gives_its_name_and_what_is_told_at_once_stays_apart() {
     let mut reader = situation((1..=6).map(|alert| made(alert, 0, Stance::Bullish)).collect());
     reader.due[5].change.timing = Timing::Late;
