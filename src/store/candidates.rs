@@ -20,23 +20,25 @@ macro_rules! candidate_columns {
          c.muted_until, c.token_muted_until, c.quarantined, c.stance, c.known_at, c.told_at, c.unstable, c.excluded"
     };
 }
-/// Of rows of change, token, kind and target: the first $5 wishes of destinations after $3, up to $4, with all that decides about each. The wishes
-/// are found by the index of targets alone, which knows no source; the rest is read of those that are taken.
+/// Of rows of change, token, kind and target: the first $5 wishes of destinations after $3, up to $4, with all that decides about each. The index of
+/// targets has all that is read of a wish.
 const CANDIDATES: (&str, &str) = json_list!(
     over_rows: candidate_columns!(),
     beside: ", COUNT(*), MAX(c.destination_id)",
-    "FROM (SELECT w.change_id, w.destination_id, s.target, s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at, d.settings,
+    "FROM (SELECT w.change_id, w.destination_id, w.target, w.direction, w.delivery, w.mention, w.created_at, w.threshold, w.threshold_at, d.settings,
         d.muted_until, m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
         COALESCE(k.unstable, FALSE) AS unstable,
-        EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = w.destination_id AND e.source = s.source AND e.kind = s.kind
+        EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = w.destination_id AND e.source = $2 AND e.kind = w.kind
             AND e.token_id = w.token_id) AS excluded
-     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS change_id, CAST(r.value ->> 1 AS BIGINT) AS token_id, f.id, f.destination_id FROM",
-    "CROSS JOIN subscriptions f WHERE f.target = r.value ->> 3 AND f.kind = r.value ->> 2 AND f.destination_id > $3 AND f.destination_id <= $4
-        ORDER BY f.destination_id LIMIT $5) AS w
-     CROSS JOIN subscriptions s CROSS JOIN destinations d
-     LEFT JOIN told k ON k.destination_id = w.destination_id AND k.source = s.source AND k.kind = s.kind AND k.token_id = w.token_id
-     LEFT JOIN token_mutes m ON m.destination_id = w.destination_id AND m.source = s.source AND m.token_id = w.token_id
-     WHERE s.id = w.id AND s.source = $2 AND d.id = w.destination_id) AS c"
+     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS change_id, CAST(r.value ->> 1 AS BIGINT) AS token_id, s.destination_id, s.target, s.kind,
+        s.direction, s.delivery, s.mention, s.created_at, s.threshold, s.threshold_at FROM",
+    "CROSS JOIN subscriptions s WHERE s.target = r.value ->> 3 AND s.kind = r.value ->> 2 AND s.destination_id > $3 AND s.destination_id <= $4
+            AND s.source || '' = $2
+        ORDER BY s.destination_id LIMIT $5) AS w
+     CROSS JOIN destinations d
+     LEFT JOIN told k ON k.destination_id = w.destination_id AND k.source = $2 AND k.kind = w.kind AND k.token_id = w.token_id
+     LEFT JOIN token_mutes m ON m.destination_id = w.destination_id AND m.source = $2 AND m.token_id = w.token_id
+     WHERE d.id = w.destination_id) AS c"
 );
 
 pub(super) const PAIRS: &[(&str, &str)] = &[CANDIDATES];
