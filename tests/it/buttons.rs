@@ -4,13 +4,13 @@
 use crate::support::{
     app::TestApp,
     audience::{BTC, FOUR, HOUR, SOL, text},
-    commands::{asked_for, rows},
-    database::on_both,
+    commands::{asked_for, rows, run_sql},
+    database::{TestDb, on_both},
     fake_discord::{
         GUILD,
         interaction::{ADMIN, PLAIN, in_private, in_server, pressed},
     },
-    fake_telegram::Sent,
+    fake_telegram::{Fault, Sent},
 };
 use bellwether::clock::Clock;
 use serde_json::{Value, json};
@@ -101,6 +101,31 @@ on_both!(in_a_group_its_admins_alone_change_anything, |db| async move {
     assert!(shown.is_some_and(|shown| shown.contains("admin")));
     assert_eq!(asked_for(&app.db.url).await.len(), before.len() + 1, "the mute is in the audit, nothing else");
 });
+
+#[tokio::test]
+async fn what_is_shown_to_the_presser_is_the_end_of_the_press() {
+    let mut app = TestApp::start(TestDb::sqlite().await).await;
+    app.telegram.with(|world| {
+        world.group(GROUP, "Traders", OWNER);
+    });
+    app.say(GROUP, OWNER, "/subscribe sol").await;
+    app.baseline(&FOUR).await;
+    app.turn(&[SOL], 1).await;
+    let alert = only(&app);
+    // Who presses cannot be found out, and that the press ended so cannot be kept: it is carried out again.
+    app.telegram.fault("getChatAdministrators", None, Fault::Raw(500, "{}"));
+    run_sql(&app.db.url, "CREATE TRIGGER full BEFORE UPDATE ON updates_seen BEGIN SELECT RAISE(ABORT, 'full'); END").await;
+    app.telegram.with(|world| world.press(OWNER, &alert, "Mute 24 h"));
+    let updates = app.parts.updates.as_ref().unwrap();
+    assert!(updates.step().await.is_err());
+    let answer = || app.telegram.with(|world| world.presses.last().unwrap().answer.clone());
+    assert_eq!(answer(), None, "nothing was said that is not so in the end");
+    run_sql(&app.db.url, "DROP TRIGGER full").await;
+    app.step().await;
+    let said = only(&app).text;
+    assert!(said.contains("SOL in Traders is muted"), "{said}");
+    assert_eq!(app.telegram.told_presser(), None);
+}
 
 on_both!(in_a_channel_nobody_but_the_alerts_speaks, |db| async move {
     let mut app = TestApp::start(db).await;

@@ -26,7 +26,7 @@ impl Updates {
         let answer = match convert::intake(update, &me.username) {
             Intake::Command(said) => self.command(id, &said, me).await?.map(|card| answer(said, card)),
             Intake::Talk(said) => self.talk(&said).map(|card| answer(said, card)),
-            Intake::Press(pressed) => self.press(id, pressed, me).await?,
+            Intake::Press(pressed) => return self.press(id, pressed, me).await,
             Intake::Presence { news, chat, at, promotion } => {
                 self.telegram.try_pictures_again(chat);
                 if self.is_news(chat, at, true) {

@@ -35,15 +35,17 @@ enum Shown {
 }
 
 impl Updates {
-    /// Carries out what was pressed. Gives the answer that is a message.
-    pub(super) async fn press(&self, id: i64, pressed: Pressed, me: &Me) -> Result<Option<Answer>, UpdatesError> {
+    /// Carries out what was pressed and settles it, then shows what came of it. Words that were shown first and not kept would be untrue where the
+    /// press is carried out again.
+    pub(super) async fn press(&self, id: i64, pressed: Pressed, me: &Me) -> Result<(), UpdatesError> {
         let Pressed { query, user, button } = pressed;
         let (shown, answer) = match button {
             Some((press, spot)) => self.pressed(id, &press, spot, user, me).await?,
             None => (Shown::Popup(Phrase::from(ButtonPhrase::Expired).plain()), None),
         };
+        self.arrivals.inbox.finish(id, answer, self.clock.now()).await?;
         self.show(&query, shown).await;
-        Ok(answer)
+        Ok(())
     }
 
     async fn pressed(&self, id: i64, press: &ButtonPress, spot: Spot, user: i64, me: &Me) -> Result<(Shown, Option<Answer>), UpdatesError> {

@@ -13,19 +13,18 @@ impl Judge<'_> {
     pub(super) fn commands_were_answered_once(&mut self) {
         let mut asked: BTreeMap<i64, usize> = BTreeMap::new();
         let first_called = |chat: i64| if chat == places::SUPERGROUP { GROUP } else { chat };
-        for (chat, _, _) in &self.life.commands {
-            *asked.entry(first_called(*chat)).or_default() += 1;
+        let mut perhaps: BTreeMap<i64, usize> = BTreeMap::new();
+        // What expired had been carried out before, or was not.
+        let expired = self.life.fakes.telegram.with(|world| world.expired.clone());
+        for (chat, update, _) in &self.life.commands {
+            let count = if expired.contains(update) { &mut perhaps } else { &mut asked };
+            *count.entry(first_called(*chat)).or_default() += 1;
         }
         // The answer to a press is a message, unless it was shown over the chat; where that could not be, nobody knows which.
         let pressed = self.life.fakes.telegram.with(|world| world.presses.clone());
-        let mut perhaps: BTreeMap<i64, usize> = BTreeMap::new();
         for press in &self.life.presses {
             let chat = first_called(press.chat);
             match &pressed[press.number].answer {
-                // Where the database failed until after the apology was shown it is carried out once more, and then there is a message as well.
-                Some(answer) if answer["text"].as_str().is_some_and(|text| text.contains("Something went wrong")) => {
-                    *perhaps.entry(chat).or_default() += 1;
-                }
                 Some(answer) if answer["text"].is_string() => {}
                 Some(_) => {
                     let changes = matches!(press.label, "Mute 24 h" | "Unsubscribe");

@@ -378,7 +378,8 @@ async fn get_updates(shared: &Arc<Shared>, parameters: &Value) -> Outcome {
         tokio::pin!(woken);
         woken.as_mut().enable();
         {
-            let world = shared.world();
+            let mut world = shared.world();
+            world.expire_updates(shared.clock.now());
             if world.polls != ours {
                 let text = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
                 return Err(Refusal::new(409, text));

@@ -118,10 +118,11 @@ fn queue_of(update: &Value) -> String {
 
 impl World {
     /// The next update of each queue of which none is on its way.
-    fn next_deliveries(&mut self) -> Vec<Delivery> {
+    fn next_deliveries(&mut self, now: Timestamp) -> Vec<Delivery> {
         if !self.webhook.is_set() {
             return Vec::new();
         }
+        self.expire_updates(now);
         let allowed = self.webhook.allowed.clone();
         self.updates.retain(|update| allowed.is_empty() || update.as_object().unwrap().keys().any(|key| allowed.contains(key)));
         let mut next = Vec::new();
@@ -144,7 +145,7 @@ pub(super) async fn deliver(shared: Arc<Shared>) {
         let woken = shared.wake.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let next = shared.world().next_deliveries();
+        let next = shared.world().next_deliveries(shared.clock.now());
         for delivery in next {
             tokio::spawn(attempt(shared.clone(), client.clone(), delivery));
         }

@@ -7,7 +7,14 @@ use crate::support::{
 };
 use bellwether::domain::Timestamp;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+/// How long an update waits to be fetched, and a press of a button.
+const KEPT: Duration = Duration::from_hours(24);
+const PRESS_KEPT: Duration = Duration::from_secs(150);
 
 /// One chat.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +75,10 @@ pub(crate) struct World {
     pub(crate) updates: Vec<Value>,
     /// Every update that ever was.
     pub(crate) told: Vec<Value>,
+    /// When each of them came, in Unix seconds.
+    came: BTreeMap<i64, i64>,
+    /// Those that nobody fetched in time.
+    pub(crate) expired: BTreeSet<i64>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) presses: Vec<Press>,
     /// The photos that were sent, by the names that they were given.
@@ -116,7 +127,23 @@ impl World {
         let id = update["update_id"].as_i64().unwrap();
         self.told.push(update.clone());
         self.updates.push(update);
+        self.came.insert(id, self.date);
         id
+    }
+
+    /// "Incoming updates are stored on the server until the bot receives them either way, but they will not be kept longer than 24 hours."
+    /// <https://core.telegram.org/bots/api#getting-updates> A press is kept for 150 seconds, as the server's source says.
+    pub(super) fn expire_updates(&mut self, now: Timestamp) {
+        let (came, expired) = (&self.came, &mut self.expired);
+        self.updates.retain(|update| {
+            let id = update["update_id"].as_i64().unwrap();
+            let kept = if update.get("callback_query").is_some() { PRESS_KEPT } else { KEPT };
+            let is_kept = came[&id] + kept.as_secs().cast_signed() >= now.as_secs();
+            if !is_kept {
+                expired.insert(id);
+            }
+            is_kept
+        });
     }
 
     /// The same update once more.
