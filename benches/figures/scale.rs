@@ -136,8 +136,8 @@ async fn fill(url: &str, count: usize, spread: Spread) -> i64 {
     database.run("DELETE FROM fanout_jobs").await;
     told(&mut database, "bearish").await;
     if !database.is_sqlite() {
-        // As its autovacuum does within a minute of so much that is new.
-        database.run("ANALYZE").await;
+        // As its autovacuum does within a minute of so much that is new; it would else do so at some moment of the poll.
+        database.run("VACUUM ANALYZE").await;
     }
     store.close().await;
     database.number("SELECT COUNT(*) FROM subscriptions").await

@@ -155,8 +155,14 @@ impl Store {
     }
 }
 
+/// Nearly every row has the same.
+const SAME_EVERYWHERE: &str = "(source=?)";
+
 /// Whether a step of a plan goes through all of a table: not of a list that was bound, nor of what a part of the statement itself gave.
 fn is_walk((.., step): &Step, plan: &[Step]) -> bool {
+    if step.starts_with("SEARCH ") && step.ends_with(SAME_EVERYWHERE) {
+        return true;
+    }
     let Some(name) = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()) else { return false };
     let is_own = |(.., other): &Step| other.strip_prefix("MATERIALIZE ").or(other.strip_prefix("CO-ROUTINE ")) == Some(name);
     !plan.iter().any(is_own) && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW")

@@ -19,9 +19,9 @@ macro_rules! wanted {
     };
 }
 const TARGETS: (&str, &str) = json_list!("w.target", concat!("FROM (", wanted!(), "SELECT target FROM wanted WHERE target IS NOT NULL) w"));
-/// Of the subscriptions after one of them.
+/// Of the subscriptions after one of them, in their order: by any other index all would be walked instead of the newest.
 const TARGETS_SINCE: (&str, &str) =
-    json_list!("w.kind, w.target", "FROM (SELECT DISTINCT kind, target FROM subscriptions WHERE id > $2 AND source = $1) w");
+    json_list!("w.kind, w.target", "FROM (SELECT kind, target FROM subscriptions WHERE id > $2 AND source || '' = $1 ORDER BY id) w");
 const IN_ALL: (&str, &str) = json_list!("token_id", "FROM tokens WHERE source = $1 AND in_all");
 const WITH_DATA_TIMES: (&str, &str) = json_list!(
     "w.token_id, s.data_time",

@@ -62,6 +62,16 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN updates_seen: SELECT COUNT(*) FROM updates_seen WHERE state = 'rejected'
     SCAN updates_seen: UPDATE updates_seen SET body = NULL WHERE state = 'rejected' AND body LIKE '%' || CAST($1 AS TEXT) ||
     SCAN virtual_times: SELECT platform, lane, start_tag FROM virtual_times
+    SEARCH feeds USING INDEX sqlite_autoindex_feeds_1 (source=?): SELECT feed, cadence, tokens, next_poll_at, last_poll_at,
+    SEARCH tokens USING COVERING INDEX sqlite_autoindex_tokens_1 (source=?): SELECT COUNT(*) FROM (SELECT token_id FROM toke
+    SEARCH tokens USING COVERING INDEX tokens_by_rank (source=?): SELECT COUNT(*) FROM tokens WHERE source = $1
+    SEARCH tokens USING INDEX tokens_by_rank (source=?): SELECT json_group_array(json_array(token_id, symbol, former_key, li
+    SEARCH tokens USING INDEX tokens_by_rank (source=?): SELECT token_id, symbol, name, market_rank, link FROM tokens WHERE
+    SEARCH tokens USING INDEX tokens_by_rank (source=?): UPDATE tokens SET in_all = CASE WHEN COALESCE(market_rank, $2 + 1)
+    SEARCH tokens USING INDEX tokens_by_rank (source=?): WITH listed AS MATERIALIZED (SELECT CAST(r.value ->> 0 AS BIGINT) A
+    SEARCH tokens USING INDEX tokens_by_rank (source=?): WITH listed AS MATERIALIZED (SELECT CAST(r.value ->> 0 AS BIGINT) A
+    SEARCH tokens USING INDEX tokens_in_all (source=?): SELECT json_group_array(json_array(token_id)) FROM tokens WHERE sour
+    SEARCH tokens USING INDEX tokens_in_all (source=?): SELECT json_group_array(json_array(w.token_id, s.data_time)) FROM (W
     ");
 }
 
