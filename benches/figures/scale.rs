@@ -1,4 +1,4 @@
-//! A very large community: a million subscriptions to ten thousand tokens, and one poll in which five hundred of them turn, through the
+//! A very large community: a million subscriptions to ten thousand tokens, and polls in which five hundred of them turn, through the
 //! built binary, while people type commands; against inserting the same alerts by multi-row statements into the same database.
 
 use crate::{
@@ -29,13 +29,15 @@ use tokio::task::JoinHandle;
 
 const PEOPLE: usize = 250_000;
 const TOKENS: usize = 10_000;
-/// Every twentieth token turns.
+/// Every twentieth token turns, and others the next time.
 const TURNING: usize = 20;
+/// Polls in which tokens turn. Of so many the median counts: the machine may be busy with something else during one.
+const POLLS_THAT_TURN: usize = 3;
 /// Whoever is told first is among these.
 const KNOWN: usize = 20_000;
 const COMMANDS_A_SECOND: u32 = 100;
 const POLLS: &str = "*/10 * * * * *";
-/// From before the poll until long after its alerts were written.
+/// From before such a poll until long after its alerts were written.
 const WATCHED: Duration = Duration::from_secs(30);
 const RATE: &str = "at least 50 %";
 const MEMORY: u64 = 150_000_000;
@@ -49,14 +51,6 @@ pub(crate) async fn measure(table: &mut Table) {
             one_poll(table, Some(url), people, spread).await;
         }
     }
-}
-
-/// What came of the poll, and when.
-struct Observed {
-    /// From the changes' commit until the last alert's.
-    fan_out: Duration,
-    /// From the changes' commit until a platform heard of one.
-    first: Option<Duration>,
 }
 
 async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spread: Spread) {
@@ -81,12 +75,16 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
     wait_for_polls(&address, "daily", 1).await;
     assert_eq!(Database::open(&url).await.number("SELECT COUNT(*) FROM fanout_jobs").await, 0, "nothing has turned yet");
     let typing = type_commands(address.parse().unwrap());
-    for token in (1..=TOKENS).step_by(TURNING) {
-        fakes.daily(i64::try_from(token).unwrap(), 1);
+    let (before, mut fan_outs, mut first) = (cpu(process.id()), Vec::new(), None);
+    for turn in 0..POLLS_THAT_TURN {
+        let began = Instant::now();
+        for token in (1 + turn..=TOKENS).step_by(TURNING) {
+            fakes.daily(i64::try_from(token).unwrap(), 1);
+        }
+        // Only before the first is nobody being told of anything yet.
+        fan_outs.push(if turn == 0 { watch(&url, Some((&fakes, &mut first))).await } else { watch(&url, None).await });
+        tokio::time::sleep(WATCHED.saturating_sub(began.elapsed())).await;
     }
-    let (began, before) = (Instant::now(), cpu(process.id()));
-    let observed = watch(&url, &fakes).await;
-    tokio::time::sleep(WATCHED.saturating_sub(began.elapsed())).await;
     let latencies = typing.await.unwrap();
     let (memory, used) = (most_resident(process.id()), cpu(process.id()) - before);
     drop(process);
@@ -96,22 +94,27 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
     let mut database = Database::open(&url).await;
     let alerts = database.number("SELECT COUNT(*) FROM alerts").await;
     let messages = database.number("SELECT COUNT(*) FROM messages").await;
-    let plain = plain_inserts(&mut database, "alerts").await;
+    let mut plain = Vec::new();
+    for _ in 0..POLLS_THAT_TURN {
+        plain.push(plain_inserts(&mut database, "alerts").await / POLLS_THAT_TURN as u32);
+    }
+    let (plain, fan_out) = (median(plain), median(fan_outs));
     let who = match spread {
         Spread::Uniform => format!("{name}, {wanted} subscriptions evenly"),
         Spread::Zipf(hottest) => format!("{name}, {wanted} subscriptions by Zipf, {hottest} on one"),
     };
-    let rate = plain.as_secs_f64() / observed.fan_out.as_secs_f64();
+    let rate = plain.as_secs_f64() / fan_out.as_secs_f64();
     let measured = format!(
-        "{:.0} % ({alerts} alerts: {} : {}; {messages} messages and {} of CPU in half a minute)",
+        "{:.0} % ({} alerts: {} : {}, medians of {POLLS_THAT_TURN}; {messages} messages and {} of CPU altogether)",
         rate * 100.0,
+        alerts / POLLS_THAT_TURN as i64,
         millis(plain),
-        millis(observed.fan_out),
+        millis(fan_out),
         millis(used)
     );
     table.reach(&format!("{who}: 500 of 10,000 turn, to alerts, of plain inserts' rate"), RATE, measured, rate >= 0.5);
-    let first = observed.first.map_or_else(|| "none".to_owned(), millis);
-    let is_soon = observed.first.is_some_and(|first| first < Duration::from_secs(1));
+    let is_soon = first.is_some_and(|first| first < Duration::from_secs(1));
+    let first = first.map_or_else(|| "none".to_owned(), millis);
     table.reach("the first message out after that poll's commit", "within 1 s", first, is_soon);
     table.reach("the most memory it ever had", "under 150 MB", megabytes(memory), memory < MEMORY);
     let p99 = latencies.share(0.99);
@@ -139,6 +142,8 @@ async fn fill(url: &str, count: usize, spread: Spread) -> i64 {
         // As its autovacuum does within a minute of so much that is new; it would else do so at some moment of the poll.
         database.run("VACUUM ANALYZE").await;
     }
+    // What was just filled is on its way to the disk for half a minute, and every commit would wait for it.
+    assert!(std::process::Command::new("sync").status().unwrap().success());
     store.close().await;
     database.number("SELECT COUNT(*) FROM subscriptions").await
 }
@@ -147,13 +152,14 @@ async fn fill(url: &str, count: usize, spread: Spread) -> i64 {
 fn type_commands(address: SocketAddr) -> JoinHandle<Latencies> {
     const FIRST: u64 = 1_441_600_000_000_000_000;
     let command = |n: u64| if n.is_multiple_of(3) { subscribe(usize::try_from(n).unwrap() * 2) } else { signal(FIRST + n) };
-    let count = u64::from(COMMANDS_A_SECOND) * WATCHED.as_secs();
+    let count = u64::from(COMMANDS_A_SECOND) * WATCHED.as_secs() * POLLS_THAT_TURN as u64;
     let requests = (0..count).map(|n| signed(&command(n).to_string())).collect();
     // Both are answered at once, by a message.
     tokio::spawn(steady(address, requests, COMMANDS_A_SECOND, "\"type\":4"))
 }
 
-async fn watch(url: &str, fakes: &Fakes) -> Observed {
+/// From the changes' commit until the last alert's; and until a platform heard of one, where that is asked.
+async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<Duration>)>) -> Duration {
     const JOBS: &str = "SELECT COUNT(*) FROM fanout_jobs";
     const PATIENCE: Duration = Duration::from_secs(120);
     let began = Instant::now();
@@ -163,16 +169,31 @@ async fn watch(url: &str, fakes: &Fakes) -> Observed {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let committed = Instant::now();
-    let (mut fan_out, mut first) = (None, None);
-    while fan_out.is_none() || first.is_none() {
+    let mut fan_out = None;
+    loop {
         if fan_out.is_none() && database.number(JOBS).await == 0 {
             fan_out = Some(committed.elapsed());
         }
-        if first.is_none() && (!fakes.discord.unread().is_empty() || !fakes.telegram.with(|world| world.sent.is_empty())) {
-            first = Some(committed.elapsed());
+        if let Some((fakes, first)) = &mut heard
+            && first.is_none()
+            && (!fakes.discord.unread().is_empty() || !fakes.telegram.with(|world| world.sent.is_empty()))
+        {
+            **first = Some(committed.elapsed());
         }
-        assert!(committed.elapsed() < PATIENCE, "fanned out: {fan_out:?}, first message: {first:?}");
+        match fan_out {
+            Some(fan_out) if heard.as_ref().is_none_or(|(_, first)| first.is_some()) => return fan_out,
+            _ => {}
+        }
+        assert!(
+            committed.elapsed() < PATIENCE,
+            "fanned out: {fan_out:?}, first message: {heard:?}",
+            heard = heard.map(|(_, first)| *first)
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Observed { fan_out: fan_out.unwrap(), first }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }

@@ -29,7 +29,7 @@ const MOST_TOGETHER: i64 = 500;
 /// Destinations that are looked through first; further ones by how many wishes these had.
 const FIRST_SPAN: i64 = 8_000;
 const MOST_GROWTH: i64 = 16;
-/// How things stood counts for so long, then everything is read anew. Much less than the time within which the store notices that people asked for
+/// How things stood counts for so long, then it is looked at anew. Much less than the time within which the store notices that people asked for
 /// something else meanwhile.
 const READING_COUNTS: Duration = Duration::from_millis(300);
 
@@ -58,14 +58,12 @@ impl<'a> Portions<'a> {
     /// Where the database fails: what was written stays, the rest goes on from the cursors.
     pub async fn next(&mut self, store: &'a Store, clock: &SharedClock, metrics: &Metrics, most: usize) -> StoreResult<Option<usize>> {
         let (mut written, mut chunks) = (0, 0);
-        let mut under_way = self.under_way.take();
-        if let Some(fanout) = &under_way
-            && !fanout.may_go_on(clock.now()).await?
-        {
-            under_way = None;
-        }
+        let mut under_way = match self.under_way.take() {
+            Some(fanout) if fanout.is_furthest_behind().await? => Some(fanout),
+            _ => None,
+        };
         while chunks < most {
-            let found = match under_way.take().filter(|fanout| fanout.is_new(clock.now())) {
+            let found = match under_way.take().filter(|fanout| fanout.counts(clock.now())) {
                 Some(fanout) => Some(fanout),
                 None => Fanout::next(store, clock.now()).await?,
             };
@@ -95,8 +93,10 @@ pub struct Fanout<'a> {
     /// Those after the next.
     beyond: Option<Candidates>,
     reader: CandidateReader,
-    /// When the reader began: what it reads is how things stood then.
-    read_at: Timestamp,
+    /// When the reader began or was renewed: what it reads is how things stood then.
+    reader_at: Timestamp,
+    /// When the last chunk began, in which what comes next was decided and read.
+    chunk_at: Timestamp,
 }
 
 /// What was decided for everybody up to a destination.
@@ -119,16 +119,17 @@ impl<'a> Fanout<'a> {
             decide_apart(Some(first), Arc::clone(&jobs.changes), now),
             read_beyond(&mut reader, &jobs, first_upto, &mut span),
         )?;
-        Ok(Some(Self { store, jobs, span, next, beyond, reader, read_at: now }))
+        Ok(Some(Self { store, jobs, span, next, beyond, reader, reader_at: now, chunk_at: now }))
     }
 
-    /// Whether what was read ahead still counts: it is not old, and no other change has come, which would have to catch up first.
-    async fn may_go_on(&self, now: Timestamp) -> StoreResult<bool> {
-        Ok(self.is_new(now) && self.store.fanout_cursor().await? == Some(self.jobs.after))
+    /// Whether no other change has come, which would have to catch up first.
+    async fn is_furthest_behind(&self) -> StoreResult<bool> {
+        Ok(self.store.fanout_cursor().await? == Some(self.jobs.after))
     }
 
-    fn is_new(&self, now: Timestamp) -> bool {
-        self.read_at <= now && now.since(self.read_at) <= READING_COUNTS
+    /// Whether what was read ahead is not old.
+    fn counts(&self, now: Timestamp) -> bool {
+        still_counts(self.chunk_at, now)
     }
 
     /// Writes the next chunk; meanwhile the one after it is decided, and the one after that is read. Says how many alerts were written; nothing where
@@ -137,8 +138,13 @@ impl<'a> Fanout<'a> {
     /// # Errors
     /// [`StoreError::Conflict`] where a cursor is not where this left it; where the database fails. Nothing of the chunk was written.
     pub async fn chunk(&mut self, now: Timestamp, metrics: &Metrics) -> StoreResult<Option<usize>> {
-        let Self { store, jobs, span, next, beyond, reader, .. } = self;
+        let Self { store, jobs, span, next, beyond, reader, reader_at, chunk_at } = self;
         let Some(Decided { alerts, upto }) = next.take() else { return Ok(None) };
+        *chunk_at = now;
+        if !still_counts(*reader_at, now) {
+            reader.renew().await?;
+            *reader_at = now;
+        }
         let is_last = upto >= jobs.until;
         let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
         let candidates = beyond.take();
@@ -152,6 +158,10 @@ impl<'a> Fanout<'a> {
         count(&alerts, &jobs.changes, now, metrics);
         Ok(Some(alerts.len()))
     }
+}
+
+fn still_counts(seen_at: Timestamp, now: Timestamp) -> bool {
+    seen_at <= now && now.since(seen_at) <= READING_COUNTS
 }
 
 fn decide_all(candidates: &Candidates, changes: &[StoredChange], now: Timestamp) -> StoreResult<Decided> {

@@ -84,7 +84,7 @@ impl Candidates {
     }
 }
 
-/// Reads candidates, chunk by chunk, as things stood when it began.
+/// Reads candidates, chunk by chunk, as things stood when it began or was renewed.
 ///
 /// On SQLite it is one transaction: every write of another connection would empty the page cache of one that begins anew, and fan-out writes between
 /// any two chunks. PostgreSQL's pages are everybody's, and each chunk is as new as it can be.
@@ -94,6 +94,17 @@ pub struct CandidateReader {
 }
 
 impl CandidateReader {
+    /// Reads as things stand now, from here on.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn renew(&mut self) -> StoreResult<()> {
+        if self.view.take().is_some() {
+            self.view = self.store.view().await?;
+        }
+        Ok(())
+    }
+
     /// Those with a wish about the token of one of these changes among the destinations after `after`, up to `upto`; where they have more than
     /// `limit` wishes, those of the first of them. A destination has no more than two wishes about a token: with a higher limit than that for all
     /// changes together nobody is cut in two.
@@ -136,11 +147,14 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn candidate_reader(&self) -> StoreResult<CandidateReader> {
-        let view = match &self.db {
+        Ok(CandidateReader { store: self.clone(), view: self.view().await? })
+    }
+
+    async fn view(&self) -> StoreResult<Option<Transaction<'static, Sqlite>>> {
+        Ok(match &self.db {
             Db::Sqlite { fan_out: Some(fan_out), .. } => Some(fan_out.begin().await?),
             _ => None,
-        };
-        Ok(CandidateReader { store: self.clone(), view })
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{
     Store, StoreError, StoreResult,
     candidates::settings,
+    changed::{soon_and_lately, waits_until},
     dialect::{in_transaction, on_db, over_rows, per_db},
     fair_queue::virtual_time,
 };
@@ -37,9 +38,12 @@ const TAKE: (&str, &str) = over_rows!(
     ")"
 );
 const HOLD: (&str, &str) = over_rows!(
-    "UPDATE token_news SET release_at = h.release_at
-     FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS destination_id, CAST(r.value ->> 1 AS BIGINT) AS token_id,
-        CAST(r.value ->> 2 AS BIGINT) AS release_at FROM",
+    concat!(
+        "UPDATE token_news SET release_at = ",
+        waits_until!("h.release_at", "h.destination_id", "$3", "$4"),
+        " FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS destination_id, CAST(r.value ->> 1 AS BIGINT) AS token_id,
+            CAST(r.value ->> 2 AS BIGINT) AS release_at FROM"
+    ),
     ") AS h WHERE token_news.source = $2 AND token_news.destination_id = h.destination_id AND token_news.token_id = h.token_id"
 );
 const ENQUEUE: (&str, &str) = over_rows!(
@@ -155,12 +159,14 @@ impl Store {
         let messages: Vec<_> = decisions.iter().filter_map(body).collect();
         let json =
             [serde_json::to_string(&gone), serde_json::to_string(&held), serde_json::to_string(&messages)].map(Result::unwrap_or_default);
+        let (soon, lately) = soon_and_lately(now);
         in_transaction!(self.db, tx => {
             let taken = sqlx::query(words[0]).bind(&json[0]).bind(source.as_str()).execute(&mut *tx).await?.rows_affected();
             if taken != gone.len() as u64 {
                 return Err(StoreError::Conflict);
             }
-            sqlx::query(words[1]).bind(&json[1]).bind(source.as_str()).execute(&mut *tx).await?;
+            let hold = sqlx::query(words[1]).bind(&json[1]).bind(source.as_str()).bind(soon).bind(lately);
+            hold.execute(&mut *tx).await?;
             let enqueue = sqlx::query(words[2]).bind(&json[2]).bind(Lane::Notice.as_i64()).bind(now.as_millis());
             enqueue.execute(&mut *tx).await?;
         })

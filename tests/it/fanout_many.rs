@@ -7,13 +7,16 @@ use crate::support::{
 use bellwether::{
     cache::Scorecards,
     clock::{ManualClock, SharedClock},
-    domain::{Address, Delivery, Direction, Kind, Observation, Place, Platform, Snapshot, SourceId, Target, Timestamp, TokenId, Values},
+    domain::{
+        Address, Delivery, DestinationId, Direction, Kind, Observation, Place, Platform, Snapshot, SourceId, Target, Timestamp, TokenId,
+        Values,
+    },
     pipeline::{
         compose::{Composing, compose_all},
         fanout::{Fanout, Portions, fan_out_all},
         ingest::ingest,
     },
-    store::{MuteOrder, NewDestination, SettingsOrder, StoreError, SubscribeOrder},
+    store::{MuteOrder, NewDestination, NewsDecision, SettingsOrder, StoreError, SubscribeOrder},
     telemetry::Metrics,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -235,6 +238,22 @@ on_both!(what_was_decided_to_wait_while_somebody_asked_for_something_else_is_loo
     let looked_at = |id| format!("{id}|{}", soon.as_millis());
     let waits = |id| format!("{id}|4000000000000");
     assert_eq!(held().await, [looked_at(10), looked_at(13), looked_at(16), waits(19), waits(22)]);
+    // And so is news of a token.
+    let far = Timestamp::from_millis(4_000_000_000_000);
+    let news = [10, 19].map(|id| NewsDecision {
+        destination: DestinationId(id),
+        held: vec![(TokenId(1), far)],
+        told: Vec::new(),
+        dropped: Vec::new(),
+        body: None,
+    });
+    let due = "INSERT INTO token_news (destination_id, source, token_id, news, release_at)
+        SELECT id, 'token-metrics', 1, '\"gone\"', 0 FROM destinations WHERE id IN (10, 19)";
+    run_sql(&db.url, due).await;
+    db.store.settle_token_news(source, &news, now).await.unwrap();
+    let of_news = "SELECT CAST(destination_id AS TEXT), CAST(release_at AS TEXT) FROM token_news ORDER BY destination_id";
+    assert_eq!(rows(&db.url, of_news).await, [looked_at(10), waits(19)]);
+    run_sql(&db.url, "DELETE FROM token_news").await;
     let clock: SharedClock = Arc::new(ManualClock::new(soon));
     compose_all(&db.store, &clock, &metrics, &Scorecards::new(db.store.clone())).await.unwrap();
     assert_eq!(rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages").await, ["26"], "all but the four who are muted still");
