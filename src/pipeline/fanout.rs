@@ -145,8 +145,9 @@ impl<'a> Fanout<'a> {
             reader.renew().await?;
             *reader_at = now;
         }
-        let is_last = upto >= jobs.until;
-        let cursor = if is_last && jobs.finishes { None } else { Some(upto) };
+        // Somebody may have come since: they are looked at next.
+        let finishes = upto >= jobs.until && jobs.finishes && store.is_last_destination(upto).await?;
+        let cursor = if finishes { None } else { Some(upto) };
         let candidates = beyond.take();
         let read_upto = candidates.as_ref().map(|candidates| candidates.upto);
         (_, *next, *beyond) = tokio::try_join!(

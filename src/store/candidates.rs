@@ -99,8 +99,9 @@ impl CandidateReader {
     /// # Errors
     /// Where the database fails.
     pub async fn renew(&mut self) -> StoreResult<()> {
-        if self.view.take().is_some() {
-            self.view = self.store.view().await?;
+        if let Some(view) = &mut self.view {
+            // On the connection that it has: a transaction that is dropped gives it back a little later.
+            sqlx::raw_sql("ROLLBACK; BEGIN").execute(&mut **view).await?;
         }
         Ok(())
     }
@@ -147,14 +148,11 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn candidate_reader(&self) -> StoreResult<CandidateReader> {
-        Ok(CandidateReader { store: self.clone(), view: self.view().await? })
-    }
-
-    async fn view(&self) -> StoreResult<Option<Transaction<'static, Sqlite>>> {
-        Ok(match &self.db {
+        let view = match &self.db {
             Db::Sqlite { fan_out: Some(fan_out), .. } => Some(fan_out.begin().await?),
             _ => None,
-        })
+        };
+        Ok(CandidateReader { store: self.clone(), view })
     }
 }
 

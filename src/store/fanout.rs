@@ -23,6 +23,7 @@ const FURTHEST_BEHIND: &str = concat!(
 );
 const AHEAD: &str =
     "SELECT (SELECT MIN(after_destination) FROM fanout_jobs WHERE after_destination > $1), (SELECT MAX(id) FROM destinations)";
+const LAST: &str = "SELECT MAX(id) FROM destinations";
 const CURSOR: &str = "SELECT MIN(after_destination) FROM fanout_jobs";
 /// What was told of an unstable call waits to be told again, as settled: that is not taken back.
 const PENDING_OF_CHANGE: &str = "SELECT destination_id FROM alerts WHERE change_id = $1 AND state = 'pending' AND told_at IS NULL
@@ -69,7 +70,7 @@ const FINISH: (&str, &str) = over_rows!(
     ")"
 );
 
-pub(super) const STATEMENTS: &[&str] = &[FURTHEST_BEHIND, AHEAD, CURSOR, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO];
+pub(super) const STATEMENTS: &[&str] = &[FURTHEST_BEHIND, AHEAD, LAST, CURSOR, PENDING_OF_CHANGE, SUPERSEDE, RELEASE_NET_ZERO];
 pub(super) const PAIRS: &[(&str, &str)] = &[INSERT_ALERTS, MOVE_CURSORS, FINISH];
 
 /// Changes whose subscribers have not all been looked at, and that stand at the same place.
@@ -123,6 +124,15 @@ impl Store {
         let changes = rows.into_iter().map(|row| row.change.try_into()).collect::<StoreResult<_>>()?;
         let until = others.or(last).unwrap_or(after).max(after);
         Ok(Some(FanoutJobs { changes, after: DestinationId(after), until: DestinationId(until), finishes: others.is_none() }))
+    }
+
+    /// Whether there is nobody beyond a destination.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn is_last_destination(&self, destination: DestinationId) -> StoreResult<bool> {
+        let last: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(LAST).fetch_one(pool).await)?;
+        Ok(last.is_none_or(|last| last <= destination.0))
     }
 
     /// Where the changes stand that are furthest behind; nothing where none waits.

@@ -186,6 +186,32 @@ on_both!(what_was_read_ahead_counts_while_nothing_else_comes_and_not_for_long, |
     assert_eq!(rows(&db.url, told).await, [format!("{}|{PEOPLE}", 2 * PEOPLE)]);
 });
 
+on_both!(how_things_stand_is_looked_at_anew_while_fan_out_goes_on, |db| async move {
+    people(&db, 3_000).await;
+    follow(&db, "1", 1, 0).await;
+    let (clock, metrics) = (turned(&db, 1..=1).await, Metrics::default());
+    let mut now = clock.now();
+    let mut fanout = Fanout::next(&db.store, now).await.unwrap().unwrap();
+    fanout.chunk(now, &metrics).await.unwrap();
+    // One wants quiet now, another one comes.
+    run_sql(
+        &db.url,
+        "UPDATE destinations SET muted_until = 4000000000000 WHERE id = 2800;
+         INSERT INTO destinations (platform, chat, topic, place, settings, created_at, rest_until, probes)
+         VALUES ('telegram', '3001', '', 'person', '{}', 0, 0, 0);
+         INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
+         SELECT MAX(id), 'token-metrics', '1', 'daily', 'any', 'instant', 'test', 0, 0 FROM destinations",
+    )
+    .await;
+    while fanout.chunk(now, &metrics).await.unwrap().is_some() {
+        now = now + Duration::from_millis(200);
+    }
+    let decision = async |id: i64| rows(&db.url, &format!("SELECT decision FROM alerts WHERE destination_id = {id}")).await;
+    assert_eq!(decision(2800).await, ["hold"]);
+    assert_eq!(fan_out_all(&db.store, &clock, &metrics).await.unwrap(), 1);
+    assert_eq!(decision(3001).await, ["send"]);
+});
+
 on_both!(what_was_decided_to_wait_while_somebody_asked_for_something_else_is_looked_at_again, |db| async move {
     people(&db, 30).await;
     follow(&db, "1", 1, 0).await;

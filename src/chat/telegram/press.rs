@@ -43,8 +43,10 @@ impl Updates {
             Some((press, spot)) => self.pressed(id, &press, spot, user, me).await?,
             None => (Shown::Popup(Phrase::from(ButtonPhrase::Expired).plain()), None),
         };
-        self.arrivals.inbox.finish(id, answer, self.clock.now()).await?;
-        self.show(&query, shown).await;
+        // Whoever settled it before shows what came of it.
+        if self.arrivals.inbox.finish(id, answer, self.clock.now()).await? {
+            self.show(&query, shown).await;
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::support::{app::embed_text, fake_discord::interaction::token_of};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Judge<'_> {
     /// On both platforms, presses of buttons among them.
@@ -35,7 +35,9 @@ impl Judge<'_> {
             }
         }
         self.none("a member changed a group", &format!("SELECT action FROM audit WHERE actor = 'telegram:{}'", places::READER));
-        for (chat, asked) in asked {
+        let chats: BTreeSet<i64> = asked.keys().chain(perhaps.keys()).copied().collect();
+        for chat in chats {
+            let asked = asked.get(&chat).copied().unwrap_or_default();
             let most = asked + perhaps.get(&chat).copied().unwrap_or_default();
             let place = format!("telegram:{chat}");
             let answers =
