@@ -49,6 +49,8 @@ pub(super) struct Life {
     pub(super) terms: Terms,
     pub(super) deaths: Vec<Timestamp>,
     pub(super) jumped: bool,
+    /// The product's time when its clock was set to another one.
+    pub(super) jumped_at: Timestamp,
     pub(super) gone: BTreeSet<String>,
     pub(super) moved: bool,
     /// What was said on Telegram: in which chat, and the update.
@@ -118,6 +120,7 @@ impl Life {
             terms,
             deaths: Vec::new(),
             jumped: false,
+            jumped_at: Timestamp::EPOCH,
             gone: BTreeSet::new(),
             moved: false,
             commands: Vec::new(),
@@ -224,7 +227,7 @@ impl Life {
             Event::Presses { by: Some(by), label, back, again } => self.press_on_telegram(by, label, back, again),
             Event::Presses { by: None, label, back, again } => self.press_on_discord(label, back, again),
             Event::Jump(minutes) => {
-                self.jumped = true;
+                (self.jumped, self.jumped_at) = (true, self.clock.now());
                 self.clock.set(Timestamp::from_millis(self.clock.now().as_millis() + minutes * 60_000));
             }
             Event::Housekeeping => self.keep_house(),

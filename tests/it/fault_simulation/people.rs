@@ -49,7 +49,7 @@ impl Life {
         let sql = "SELECT d.platform || '|' || d.chat || '|' || d.topic || '|' || s.target || '|' || s.created_at || '|' ||
             COALESCE((SELECT stance FROM token_states t WHERE t.kind = s.kind AND CAST(t.token_id AS TEXT) = s.target), '')
             FROM subscriptions s JOIN destinations d ON d.id = s.destination_id";
-        let now = self.clock.now();
+        let (now, jumped_at) = (self.clock.now(), self.jumped_at);
         let rows = self.disk.texts(sql);
         let read = |row: &String| {
             let cells: Vec<_> = row.split('|').collect();
@@ -60,7 +60,8 @@ impl Life {
         let same = |a: &Wish, b: &Wish| a.place == b.place && a.token == b.token;
         for wish in self.wishes.iter_mut().filter(|wish| wish.until.is_none()) {
             if !there.iter().any(|other| same(wish, other) && other.since == wish.since) {
-                wish.until = Some(now);
+                // What was wanted before the clock was set back was wanted then.
+                wish.until = Some(now.max(jumped_at));
             }
         }
         for wish in there {
