@@ -134,11 +134,11 @@ impl Caller {
     }
 
     async fn call_once(&self, call: &Call, purpose: Purpose) -> StoreResult<CallEnd> {
-        let now = self.clock.now();
-        if let Some(rest_until) = self.rest_until(now) {
+        if let Some(rest_until) = self.rest_until(self.clock.now()) {
             return Ok(CallEnd::NotBefore(rest_until));
         }
-        let permit = self.store.permit_call(self.source_id(), call.endpoint, purpose.as_str(), self.limits, now).await?;
+        let time = || self.clock.now();
+        let permit = self.store.permit_call(self.source_id(), call.endpoint, purpose.as_str(), self.limits, time).await?;
         let id = match permit {
             CallPermit::Granted(id) => id,
             CallPermit::NotBefore(at) => return Ok(CallEnd::NotBefore(at)),

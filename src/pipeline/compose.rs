@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Destinations a transaction.
 const BATCH: i64 = 200;
+/// The first ones are few: they are soon told, and what else waits for the database, as the rest of a large fan-out does, waits less long.
+const FIRST_BATCH: i64 = 50;
 /// How often a batch that somebody else changed meanwhile is composed again before the next round takes it.
 const MOST_CONFLICTS: u32 = 5;
 
@@ -53,8 +55,8 @@ impl Composing {
         scorecards: &Scorecards,
     ) -> StoreResult<Option<usize>> {
         loop {
-            let now = clock.now();
-            let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, BATCH).await? else { return Ok(None) };
+            let (now, most) = (clock.now(), if self.after == DueCursor::default() { FIRST_BATCH } else { BATCH });
+            let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, most).await? else { return Ok(None) };
             let mut compositions: Vec<_> =
                 situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
             weekly::add_reviews(store, scorecards, &mut compositions, now).await;

@@ -153,7 +153,8 @@ impl Store {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// Writes a call into the ledger before it is made, where the limits have room for it: a crash can lose the call, never its count.
+    /// Writes a call into the ledger before it is made, where the limits have room for it: a crash can lose the call, never its count. The time is
+    /// read once nobody else can write to it: whoever waited for that would otherwise not see the call that came first.
     ///
     /// # Errors
     /// Where the database fails: no call may be made then.
@@ -163,21 +164,23 @@ impl Store {
         endpoint: &str,
         purpose: &str,
         limits: CallLimits,
-        now: Timestamp,
+        time: impl Fn() -> Timestamp,
     ) -> StoreResult<CallPermit> {
         let lock = per_db!(self.db, sqlite: LOCK_LEDGER_SQLITE, postgres: LOCK_LEDGER_POSTGRES);
-        let month = now.day().month_start().start();
         in_transaction!(self.db, tx => {
             sqlx::query(lock).execute(&mut *tx).await?;
+            let now = time();
+            let month = now.day().month_start().start();
             let used: i64 = sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(month.as_millis()).fetch_one(&mut *tx).await?;
             let busy: Option<i64> = if limits.per_minute == 0 {
                 None
             } else {
-                // The oldest of the last so many calls; what a stepped clock left in the future does not count.
+                // The oldest of the last so many calls. The clocks of two machines differ a little, and one may be set; what was left far in the
+                // future does not count.
                 sqlx::query_scalar(NEWEST_CALL)
                     .bind(source.as_str())
                     .bind((now - MINUTE).as_millis())
-                    .bind(now.as_millis())
+                    .bind((now + MINUTE).as_millis())
                     .bind(i64::from(limits.per_minute) - 1)
                     .fetch_optional(&mut *tx).await?
             };

@@ -7,9 +7,14 @@ use crate::support::{
     fake_discord::interaction::slash,
     fake_token_metrics::Fault,
 };
-use bellwether::{clock::Clock, domain::Timestamp};
+use bellwether::{
+    clock::{Clock, ManualClock},
+    domain::{SourceId, Timestamp},
+    store::{CallLimits, CallPermit, Store},
+};
 use insta::assert_snapshot;
-use std::{collections::BTreeMap, time::Duration};
+use sqlx::{Connection as _, PgConnection, SqliteConnection, Transaction};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const BUDGET: &[(&str, &str)] = &[("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "1")];
 
@@ -54,6 +59,47 @@ async fn a_month_of_500_calls_is_kept_to_and_spread_and_survives_restarts() {
     }
     assert_eq!(heard(&app), [""; 0]);
 }
+
+async fn ask_permission(store: &Store, clock: &ManualClock) -> CallPermit {
+    let limits = CallLimits { per_month: 500, per_minute: 1 };
+    store.permit_call(SourceId::TokenMetrics, "trading-signals", "poll", limits, || clock.now()).await.unwrap()
+}
+
+on_both!(a_minute_is_kept_by_clocks_that_differ_a_little, |db| async move {
+    let clock = ManualClock::new(Timestamp::parse("2026-11-22T09:10:30Z").unwrap());
+    let call = clock.now();
+    assert!(matches!(ask_permission(&db.store, &clock).await, CallPermit::Granted(_)));
+    clock.set(call - Duration::from_secs(20));
+    assert_eq!(ask_permission(&db.store, &clock).await, CallPermit::NotBefore(call + Duration::from_secs(60)));
+    clock.set(call - Duration::from_secs(3600));
+    assert!(matches!(ask_permission(&db.store, &clock).await, CallPermit::Granted(_)), "it was set back: nothing waits for an hour");
+});
+
+/// Asks while somebody else holds the ledger, for a minute and a half by the clock.
+async fn ask_behind<DB: sqlx::Database>(holding: Transaction<'_, DB>, store: &Store, clock: &Arc<ManualClock>) -> CallPermit {
+    let (store, its_clock) = (store.clone(), Arc::clone(clock));
+    let waiting = tokio::spawn(async move { ask_permission(&store, &its_clock).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    clock.advance(Duration::from_secs(90));
+    holding.rollback().await.unwrap();
+    waiting.await.unwrap()
+}
+
+on_both!(whoever_waits_for_the_ledger_reads_the_time_then, |db| async move {
+    let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-22T09:10:30Z").unwrap()));
+    let permit = if db.url.starts_with("sqlite") {
+        let mut other = SqliteConnection::connect(&db.url).await.unwrap();
+        ask_behind(other.begin_with("BEGIN IMMEDIATE").await.unwrap(), &db.store, &clock).await
+    } else {
+        let mut other = PgConnection::connect(&db.url).await.unwrap();
+        let mut holding = other.begin().await.unwrap();
+        sqlx::query("LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE").execute(&mut *holding).await.unwrap();
+        ask_behind(holding, &db.store, &clock).await
+    };
+    assert!(matches!(permit, CallPermit::Granted(_)));
+    let next = clock.now() + Duration::from_secs(60);
+    assert_eq!(ask_permission(&db.store, &clock).await, CallPermit::NotBefore(next), "it was made when it could be");
+});
 
 on_both!(a_source_that_fails_does_not_use_up_the_month, |db| async move {
     let mut app = with_operator(db, BUDGET).await;

@@ -300,15 +300,29 @@ impl Judge<'_> {
                 wrong.push(format!("{}: a second digest in one window, message {id}", digest.place));
             }
         }
-        let calls = self.life.sky.source_calls();
-        if self.life.terms.budget > 0 {
-            if calls.len() > self.life.terms.budget as usize {
-                wrong.push(format!("{} calls of {}", calls.len(), self.life.terms.budget));
-            }
-            if let Some(pair) = calls.windows(2).find(|pair| pair[1].since(pair[0]) < MINUTE).filter(|_| !self.life.jumped) {
-                wrong.push(format!("calls at {} and {}, and one a minute is allowed", pair[0], pair[1]));
-            }
-        }
+        wrong.extend(self.calls_beyond_their_limits());
         self.wrong.extend(wrong);
+    }
+    /// Each call was noted before it was made, and what was noted keeps the limits: when a call arrives says less, as one that was permitted may be on
+    /// its way while the simulated time goes on.
+    fn calls_beyond_their_limits(&self) -> Vec<String> {
+        let (calls, budget) = (self.life.sky.source_calls(), self.life.terms.budget as usize);
+        let mut wrong = Vec::new();
+        if budget == 0 {
+            return wrong;
+        }
+        if calls.len() > budget {
+            wrong.push(format!("{} calls of {budget}", calls.len()));
+        }
+        if self.life.jumped {
+            return wrong;
+        }
+        let noted = self.life.disk.numbers("SELECT called_at FROM call_ledger ORDER BY called_at");
+        let noted: Vec<_> = noted.into_iter().map(Timestamp::from_millis).collect();
+        let unnoted = calls.iter().enumerate().find(|(place, call)| noted.get(*place).is_none_or(|noted| noted > *call));
+        wrong.extend(unnoted.map(|(_, call)| format!("the call at {call} is not in the ledger")));
+        let pair = noted.windows(2).find(|pair| pair[1].since(pair[0]) < MINUTE);
+        wrong.extend(pair.map(|pair| format!("calls at {} and {}, and one a minute is allowed", pair[0], pair[1])));
+        wrong
     }
 }
