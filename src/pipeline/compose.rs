@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// Destinations a transaction.
 const BATCH: i64 = 200;
 /// The first ones are few: they are soon told, and what else waits for the database, as the rest of a large fan-out does, waits less long.
-const FIRST_BATCH: i64 = 50;
+const FIRST_BATCH: i64 = 20;
 /// How often a batch that somebody else changed meanwhile is composed again before the next round takes it.
 const MOST_CONFLICTS: u32 = 5;
 

@@ -5,6 +5,8 @@ use crate::support::{
     process::{Fakes, Installation, get},
 };
 use insta::assert_snapshot;
+use sqlx::{Connection as _, SqliteConnection};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What `serve` says when it does not start, without what differs from run to run.
@@ -117,6 +119,25 @@ async fn a_port_or_a_database_that_cannot_be_used() {
     DATABASE_URL: the database cannot be opened: error returned from database: (code: 8) attempt to write a readonly database
     "#);
     assert_eq!(std::fs::read_to_string(folder.join("garbage.db")).unwrap().len(), 1180, "what is no database is left alone");
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_holds_is_waited_for_a_little() {
+    let fakes = Fakes::start().await;
+    let installation = Installation::new(&fakes, "sqlite://bellwether.db");
+    assert_eq!(installation.run(&["check", "--offline"]).await.code, Some(0));
+    let mut other = SqliteConnection::connect(&installation.sqlite_url()).await.unwrap();
+    let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert_snapshot!(refused(&installation).await, @"
+    1
+    DATABASE_URL: the database is locked: another program has been writing to its file for too long; let that end: nothing can be written until then
+    ");
+    let process = installation.start(&["serve"]);
+    process.wait_for("Bellwether is starting").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    holding.rollback().await.unwrap();
+    process.wait_for("Bellwether is running").await;
+    assert_eq!(process.stop("TERM").await.code, Some(0));
 }
 
 #[tokio::test]

@@ -248,6 +248,37 @@ on_both!(k3_a_command_in_the_channel_is_reason_enough_to_try, |db| async move {
     assert_eq!(app.on_discord(), ["SOL turned bullish"]);
 });
 
+on_both!(k3_a_topic_that_is_open_again_is_tried_at_once, |db| async move {
+    let mut app = owned(db).await;
+    app.telegram.with(|world| {
+        world.person(PERSON);
+        for topic in [5, 6] {
+            world.chats.get_mut(&GROUP).unwrap().topics.insert(topic, true);
+        }
+    });
+    app.say(PERSON, PERSON, "/help").await;
+    app.telegram.with(|world| world.say_in_topic(GROUP, 5, PERSON, "/subscribe SOL,BTC"));
+    app.step().await;
+    let told = TestApp::telegram_messages;
+    assert!(told(&app).iter().any(|(chat, topic, text)| (*chat, *topic) == (GROUP, Some(5)) && text.contains("Subscribed")));
+    app.baseline(&FOUR).await;
+    app.telegram.with(|world| world.chats.get_mut(&GROUP).unwrap().topics.insert(5, false));
+    app.turn(&[SOL], 1).await;
+    app.pass(MINUTE).await;
+    let owner = told(&app);
+    assert!(owner.len() == 1 && owner[0].0 == PERSON && owner[0].2.contains("the topic was closed"), "{owner:?}");
+    app.turn(&[BTC], 1).await;
+    app.pass(MINUTE).await;
+    assert_eq!(told(&app), [], "it waits");
+    app.telegram.with(|world| world.reopen(GROUP, 5, PERSON));
+    app.step().await;
+    app.step().await;
+    let told = told(&app);
+    let (back, owner): (Vec<_>, Vec<_>) = told.iter().partition(|(chat, ..)| *chat == GROUP);
+    assert!(back.len() == 1 && back[0].1 == Some(5) && back[0].2.contains("SOL") && back[0].2.contains("BTC"), "one summary: {back:?}");
+    assert!(owner.len() == 1 && owner[0].2.contains("answers again"), "{owner:?}");
+});
+
 on_both!(k3_a_change_of_rights_is_tried_at_once, |db| async move {
     let mut app = TestApp::over_gateway(db, |discord| discord.channel(&channel(1), json!({"name": "other"}))).await;
     app.discord.gateway.connected().await;

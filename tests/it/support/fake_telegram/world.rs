@@ -222,6 +222,17 @@ impl World {
         self.say_with(chat, user, text, &json!({ "is_topic_message": true, "message_thread_id": topic }))
     }
 
+    /// An administrator opens a topic again, which its group is told of.
+    pub(crate) fn reopen(&mut self, chat: i64, topic: i64, by: i64) -> i64 {
+        self.chats.get_mut(&chat).unwrap().topics.insert(topic, true);
+        let from = json!({ "id": by, "is_bot": false, "first_name": format!("User {by}") });
+        let message = json!({
+            "message_id": self.told.len() + 1, "date": self.date, "chat": self.describe(chat), "from": from,
+            "is_topic_message": true, "message_thread_id": topic, "forum_topic_reopened": {},
+        });
+        self.push(json!({ "message": message }))
+    }
+
     /// An administrator writes as the group itself.
     pub(crate) fn say_as_group(&mut self, chat: i64, text: &str) -> i64 {
         let from = json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot" });
