@@ -15,9 +15,10 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Destinations a transaction.
+/// The most destinations of a transaction.
 const BATCH: i64 = 200;
-/// The first ones are few: they are soon told, and what else waits for the database, as the rest of a large fan-out does, waits less long.
+/// Those that come first in a pass are few: they are soon told, and what their messages take of the database is not taken from a large fan-out, most of
+/// which is not safe yet.
 const FIRST_BATCH: i64 = 20;
 /// How often a batch that somebody else changed meanwhile is composed again before the next round takes it.
 const MOST_CONFLICTS: u32 = 5;
@@ -55,7 +56,7 @@ impl Composing {
         scorecards: &Scorecards,
     ) -> StoreResult<Option<usize>> {
         loop {
-            let (now, most) = (clock.now(), if self.after == DueCursor::default() { FIRST_BATCH } else { BATCH });
+            let (now, most) = (clock.now(), if self.after.is_start() { FIRST_BATCH } else { BATCH });
             let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, most).await? else { return Ok(None) };
             let mut compositions: Vec<_> =
                 situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();

@@ -24,8 +24,8 @@ const RESTS: u32 = 9;
 const LONGEST_REST: Duration = Duration::from_secs(3);
 /// Messages that are little.
 const LITTLE: usize = 200;
-/// Chunks of a portion of fan-out, after which whoever is done with every change can be told. The first is small: somebody is soon told; those
-/// that follow last about as long as what was composed takes to send.
+/// Chunks of a portion of fan-out, after which whoever is done with every change can be told. The first is small: somebody is soon told, and only a
+/// few, until most polls are fanned out to the end; those that follow last about as long as a whole batch takes to send.
 const FIRST_PORTION: usize = 3;
 const PORTION: usize = 50;
 

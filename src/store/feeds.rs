@@ -11,8 +11,9 @@ const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at
         empty_since FROM feeds WHERE source = $1 ORDER BY feed";
 const CALLS_SINCE: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2";
 const CALLS_FOR: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2 AND purpose IN ($3, $4)";
-const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source = $1 AND called_at > $2 AND called_at <= $3
-    ORDER BY called_at DESC LIMIT 1 OFFSET $4";
+/// By the order in which they were written, from the newest on: what a clock that was set back left in the future counts no longer than until the next
+/// call.
+const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source || '' = $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 const WRITE_CALL: &str = "INSERT INTO call_ledger (source, endpoint, purpose, called_at) VALUES ($1, $2, $3, $4) RETURNING id";
 const SETTLE_CALL: &str = "UPDATE call_ledger SET status = $2 WHERE id = $1";
 const SAVE: &str =
@@ -154,7 +155,7 @@ impl Store {
     }
 
     /// Writes a call into the ledger before it is made, where the limits have room for it: a crash can lose the call, never its count. The time is
-    /// read once nobody else can write to it: whoever waited for that would otherwise not see the call that came first.
+    /// read once nobody else can write to the ledger: whoever waited for that would otherwise ask with the time of before a call that came first.
     ///
     /// # Errors
     /// Where the database fails: no call may be made then.
@@ -172,22 +173,20 @@ impl Store {
             let now = time();
             let month = now.day().month_start().start();
             let used: i64 = sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(month.as_millis()).fetch_one(&mut *tx).await?;
-            let busy: Option<i64> = if limits.per_minute == 0 {
+            let busy = if limits.per_minute == 0 {
                 None
             } else {
-                // The oldest of the last so many calls. The clocks of two machines differ a little, and one may be set; what was left far in the
-                // future does not count.
-                sqlx::query_scalar(NEWEST_CALL)
+                // The oldest of the last so many calls. The clock of whoever made it may be a little ahead.
+                let made: Option<i64> = sqlx::query_scalar(NEWEST_CALL)
                     .bind(source.as_str())
-                    .bind((now - MINUTE).as_millis())
-                    .bind((now + MINUTE).as_millis())
                     .bind(i64::from(limits.per_minute) - 1)
-                    .fetch_optional(&mut *tx).await?
+                    .fetch_optional(&mut *tx).await?;
+                made.map(Timestamp::from_millis).filter(|at| *at > now - MINUTE && *at < now + MINUTE)
             };
             if limits.per_month > 0 && used >= i64::from(limits.per_month) {
                 CallPermit::MonthUsedUp
             } else if let Some(oldest) = busy {
-                CallPermit::NotBefore(Timestamp::from_millis(oldest) + MINUTE)
+                CallPermit::NotBefore(oldest + MINUTE)
             } else {
                 let write = sqlx::query_scalar(WRITE_CALL).bind(source.as_str()).bind(endpoint).bind(purpose).bind(now.as_millis());
                 CallPermit::Granted(write.fetch_one(&mut *tx).await?)

@@ -122,9 +122,7 @@ pub enum StoreError {
     #[error("the database failed: {0}{remedy}", remedy = remedy(.0))]
     Database(#[source] sqlx::Error),
     /// Nobody could write to a SQLite file, for as long as it was waited for.
-    #[error(
-        "the database is locked: another program has been writing to its file for too long; let that end: nothing can be written until then"
-    )]
+    #[error("the database is locked: another program has been writing to its file for too long; let it end")]
     Locked,
     /// Somebody else changed the same rows meanwhile: load again and compute again.
     #[error("the same rows were changed meanwhile")]

@@ -130,7 +130,7 @@ async fn a_file_that_another_program_holds_is_waited_for_a_little() {
     let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     assert_snapshot!(refused(&installation).await, @"
     1
-    DATABASE_URL: the database is locked: another program has been writing to its file for too long; let that end: nothing can be written until then
+    DATABASE_URL: the database is locked: another program has been writing to its file for too long; let it end
     ");
     let process = installation.start(&["serve"]);
     process.wait_for("Bellwether is starting").await;

@@ -2,6 +2,7 @@
 
 use crate::support::{
     app::TestApp,
+    commands::rows,
     community::{BTC, PERSON, SOL, heard, subscribe_all, today, with_operator},
     database::{TestDb, on_both},
     fake_discord::interaction::slash,
@@ -17,6 +18,8 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection, Transaction};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const BUDGET: &[(&str, &str)] = &[("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "1")];
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// When every call came, as the fake saw it.
 async fn live(app: &mut TestApp, until: &str, calls: &mut Vec<Timestamp>) {
@@ -65,40 +68,74 @@ async fn ask_permission(store: &Store, clock: &ManualClock) -> CallPermit {
     store.permit_call(SourceId::TokenMetrics, "trading-signals", "poll", limits, || clock.now()).await.unwrap()
 }
 
-on_both!(a_minute_is_kept_by_clocks_that_differ_a_little, |db| async move {
+on_both!(a_call_of_a_clock_that_is_ahead_counts, |db| async move {
     let clock = ManualClock::new(Timestamp::parse("2026-11-22T09:10:30Z").unwrap());
     let call = clock.now();
     assert!(matches!(ask_permission(&db.store, &clock).await, CallPermit::Granted(_)));
     clock.set(call - Duration::from_secs(20));
-    assert_eq!(ask_permission(&db.store, &clock).await, CallPermit::NotBefore(call + Duration::from_secs(60)));
-    clock.set(call - Duration::from_secs(3600));
-    assert!(matches!(ask_permission(&db.store, &clock).await, CallPermit::Granted(_)), "it was set back: nothing waits for an hour");
+    assert_eq!(ask_permission(&db.store, &clock).await, CallPermit::NotBefore(call + MINUTE));
+});
+
+on_both!(a_clock_that_is_set_back_stops_no_calls, |db| async move {
+    let clock = ManualClock::new(Timestamp::parse("2026-11-22T09:10:30Z").unwrap());
+    let calls = async |minutes: u32| {
+        let mut granted = 0;
+        for _ in 0..minutes {
+            granted += usize::from(matches!(ask_permission(&db.store, &clock).await, CallPermit::Granted(_)));
+            clock.advance(MINUTE);
+        }
+        granted
+    };
+    assert_eq!(calls(30).await, 30);
+    clock.set(clock.now() - 25 * MINUTE);
+    assert_eq!(calls(20).await, 20, "as many as there are minutes, where it has been before");
 });
 
 /// Asks while somebody else holds the ledger, for a minute and a half by the clock.
 async fn ask_behind<DB: sqlx::Database>(holding: Transaction<'_, DB>, store: &Store, clock: &Arc<ManualClock>) -> CallPermit {
     let (store, its_clock) = (store.clone(), Arc::clone(clock));
     let waiting = tokio::spawn(async move { ask_permission(&store, &its_clock).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished(), "the ledger is held");
     clock.advance(Duration::from_secs(90));
-    holding.rollback().await.unwrap();
+    holding.commit().await.unwrap();
     waiting.await.unwrap()
 }
 
-on_both!(whoever_waits_for_the_ledger_reads_the_time_then, |db| async move {
+/// What is permitted at 9:12:00 to whoever has asked since 9:10:30, with a call that was noted meanwhile, if any; and how the ledger stands then.
+async fn after_waiting(db: &TestDb, noted: Option<&str>) -> (CallPermit, Vec<String>) {
     let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-22T09:10:30Z").unwrap()));
+    let note = noted.map(|at| {
+        let at = Timestamp::parse(at).unwrap().as_millis();
+        format!("INSERT INTO call_ledger (source, endpoint, purpose, called_at) VALUES ('token-metrics', 'trading-signals', 'poll', {at})")
+    });
+    let note = sqlx::AssertSqlSafe(note.unwrap_or_else(|| "SELECT 1".to_owned()));
     let permit = if db.url.starts_with("sqlite") {
         let mut other = SqliteConnection::connect(&db.url).await.unwrap();
-        ask_behind(other.begin_with("BEGIN IMMEDIATE").await.unwrap(), &db.store, &clock).await
+        let mut holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query(note).execute(&mut *holding).await.unwrap();
+        ask_behind(holding, &db.store, &clock).await
     } else {
         let mut other = PgConnection::connect(&db.url).await.unwrap();
         let mut holding = other.begin().await.unwrap();
         sqlx::query("LOCK TABLE call_ledger IN SHARE ROW EXCLUSIVE MODE").execute(&mut *holding).await.unwrap();
+        sqlx::query(note).execute(&mut *holding).await.unwrap();
         ask_behind(holding, &db.store, &clock).await
     };
-    assert!(matches!(permit, CallPermit::Granted(_)));
-    let next = clock.now() + Duration::from_secs(60);
-    assert_eq!(ask_permission(&db.store, &clock).await, CallPermit::NotBefore(next), "it was made when it could be");
+    (permit, rows(&db.url, "SELECT CAST(called_at AS TEXT) FROM call_ledger ORDER BY id").await)
+}
+
+on_both!(whoever_waits_for_the_ledger_reads_the_time_then, |db| async move {
+    let (permit, ledger) = after_waiting(&db, None).await;
+    assert!(matches!(permit, CallPermit::Granted(_)), "{permit:?}");
+    let made = Timestamp::parse("2026-11-22T09:12:00Z").unwrap();
+    assert_eq!(ledger, [made.as_millis().to_string()], "when it could be made");
+});
+
+on_both!(whoever_waits_for_the_ledger_counts_what_was_noted_meanwhile, |db| async move {
+    let (permit, ledger) = after_waiting(&db, Some("2026-11-22T09:11:50Z")).await;
+    assert_eq!(permit, CallPermit::NotBefore(Timestamp::parse("2026-11-22T09:12:50Z").unwrap()));
+    assert_eq!(ledger.len(), 1);
 });
 
 on_both!(a_source_that_fails_does_not_use_up_the_month, |db| async move {

@@ -21,6 +21,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN alerts USING COVERING INDEX alerts_unconfirmed: UPDATE alerts SET release_at = $3 WHERE state = 'pending' AND reaso
     SCAN alerts: SELECT decision, reason, state, COUNT(*) FROM alerts GROUP BY decision, reason, state ORDER BY decision, re
     SCAN audit: UPDATE audit SET actor = '' WHERE platform = $1 AND actor = $2
+    SCAN call_ledger: SELECT called_at FROM call_ledger WHERE source || '' = $1 ORDER BY id DESC LIMIT 1 OFFSET $2
     SCAN changes: SELECT COUNT(*) FROM changes WHERE timing <> 'history'
     SCAN d USING INDEX destinations_in_quarantine: SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, d
     SCAN d: INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at) WITH decid

@@ -13,11 +13,13 @@ pub(super) enum Sabotage {
     FanOutSkips,
     /// Answers that replace "thinking…" are taken by nobody.
     AnswersLost,
+    /// Some calls of the source are not in the ledger, so that there are too many.
+    LedgerForgets,
 }
 
 impl Sabotage {
     pub(super) const ALL: &'static [Self] =
-        &[Self::NonceChanges, Self::SettlementLost, Self::CooldownDrops, Self::FanOutSkips, Self::AnswersLost];
+        &[Self::NonceChanges, Self::SettlementLost, Self::CooldownDrops, Self::FanOutSkips, Self::AnswersLost, Self::LedgerForgets];
 
     /// What the database does from the beginning.
     pub(super) const fn sql(self) -> &'static str {
@@ -32,6 +34,9 @@ impl Sabotage {
                     BEGIN UPDATE alerts SET state = 'skipped' WHERE id = NEW.id; END;
                  CREATE TRIGGER sabotage_too AFTER INSERT ON alerts WHEN NEW.state = 'pending' AND NEW.reason = 'cooldown'
                     BEGIN UPDATE alerts SET state = 'skipped' WHERE id = NEW.id; END"
+            }
+            Self::LedgerForgets => {
+                "CREATE TRIGGER sabotage AFTER INSERT ON call_ledger WHEN NEW.id % 5 = 0 BEGIN DELETE FROM call_ledger WHERE id = NEW.id; END"
             }
             Self::FanOutSkips => {
                 "CREATE TRIGGER sabotage AFTER INSERT ON alerts WHEN NEW.id % 11 = 0 BEGIN DELETE FROM alerts WHERE id = NEW.id; END"
