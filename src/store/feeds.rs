@@ -12,7 +12,7 @@ const STATUSES: &str = "SELECT feed, cadence, tokens, next_poll_at, last_poll_at
 const CALLS_SINCE: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2";
 const CALLS_FOR: &str = "SELECT COUNT(*) FROM call_ledger WHERE source = $1 AND called_at >= $2 AND purpose IN ($3, $4)";
 /// By the order in which they were written, from the newest on: what a clock that was set back left in the future counts no longer than until the next
-/// call.
+/// call. By its source, as an index offers, all of its calls would be sorted for the newest.
 const NEWEST_CALL: &str = "SELECT called_at FROM call_ledger WHERE source || '' = $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 const WRITE_CALL: &str = "INSERT INTO call_ledger (source, endpoint, purpose, called_at) VALUES ($1, $2, $3, $4) RETURNING id";
 const SETTLE_CALL: &str = "UPDATE call_ledger SET status = $2 WHERE id = $1";

@@ -2,6 +2,7 @@
 
 use crate::support::{
     app::TestApp,
+    audience::MINUTE,
     commands::rows,
     community::{BTC, PERSON, SOL, heard, subscribe_all, today, with_operator},
     database::{TestDb, on_both},
@@ -18,8 +19,6 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection, Transaction};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const BUDGET: &[(&str, &str)] = &[("TOKEN_METRICS_CALLS_PER_MONTH", "500"), ("TOKEN_METRICS_CALLS_PER_MINUTE", "1")];
-
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// When every call came, as the fake saw it.
 async fn live(app: &mut TestApp, until: &str, calls: &mut Vec<Timestamp>) {
