@@ -16,10 +16,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// The most destinations of a transaction.
-const BATCH: i64 = 200;
-/// Those that come first in a pass are few: they are soon told, and what their messages take of the database is not taken from a large fan-out, most of
-/// which is not safe yet.
-const FIRST_BATCH: i64 = 20;
+pub(super) const BATCH: i64 = 200;
 /// How often a batch that somebody else changed meanwhile is composed again before the next round takes it.
 const MOST_CONFLICTS: u32 = 5;
 
@@ -29,7 +26,7 @@ const MOST_CONFLICTS: u32 = 5;
 /// Where the database fails: nothing of the batch was written, the next round composes it again.
 pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, scorecards: &Scorecards) -> StoreResult<usize> {
     let (mut written, mut composing) = (0, Composing::default());
-    while let Some(batch) = composing.batch(store, clock, metrics, scorecards).await? {
+    while let Some(batch) = composing.batch(store, clock, metrics, scorecards, BATCH).await? {
         written += batch;
     }
     Ok(written)
@@ -43,8 +40,8 @@ pub struct Composing {
 }
 
 impl Composing {
-    /// Composes for the next destinations that have something due and that no change waits to look at. Says how many messages were written; nothing
-    /// where there are no such destinations.
+    /// Composes for the next destinations, at most so many, that have something due and that no change waits to look at. Says how many messages were
+    /// written; nothing where there are no such destinations.
     ///
     /// # Errors
     /// Where the database fails: nothing of the batch was written, the next round composes it again.
@@ -54,9 +51,10 @@ impl Composing {
         clock: &SharedClock,
         metrics: &Metrics,
         scorecards: &Scorecards,
+        most: i64,
     ) -> StoreResult<Option<usize>> {
         loop {
-            let (now, most) = (clock.now(), if self.after.is_start() { FIRST_BATCH } else { BATCH });
+            let now = clock.now();
             let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, most).await? else { return Ok(None) };
             let mut compositions: Vec<_> =
                 situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();

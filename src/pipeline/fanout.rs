@@ -52,6 +52,11 @@ pub struct Portions<'a> {
 }
 
 impl<'a> Portions<'a> {
+    /// Whether the last portion ended before what it went through did.
+    pub fn are_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Fans out a portion of what waits, of at most so many chunks. Says how many alerts were written; nothing where no change waits.
     ///
     /// # Errors

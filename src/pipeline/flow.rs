@@ -5,7 +5,12 @@
 use crate::{
     cache::Scorecards,
     clock::SharedClock,
-    pipeline::{compose::Composing, fanout::Portions, outage::Outage, token_news::tell_token_news},
+    pipeline::{
+        compose::{BATCH, Composing},
+        fanout::Portions,
+        outage::Outage,
+        token_news::tell_token_news,
+    },
     store::{Store, StoreError, StoreResult},
     telemetry::Metrics,
 };
@@ -28,6 +33,8 @@ const LITTLE: usize = 200;
 /// few, until most polls are fanned out to the end; those that follow last about as long as a whole batch takes to send.
 const FIRST_PORTION: usize = 3;
 const PORTION: usize = 50;
+/// Destinations that are told after the first portion where more follow: what their messages take of the database is taken from what is not safe yet.
+const FIRST_TOLD: i64 = 20;
 
 /// Turns changes into messages. Cheap to clone.
 #[derive(Clone)]
@@ -56,8 +63,9 @@ impl Flow {
         let (mut portions, mut portion) = (Portions::default(), FIRST_PORTION);
         loop {
             fanned_out |= portions.next(&self.store, &self.clock, &self.metrics, portion).await?.is_some();
+            let most = if portion == FIRST_PORTION && portions.are_under_way() { FIRST_TOLD } else { BATCH };
             portion = PORTION;
-            let batch = composing.batch(&self.store, &self.clock, &self.metrics, &self.scorecards).await?;
+            let batch = composing.batch(&self.store, &self.clock, &self.metrics, &self.scorecards, most).await?;
             self.wake_deliverers(batch.unwrap_or(0));
             written += batch.unwrap_or(0);
             if batch.is_none() {

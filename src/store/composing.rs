@@ -154,13 +154,6 @@ impl Default for DueCursor {
     }
 }
 
-impl DueCursor {
-    /// Whether nothing was looked through yet.
-    pub fn is_start(self) -> bool {
-        self == Self::default()
-    }
-}
-
 /// The next destinations for which something is due.
 #[derive(Clone, Debug)]
 pub struct DueBatch {

@@ -118,7 +118,7 @@ on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, 
     let (mut written, mut told_meanwhile, mut first, mut portions) = (0, 0, Composing::default(), Portions::default());
     while let Some(portion) = portions.next(&db.store, &clock, &metrics, 10).await.unwrap() {
         written += portion;
-        told_meanwhile += first.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().unwrap_or(0);
+        told_meanwhile += first.batch(&db.store, &clock, &metrics, &scorecards, 20).await.unwrap().unwrap_or(0);
     }
     assert_eq!(written, 2 * PEOPLE + 18 * PEOPLE / 100);
     assert!(told_meanwhile > 0, "nobody was told before everybody was looked at");
@@ -126,7 +126,7 @@ on_both!(whoever_is_done_with_every_change_is_told_while_the_rest_is_looked_at, 
         WHERE a.state <> 'composed' LIMIT 1";
     assert_eq!(rows(&db.url, apart).await, [""; 0], "what one poll brought is told together");
     let mut rest = Composing::default();
-    while rest.batch(&db.store, &clock, &metrics, &scorecards).await.unwrap().is_some() {}
+    while rest.batch(&db.store, &clock, &metrics, &scorecards, 200).await.unwrap().is_some() {}
     let states = rows(&db.url, "SELECT state, CAST(COUNT(*) AS TEXT) FROM alerts GROUP BY state").await;
     assert_eq!(states, [format!("composed|{written}")]);
 });
