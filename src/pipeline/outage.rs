@@ -21,7 +21,7 @@ impl Outage {
     /// The work could not be done.
     pub(super) fn failed(&mut self, error: &StoreError) {
         if self.is_news(Instant::now()) {
-            tracing::error!(%error, "{} fails; it is tried again", self.work);
+            tracing::error!(%error, "{} fails; it is tried until it works", self.work);
         } else {
             tracing::debug!(%error, "{} fails still", self.work);
         }

@@ -76,7 +76,7 @@ macro_rules! rest {
 pub(super) const REST: (&str, &str) = (rest!(""), rest!(" ORDER BY o.id FOR NO KEY UPDATE OF o"));
 pub(super) const DEAD: &str =
     "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
-    lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+    lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
 pub(super) const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
     WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
 // From what was under way to its message, which the order of the join says: a start must not walk a long queue.

@@ -187,8 +187,8 @@ fn kind(error: &sqlx::Error) -> Option<Kind> {
 
 fn remedy(error: &sqlx::Error) -> &'static str {
     match kind(error) {
-        Some(Kind::Full) => "; its disk is full or broken: make room, and it goes on by itself",
-        Some(Kind::ReadOnly) => "; its file or folder is read-only: let this user write there, and it goes on by itself",
+        Some(Kind::Full) => "; its disk is full or broken: make room",
+        Some(Kind::ReadOnly) => "; its file or folder is read-only: let this user write there",
         Some(Kind::Locked) | None => "",
     }
 }

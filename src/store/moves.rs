@@ -50,6 +50,12 @@ const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 
 const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state IN ('skipped', 'superseded')
     AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state = 'pending')
     AND NOT EXISTS (SELECT 1 FROM message_alerts m WHERE m.alert_id = alerts.id)";
+/// What $1 is told at this moment, or was, its readers know: what waits to tell it at $2 makes room, and the messages that were to were dropped.
+const FORGET_DROPPED: &str = "DELETE FROM message_alerts WHERE alert_id IN (SELECT a.id FROM alerts a
+    JOIN alerts o ON o.destination_id = $1 AND o.change_id = a.change_id AND o.state IN ('composed', 'told')
+    WHERE a.destination_id = $2 AND a.state = 'pending' AND a.told_at IS NULL)";
+const MAKE_ROOM_FOR_TOLD: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state = 'pending' AND told_at IS NULL
+    AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state IN ('composed', 'told'))";
 /// Where $1 waits to say what an unstable call has settled to, and $2 told of the same turn, $2 says it: its readers are now those of both.
 const AWAIT_SETTLING: &str = "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'flapping', release_at = (SELECT o.release_at FROM alerts o
         WHERE o.destination_id = $1 AND o.change_id = alerts.change_id)
@@ -106,6 +112,8 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_EXCLUSIONS, false),
     (DROP_EXCLUSIONS, false),
     (MAKE_ROOM, false),
+    (FORGET_DROPPED, false),
+    (MAKE_ROOM_FOR_TOLD, false),
     (AWAIT_SETTLING, false),
     (SKIP_DOUBLE_ALERTS, false),
     (MOVE_ALERTS, false),
@@ -133,6 +141,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     MOVE_EXCLUSIONS,
     DROP_EXCLUSIONS,
     MAKE_ROOM,
+    FORGET_DROPPED,
+    MAKE_ROOM_FOR_TOLD,
     AWAIT_SETTLING,
     SKIP_DOUBLE_ALERTS,
     FAN_OUT_AGAIN,
@@ -182,8 +192,10 @@ impl Store {
                     continue;
                 };
                 let stays = Destination::try_from(there)?;
-                // Composed anew at once, without what the other place is told of.
-                recall!(self, tx, now, TOLD_ELSEWHERE(old.id.0, stays.id.0), LOOK_AGAIN());
+                // Composed anew at once, without what the other place is told of: first what the old one was to be told, then what is on its way to it
+                // or was told there.
+                recall!(self, tx, now, WANTED_ELSEWHERE(old.id.0, stays.id.0), LOOK_AGAIN());
+                recall!(self, tx, now, TOLD_ELSEWHERE(stays.id.0, old.id.0), LOOK_AGAIN());
                 for (sql, flipped) in MERGE {
                     let (first, second) = if *flipped { (stays.id, old.id) } else { (old.id, stays.id) };
                     sqlx::query(*sql).bind(first.0).bind(second.0).execute(&mut *tx).await?;

@@ -13,7 +13,7 @@ macro_rules! drop_messages {
     ($which:expr) => {
         concat!(
             "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE
-             WHERE state = 'queued' AND (lease_until IS NULL OR lease_until <= $2) AND id IN (SELECT m.id FROM messages m
+             WHERE state = 'queued' AND unknown_ends = 0 AND (lease_until IS NULL OR lease_until <= $2) AND id IN (SELECT m.id FROM messages m
                 WHERE m.destination_id = $1 AND m.state = 'queued' AND m.lane IN (1, 2, 3) AND (m.lease_until IS NULL OR m.lease_until <= $2)
                 AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))
                 AND ",
@@ -27,11 +27,20 @@ pub(super) const OF_TOKEN: &str = drop_messages!(
     "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts xa ON xa.id = x.alert_id JOIN changes xc ON xc.id = xa.change_id
         WHERE x.message_id = m.id AND (CAST($3 AS BIGINT) IS NULL OR xc.token_id = CAST($3 AS BIGINT)))"
 );
-/// What tells of a change that the destination `$3` is told of as well.
-pub(super) const TOLD_ELSEWHERE: &str = drop_messages!(
-    "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
-        WHERE x.message_id = m.id AND o.destination_id = $3 AND o.state IN ('pending', 'composed', 'told'))"
-);
+macro_rules! of_changes_elsewhere {
+    ($states:literal) => {
+        drop_messages!(concat!(
+            "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
+                WHERE x.message_id = m.id AND o.destination_id = $3 AND o.state IN (",
+            $states,
+            "))"
+        ))
+    };
+}
+/// What tells of a change that the destination `$3` is to be told of as well, or was.
+pub(super) const WANTED_ELSEWHERE: &str = of_changes_elsewhere!("'pending', 'composed', 'told'");
+/// What tells of a change that a message to the destination `$3` tells of as well.
+pub(super) const TOLD_ELSEWHERE: &str = of_changes_elsewhere!("'composed', 'told'");
 
 macro_rules! of_messages {
     ($how:literal) => {
@@ -46,7 +55,7 @@ pub(super) const LOOK_AGAIN: (&str, &str) = of_messages!("release_at = 0");
 /// They are due since `$2`, and wait because of `$3`.
 pub(super) const HOLD: (&str, &str) = of_messages!("decision = 'hold', reason = $3, release_at = $2");
 
-pub(super) const STATEMENTS: &[&str] = &[OF_TOKEN, TOLD_ELSEWHERE];
+pub(super) const STATEMENTS: &[&str] = &[OF_TOKEN, WANTED_ELSEWHERE, TOLD_ELSEWHERE];
 pub(super) const PAIRS: &[(&str, &str)] = &[LOOK_AGAIN, HOLD];
 
 /// Drops the messages of a destination that a statement finds, and does with their alerts what another says:

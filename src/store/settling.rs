@@ -11,7 +11,7 @@ use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, Source
 
 const SENT: &str =
     "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
 /// A file is the person's own once it arrived, and nobody else's.
 const WITHOUT_FILE: &str = "UPDATE messages SET body = $2 WHERE id = $1";
 const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
@@ -36,11 +36,11 @@ const REACHED: &str = "UPDATE destinations SET route = COALESCE($2, route), quar
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
 const RETRY: &str =
     "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
 /// The words are the same; whether earlier tries of the edit arrived matters no more, now that the platform refused one.
 const REPLY_INSTEAD: &str =
     "UPDATE messages SET edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued'";
+    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
 
 pub(super) const STATEMENTS: &[&str] =
     &[SENT, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
@@ -116,26 +116,28 @@ impl Store {
         let millis = now.as_millis();
         let (outcome, platform_id, detail) = attempt_words(settlement);
         in_transaction!(self.db, tx => {
-            let held = match settlement {
-                Settlement::Sent { platform_id, .. } => sqlx::query(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).execute(&mut *tx).await,
+            let present: Option<i64> = match settlement {
+                Settlement::Sent { platform_id, .. } => sqlx::query_scalar(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).fetch_optional(&mut *tx).await,
                 Settlement::Retry { at, unknown, problem, .. } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).execute(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Recalled { at, problem, .. } => {
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).execute(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::ReplyInstead { problem } => {
-                    sqlx::query(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).execute(&mut *tx).await
+                    sqlx::query_scalar(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Dead { problem, unknown } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).execute(&mut *tx).await
+                    sqlx::query_scalar(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).fetch_optional(&mut *tx).await
                 }
                 Settlement::Gone { problem, .. } => {
-                    sqlx::query(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).execute(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
-            }?.rows_affected() > 0;
+            }?;
+            // Its destination may have been merged into another while it was under way.
+            let (held, readers) = (present.is_some(), present.unwrap_or(destination));
             // After its message, as a claim locks them: the end of a claim that ran out may come while the next one is made.
             sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             match settlement {
@@ -159,10 +161,10 @@ impl Store {
                             sqlx::query(AWAIT_SETTLING).bind(id).bind(kind).bind(token).bind(at.as_millis()).execute(&mut *tx).await?;
                         }
                         if let Some(rows) = &told {
-                            sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
+                            sqlx::query(told_sql).bind(rows).bind(readers).bind(millis).execute(&mut *tx).await?;
                         }
                         if !claimed.mention.0.is_empty() {
-                            sqlx::query(MENTIONED).bind(destination).bind(millis).execute(&mut *tx).await?;
+                            sqlx::query(MENTIONED).bind(readers).bind(millis).execute(&mut *tx).await?;
                         }
                     }
                 }
@@ -172,9 +174,9 @@ impl Store {
                 }
                 Settlement::Retry { .. } | Settlement::ReplyInstead { .. } => {}
                 Settlement::Recalled { reason, .. } => {
-                    hold_back!(self, tx, now, destination, reason);
+                    hold_back!(self, tx, now, readers, reason);
                     if *reason == Reason::Stale {
-                        sqlx::query(LOOK_AGAIN).bind(destination).bind(millis).execute(&mut *tx).await?;
+                        sqlx::query(LOOK_AGAIN).bind(readers).bind(millis).execute(&mut *tx).await?;
                     }
                 }
                 Settlement::Dead { unknown, .. } => {
@@ -186,9 +188,11 @@ impl Store {
                     }
                     // It was probably read: what turns back later is news there.
                     if let (true, true, Some(rows)) = (held, claimed.unknown_ends > 0 || *unknown, &told) {
-                        sqlx::query(told_sql).bind(rows).bind(destination).bind(millis).execute(&mut *tx).await?;
+                        sqlx::query(told_sql).bind(rows).bind(readers).bind(millis).execute(&mut *tx).await?;
                     }
                 }
+                // It is sent to where that place's readers are now.
+                Settlement::Gone { .. } if readers != destination => {}
                 Settlement::Gone { reason, next_probe_at, .. } => {
                     sqlx::query(destinations::QUARANTINE)
                         .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;

@@ -12,7 +12,7 @@ use crate::support::{
 use bellwether::{
     chat::nonce,
     clock::Clock,
-    domain::{Address, Platform, Timestamp},
+    domain::{Address, Platform, QuarantineReason, Timestamp},
     pipeline::fanout::{Fanout, fan_out_all},
     store::{Settlement, StoreError},
     telemetry::Metrics,
@@ -218,6 +218,57 @@ on_both!(a_merge_while_the_first_chunk_is_fanned_out_loses_nobody, |db| async mo
     app.step().await;
     let told: Vec<_> = app.telegram.unread().into_iter().map(|sent| (sent.chat, sent.text.contains("SOL turned bullish"))).collect();
     assert_eq!(told, [(PERSON + 1, true)]);
+});
+
+on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async move {
+    let mut app = TestApp::start(db).await;
+    let place = |chat: i64| Address::new(Platform::Telegram, chat.to_string());
+    for (goes, arrives, others) in [(PERSON, true, &[][..]), (PERSON + 1, false, &[]), (PERSON + 2, true, &["BTC", "ETH", "XRP"])] {
+        let stays = goes + 10;
+        app.person_subscribes(goes, "sol").await;
+        app.person_subscribes(stays, &["SOL"].iter().chain(others).copied().collect::<Vec<_>>().join(",")).await;
+        app.baseline(&FOUR).await;
+        app.call(&FOUR, 1);
+        app.clock.advance(Duration::from_secs(16 * 60));
+        app.parts.poller.step().await.unwrap();
+        app.parts.flow.step().await.unwrap();
+        let (store, now) = (app.parts.store.clone(), app.clock.now());
+        let claims = store.claim(Platform::Telegram, "test", |id| nonce(id, 0), now, now + Duration::from_secs(15), 8).await.unwrap();
+        let mut under_way = None;
+        for claim in claims {
+            if claim.destination.address == place(goes) {
+                under_way = Some(claim);
+            } else {
+                store.release_claim(&claim).await.unwrap();
+            }
+        }
+        // While the old place is told, it becomes the other one, where the same waits to be told.
+        store.move_destination(&place(goes), &place(stays), now).await.unwrap();
+        let end = if arrives {
+            Settlement::Sent { platform_id: "1".into(), rest_until: None, route: None }
+        } else {
+            Settlement::Gone { reason: QuarantineReason::Deleted, next_probe_at: now, problem: "upgraded".into() }
+        };
+        assert!(store.settle(&under_way.unwrap(), &end, now).await.unwrap());
+        app.telegram.unread();
+        app.pass(Duration::from_secs(60)).await;
+        let told = |app: &TestApp| -> Vec<_> {
+            let sent = app.telegram.unread().into_iter();
+            sent.filter(|sent| [goes, stays].contains(&sent.chat))
+                .map(|sent| (sent.chat, sent.text.lines().next().unwrap().to_owned()))
+                .collect()
+        };
+        let once_more = (!arrives).then_some(&"SOL").into_iter().chain(others);
+        let first: Vec<_> = once_more.map(|symbol| (stays, format!("🟢 {symbol} turned bullish"))).collect();
+        assert_eq!(told(&app), first);
+        let known = format!(
+            "SELECT k.stance FROM told k JOIN destinations d ON d.id = k.destination_id WHERE d.chat = '{stays}' AND k.token_id = {SOL}"
+        );
+        assert_eq!(rows(&app.db.url, &known).await, ["bullish"]);
+        app.turn(&[SOL], -1).await;
+        assert_eq!(told(&app), [(stays, "🔴 SOL turned bearish".to_owned())]);
+        app.telegram.unread();
+    }
 });
 
 on_both!(a_claim_that_was_taken_over_settles_nothing, |db| async move {
