@@ -60,8 +60,8 @@ pub(crate) async fn measure(table: &mut Table) {
     }
     let asked = fakes.discord.requests().iter().filter(|asked| asked.starts_with("POST /channels/")).count();
     let on_discord = first + counts[0] + counts[1] + later - fakes.telegram.with(|world| world.sent.len());
-    let refused = asked - on_discord - fakes.discord.repeated() + fakes.telegram.refused_for_speed();
-    table.reach("429s of both", "none", refused.to_string(), refused == 0);
+    let refused = [asked - on_discord - fakes.discord.repeated(), fakes.telegram.refused_for_speed()];
+    table.reach("429s: Discord; Telegram", "none", format!("{}; {}", refused[0], refused[1]), refused == [0, 0]);
     let share = used / took;
     let measured = format!("{:.1} % ({})", share * 100.0, megabytes(memory));
     table.reach("both at full speed: share of a core (memory)", "under 10 %", measured, share < 0.1);

@@ -30,7 +30,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
-const LEASE: Duration = Duration::from_secs(15);
+const LEASE: Duration = Duration::from_secs(12);
 /// The longest window of a platform's limits.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Attempts at once, where nothing else is asked for.

@@ -52,7 +52,7 @@ pub struct Portions<'a> {
 }
 
 impl<'a> Portions<'a> {
-    /// Whether the last portion ended before what it went through did.
+    /// Whether the last portion ended before it was known that nobody is left.
     pub fn are_under_way(&self) -> bool {
         self.under_way.is_some()
     }

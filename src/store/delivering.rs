@@ -74,9 +74,20 @@ macro_rules! rest {
 /// A platform's pace is one chat's: its topics rest together. All of them are locked in one order, also those that rest already: attempts in two
 /// topics may end at the same moment, and each goes on to its own row.
 pub(super) const REST: (&str, &str) = (rest!(""), rest!(" ORDER BY o.id FOR NO KEY UPDATE OF o"));
-pub(super) const DEAD: &str =
-    "UPDATE messages SET state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5, lease_holder = NULL,
-    lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
+/// What an attempt comes to is written by whoever has the claim. Its destination may have moved, or been merged into another, meanwhile: gives which
+/// it is, and its chat.
+macro_rules! ends {
+    ($how:literal) => {
+        concat!(
+            "UPDATE messages SET ",
+            $how,
+            ", lease_holder = NULL, lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'
+             RETURNING destination_id, (SELECT d.chat FROM destinations d WHERE d.id = messages.destination_id)"
+        )
+    };
+}
+pub(super) use ends;
+pub(super) const DEAD: &str = ends!("state = 'dead', finished_at = $3, problem = $4, unknown_ends = unknown_ends + $5");
 pub(super) const ALERTS_DEAD: &str = "UPDATE alerts SET state = 'dead'
     WHERE state = 'composed' AND id IN (SELECT alert_id FROM message_alerts WHERE message_id = $1)";
 // From what was under way to its message, which the order of the join says: a start must not walk a long queue.

@@ -8,10 +8,21 @@ use super::{
 };
 use crate::domain::{Address, Destination, Timestamp};
 
+macro_rules! locked_messages {
+    ($lock:literal) => {
+        concat!(
+            "SELECT m.id FROM destinations d CROSS JOIN messages m WHERE d.platform = $1 AND d.chat = $2 AND m.destination_id = d.id
+             AND m.state = 'queued' ORDER BY m.id",
+            $lock
+        )
+    };
+}
 // Both chats say that one has become the other, and the next request is told so as well: whoever comes second waits for the first, and
 // finds nothing left to move. On SQLite writers take turns anyway.
 const MOVING: (&str, &str) =
     (destinations::BY_CHAT, concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 ORDER BY id FOR UPDATE"));
+// Messages before their destinations, as an end of an attempt locks them.
+const LOCK_MESSAGES: (&str, &str) = (locked_messages!(""), locked_messages!(" FOR UPDATE OF m"));
 const ONTO: (&str, &str) = (
     destinations::BY_ADDRESS,
     concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3 FOR UPDATE"),
@@ -46,16 +57,18 @@ const MOVE_EXCLUSIONS: &str = "INSERT INTO exclusions (destination_id, source, k
     SELECT CAST($2 AS BIGINT), source, kind, token_id, created_at FROM exclusions WHERE destination_id = $1
     ON CONFLICT (destination_id, source, kind, token_id) DO NOTHING";
 const DROP_EXCLUSIONS: &str = "DELETE FROM exclusions WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
-/// What $2 did not want makes room for what $1 still waits for: the merged wish decides.
-const MAKE_ROOM: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state IN ('skipped', 'superseded')
-    AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state = 'pending')
-    AND NOT EXISTS (SELECT 1 FROM message_alerts m WHERE m.alert_id = alerts.id)";
-/// What $1 is told at this moment, or was, its readers know: what waits to tell it at $2 makes room, and the messages that were to were dropped.
-const FORGET_DROPPED: &str = "DELETE FROM message_alerts WHERE alert_id IN (SELECT a.id FROM alerts a
-    JOIN alerts o ON o.destination_id = $1 AND o.change_id = a.change_id AND o.state IN ('composed', 'told')
-    WHERE a.destination_id = $2 AND a.state = 'pending' AND a.told_at IS NULL)";
-const MAKE_ROOM_FOR_TOLD: &str = "DELETE FROM alerts WHERE destination_id = $2 AND state = 'pending' AND told_at IS NULL
-    AND EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $1 AND o.change_id = alerts.change_id AND o.state IN ('composed', 'told'))";
+/// What waits at $2 although $1 is being told it or was, and what $2 did not want although $1 has it in any way: the merged wish decides. What $2 was
+/// told of is not among that.
+macro_rules! makes_room {
+    () => {
+        "SELECT a.id FROM alerts a JOIN alerts o ON o.destination_id = $1 AND o.change_id = a.change_id
+         WHERE a.destination_id = $2 AND a.told_at IS NULL AND (a.state IN ('pending', 'skipped', 'superseded') AND o.state IN ('composed', 'told')
+            OR a.state IN ('skipped', 'superseded') AND o.state = 'pending')"
+    };
+}
+/// Messages that were to tell it were dropped.
+const FORGET_DROPPED: &str = concat!("DELETE FROM message_alerts WHERE alert_id IN (", makes_room!(), ")");
+const MAKE_ROOM: &str = concat!("DELETE FROM alerts WHERE id IN (", makes_room!(), ")");
 /// Where $1 waits to say what an unstable call has settled to, and $2 told of the same turn, $2 says it: its readers are now those of both.
 const AWAIT_SETTLING: &str = "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'flapping', release_at = (SELECT o.release_at FROM alerts o
         WHERE o.destination_id = $1 AND o.change_id = alerts.change_id)
@@ -72,6 +85,9 @@ const END_QUARANTINE: &str = "UPDATE destinations SET quarantine_reason = NULL, 
     WHERE id = $1";
 const MOVE_ALERTS: &str = "UPDATE alerts SET destination_id = $2 WHERE destination_id = $1
     AND NOT EXISTS (SELECT 1 FROM alerts o WHERE o.destination_id = $2 AND o.change_id = alerts.change_id)";
+/// What had turned back before it was told at $2 may be news after what $1 was told.
+const LOOK_AGAIN: &str = "UPDATE alerts SET release_at = 0 WHERE destination_id = $2 AND CAST($1 AS BIGINT) <> destination_id
+    AND state = 'pending' AND reason = 'net_zero'";
 const MOVE_MESSAGES: &str = "UPDATE messages SET destination_id = $2 WHERE destination_id = $1";
 /// What became known later counts.
 const DROP_OLDER_TOLD: &str = "DELETE FROM told WHERE destination_id = $1 AND EXISTS (SELECT 1 FROM told o WHERE o.destination_id = $2
@@ -111,12 +127,12 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_SUBSCRIPTIONS, false),
     (MOVE_EXCLUSIONS, false),
     (DROP_EXCLUSIONS, false),
-    (MAKE_ROOM, false),
     (FORGET_DROPPED, false),
-    (MAKE_ROOM_FOR_TOLD, false),
+    (MAKE_ROOM, false),
     (AWAIT_SETTLING, false),
     (SKIP_DOUBLE_ALERTS, false),
     (MOVE_ALERTS, false),
+    (LOOK_AGAIN, false),
     (FORGET_NUMBERS, false),
     (MOVE_MESSAGES, false),
     (DROP_OLDER_TOLD, true),
@@ -130,7 +146,7 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_BUTTONS, false),
 ];
 
-pub(super) const PAIRS: &[(&str, &str)] = &[MOVING, ONTO];
+pub(super) const PAIRS: &[(&str, &str)] = &[LOCK_MESSAGES, MOVING, ONTO];
 
 pub(super) const STATEMENTS: &[&str] = &[
     READDRESS,
@@ -140,14 +156,14 @@ pub(super) const STATEMENTS: &[&str] = &[
     WANTED_BY_OTHER,
     MOVE_EXCLUSIONS,
     DROP_EXCLUSIONS,
-    MAKE_ROOM,
     FORGET_DROPPED,
-    MAKE_ROOM_FOR_TOLD,
+    MAKE_ROOM,
     AWAIT_SETTLING,
     SKIP_DOUBLE_ALERTS,
     FAN_OUT_AGAIN,
     END_QUARANTINE,
     MOVE_ALERTS,
+    LOOK_AGAIN,
     FORGET_NUMBERS,
     MOVE_MESSAGES,
     DROP_OLDER_TOLD,
@@ -169,8 +185,9 @@ impl Store {
     /// # Errors
     /// Where the database fails: nothing was changed.
     pub async fn move_destination(&self, from: &Address, to: &Address, now: Timestamp) -> StoreResult<()> {
-        let (moving, onto) = (self.words(MOVING), self.words(ONTO));
+        let (messages, moving, onto) = (self.words(LOCK_MESSAGES), self.words(MOVING), self.words(ONTO));
         in_transaction!(self.db, tx => {
+            sqlx::query(messages).bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
             let rows: Vec<DestinationRow> = sqlx::query_as(moving)
                 .bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
             for row in rows {

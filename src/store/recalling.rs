@@ -31,7 +31,7 @@ macro_rules! of_changes_elsewhere {
     ($states:literal) => {
         drop_messages!(concat!(
             "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
-                WHERE x.message_id = m.id AND o.destination_id = $3 AND o.state IN (",
+                WHERE x.message_id = m.id AND o.id <> a.id AND o.destination_id = $3 AND o.state IN (",
             $states,
             "))"
         ))
@@ -39,7 +39,7 @@ macro_rules! of_changes_elsewhere {
 }
 /// What tells of a change that the destination `$3` is to be told of as well, or was.
 pub(super) const WANTED_ELSEWHERE: &str = of_changes_elsewhere!("'pending', 'composed', 'told'");
-/// What tells of a change that a message to the destination `$3` tells of as well.
+/// What tells of a change that the destination `$3` is being told of as well, or was.
 pub(super) const TOLD_ELSEWHERE: &str = of_changes_elsewhere!("'composed', 'told'");
 
 macro_rules! of_messages {

@@ -2,16 +2,16 @@
 
 use super::{
     Store, StoreResult,
-    delivering::{ALERTS_DEAD, Claimed, DEAD, END_ATTEMPT, LONGEST_WAIT, REST},
+    delivering::{ALERTS_DEAD, Claimed, DEAD, END_ATTEMPT, LONGEST_WAIT, REST, ends},
     destinations,
     dialect::{in_transaction, over_rows},
-    recalling::hold_back,
+    recalling::{hold_back, recall},
 };
 use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
-const SENT: &str =
-    "UPDATE messages SET state = 'sent', finished_at = $3, platform_id = $4, lease_holder = NULL, lease_until = NULL, problem = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
+const SENT: &str = ends!("state = 'sent', finished_at = $3, platform_id = $4, problem = NULL");
+/// A chat that moved numbers its messages anew.
+const WITHOUT_NUMBER: &str = "UPDATE messages SET platform_id = NULL WHERE id = $1";
 /// A file is the person's own once it arrived, and nobody else's.
 const WITHOUT_FILE: &str = "UPDATE messages SET body = $2 WHERE id = $1";
 const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
@@ -34,16 +34,12 @@ const LOOK_AGAIN: &str =
 const REACHED: &str = "UPDATE destinations SET route = COALESCE($2, route), quarantine_reason = NULL, quarantined_at = NULL,
     next_probe_at = NULL, probes = 0 WHERE id = $1";
 const MENTIONED: &str = "UPDATE destinations SET mentioned_at = $2 WHERE id = $1";
-const RETRY: &str =
-    "UPDATE messages SET next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
+const RETRY: &str = ends!("next_attempt_at = $3, unknown_ends = unknown_ends + $4, problem = $5");
 /// The words are the same; whether earlier tries of the edit arrived matters no more, now that the platform refused one.
-const REPLY_INSTEAD: &str =
-    "UPDATE messages SET edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4, lease_holder = NULL, lease_until = NULL
-    WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id";
+const REPLY_INSTEAD: &str = ends!("edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4");
 
 pub(super) const STATEMENTS: &[&str] =
-    &[SENT, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
+    &[SENT, WITHOUT_NUMBER, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
 pub(super) const PAIRS: &[(&str, &str)] = &[TOLD];
 
 /// What came of an attempt.
@@ -116,28 +112,28 @@ impl Store {
         let millis = now.as_millis();
         let (outcome, platform_id, detail) = attempt_words(settlement);
         in_transaction!(self.db, tx => {
-            let present: Option<i64> = match settlement {
-                Settlement::Sent { platform_id, .. } => sqlx::query_scalar(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).fetch_optional(&mut *tx).await,
+            let present: Option<(i64, String)> = match settlement {
+                Settlement::Sent { platform_id, .. } => sqlx::query_as(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).fetch_optional(&mut *tx).await,
                 Settlement::Retry { at, unknown, problem, .. } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Recalled { at, problem, .. } => {
-                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::ReplyInstead { problem } => {
-                    sqlx::query_scalar(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_as(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Dead { problem, unknown } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query_scalar(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).fetch_optional(&mut *tx).await
+                    sqlx::query_as(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).fetch_optional(&mut *tx).await
                 }
                 Settlement::Gone { problem, .. } => {
-                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
             }?;
-            // Its destination may have been merged into another while it was under way.
-            let (held, readers) = (present.is_some(), present.unwrap_or(destination));
+            let held = present.is_some();
+            let (readers, has_moved) = present.map_or((destination, false), |(id, chat)| (id, chat != claimed.destination.address.chat));
             // After its message, as a claim locks them: the end of a claim that ran out may come while the next one is made.
             sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             match settlement {
@@ -156,6 +152,9 @@ impl Store {
                         if let Some(body) = &without_file {
                             sqlx::query(WITHOUT_FILE).bind(id).bind(body).execute(&mut *tx).await?;
                         }
+                        if has_moved {
+                            sqlx::query(WITHOUT_NUMBER).bind(id).execute(&mut *tx).await?;
+                        }
                         sqlx::query(ALERTS_TOLD).bind(id).bind(millis).execute(&mut *tx).await?;
                         for (kind, token, at) in unstable(&claimed.body) {
                             sqlx::query(AWAIT_SETTLING).bind(id).bind(kind).bind(token).bind(at.as_millis()).execute(&mut *tx).await?;
@@ -167,6 +166,10 @@ impl Store {
                             sqlx::query(MENTIONED).bind(readers).bind(millis).execute(&mut *tx).await?;
                         }
                     }
+                }
+                // It goes to where that place's readers are now, who may have been told meanwhile.
+                Settlement::Retry { unknown: false, .. } | Settlement::Gone { .. } if has_moved => {
+                    recall!(self, tx, now, TOLD_ELSEWHERE(readers, readers), LOOK_AGAIN());
                 }
                 Settlement::Retry { at, rest: true, .. } => {
                     let longest = (now + LONGEST_WAIT).as_millis();
@@ -191,8 +194,6 @@ impl Store {
                         sqlx::query(told_sql).bind(rows).bind(readers).bind(millis).execute(&mut *tx).await?;
                     }
                 }
-                // It is sent to where that place's readers are now.
-                Settlement::Gone { .. } if readers != destination => {}
                 Settlement::Gone { reason, next_probe_at, .. } => {
                     sqlx::query(destinations::QUARANTINE)
                         .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;

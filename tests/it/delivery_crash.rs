@@ -220,10 +220,27 @@ on_both!(a_merge_while_the_first_chunk_is_fanned_out_loses_nobody, |db| async mo
     assert_eq!(told, [(PERSON + 1, true)]);
 });
 
+/// What became of a message that was on its way to a place that was merged into another, and of the same at that other one.
+struct Merging {
+    arrives: bool,
+    /// The other place has been told by then; otherwise it waits to be.
+    told_there: bool,
+    /// What only the other place follows.
+    others: &'static [&'static str],
+    /// What is told there in the end.
+    then: &'static [&'static str],
+}
+
 on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async move {
     let mut app = TestApp::start(db).await;
     let place = |chat: i64| Address::new(Platform::Telegram, chat.to_string());
-    for (goes, arrives, others) in [(PERSON, true, &[][..]), (PERSON + 1, false, &[]), (PERSON + 2, true, &["BTC", "ETH", "XRP"])] {
+    let cases = [
+        Merging { arrives: true, told_there: false, others: &[], then: &[] },
+        Merging { arrives: false, told_there: false, others: &[], then: &["SOL"] },
+        Merging { arrives: false, told_there: true, others: &[], then: &[] },
+        Merging { arrives: true, told_there: false, others: &["BTC", "ETH", "XRP"], then: &["BTC", "ETH", "XRP"] },
+    ];
+    for (goes, Merging { arrives, told_there, others, then }) in (PERSON..).zip(cases) {
         let stays = goes + 10;
         app.person_subscribes(goes, "sol").await;
         app.person_subscribes(stays, &["SOL"].iter().chain(others).copied().collect::<Vec<_>>().join(",")).await;
@@ -233,19 +250,21 @@ on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async 
         app.parts.poller.step().await.unwrap();
         app.parts.flow.step().await.unwrap();
         let (store, now) = (app.parts.store.clone(), app.clock.now());
-        let claims = store.claim(Platform::Telegram, "test", |id| nonce(id, 0), now, now + Duration::from_secs(15), 8).await.unwrap();
+        let claims = store.claim(Platform::Telegram, "test", |id| nonce(id, 0), now, now + Duration::from_secs(12), 8).await.unwrap();
+        let sent = || Settlement::Sent { platform_id: "1".into(), rest_until: None, route: None };
         let mut under_way = None;
         for claim in claims {
             if claim.destination.address == place(goes) {
                 under_way = Some(claim);
+            } else if told_there {
+                assert!(store.settle(&claim, &sent(), now).await.unwrap());
             } else {
                 store.release_claim(&claim).await.unwrap();
             }
         }
-        // While the old place is told, it becomes the other one, where the same waits to be told.
         store.move_destination(&place(goes), &place(stays), now).await.unwrap();
         let end = if arrives {
-            Settlement::Sent { platform_id: "1".into(), rest_until: None, route: None }
+            sent()
         } else {
             Settlement::Gone { reason: QuarantineReason::Deleted, next_probe_at: now, problem: "upgraded".into() }
         };
@@ -253,18 +272,19 @@ on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async 
         app.telegram.unread();
         app.pass(Duration::from_secs(60)).await;
         let told = |app: &TestApp| -> Vec<_> {
-            let sent = app.telegram.unread().into_iter();
-            sent.filter(|sent| [goes, stays].contains(&sent.chat))
-                .map(|sent| (sent.chat, sent.text.lines().next().unwrap().to_owned()))
-                .collect()
+            let sent = app.telegram.unread().into_iter().filter(|sent| [goes, stays].contains(&sent.chat));
+            sent.map(|sent| (sent.chat, sent.text.lines().next().unwrap().to_owned())).collect()
         };
-        let once_more = (!arrives).then_some(&"SOL").into_iter().chain(others);
-        let first: Vec<_> = once_more.map(|symbol| (stays, format!("🟢 {symbol} turned bullish"))).collect();
-        assert_eq!(told(&app), first);
-        let known = format!(
-            "SELECT k.stance FROM told k JOIN destinations d ON d.id = k.destination_id WHERE d.chat = '{stays}' AND k.token_id = {SOL}"
+        assert_eq!(told(&app), then.iter().map(|symbol| (stays, format!("🟢 {symbol} turned bullish"))).collect::<Vec<_>>());
+        let there = format!("SELECT id FROM destinations WHERE chat = '{stays}'");
+        let known = rows(&app.db.url, &format!("SELECT stance FROM told WHERE token_id = {SOL} AND destination_id = ({there})")).await;
+        assert_eq!(known, ["bullish"]);
+        let numbers = format!(
+            "SELECT COALESCE(m.platform_id, 'none') FROM messages m JOIN message_alerts x ON x.message_id = m.id JOIN alerts a ON a.id = x.alert_id
+             JOIN changes c ON c.id = a.change_id WHERE m.state = 'sent' AND m.destination_id = ({there}) AND c.token_id = {SOL}"
         );
-        assert_eq!(rows(&app.db.url, &known).await, ["bullish"]);
+        let none = rows(&app.db.url, &numbers).await.iter().all(|number| number == "none");
+        assert_eq!(none, arrives, "the old chat's numbers mean nothing here");
         app.turn(&[SOL], -1).await;
         assert_eq!(told(&app), [(stays, "🔴 SOL turned bearish".to_owned())]);
         app.telegram.unread();
