@@ -1,11 +1,12 @@
 //! The built binary ends at random moments of telling a thousand chats, and is started again: nothing is lost, on Discord nothing comes
-//! twice, on Telegram only what was sent without an answer that could be stored. The counts are printed: `-- --nocapture binary_crashes`.
+//! twice, on Telegram only what was sent without an answer that could be stored. The counts are printed.
 
 use crate::support::{
     commands::run_sql,
     crowd::{Crowd, Tally},
     database::postgres_url,
     process::Process,
+    say,
 };
 use std::time::Duration;
 
@@ -13,10 +14,9 @@ use std::time::Duration;
 const LONGEST_LIFE: u64 = 1_200;
 
 /// Lives that end by this signal, each at a moment of its own; then one in which everything is told.
-#[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
 async fn told_in_lives(mut crowd: Crowd, lives: usize, signal: &str, between: impl AsyncFn(usize)) -> (Crowd, Process) {
     let seed = fastrand::u64(..);
-    println!("{lives} times {signal}, seed {seed}");
+    say(&format!("{lives} times {signal}, seed {seed}"));
     let mut random = fastrand::Rng::with_seed(seed);
     for life in 0..lives {
         if crowd.is_nearly_done() {
@@ -39,11 +39,10 @@ async fn told_in_lives(mut crowd: Crowd, lives: usize, signal: &str, between: im
 }
 
 /// What everybody heard until it stops.
-#[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
 async fn counted(mut crowd: Crowd, process: Process) -> Tally {
     assert_eq!(process.stop("TERM").await.code, Some(0));
     let tally = crowd.tally().await;
-    println!("{tally}");
+    say(&tally.to_string());
     tally
 }
 

@@ -1,5 +1,5 @@
 //! The database fails under the running binary while it tells a thousand chats: it goes on by itself once it can, nothing is lost, and nothing
-//! comes twice. The counts are printed: `-- --nocapture binary_outages`.
+//! comes twice. The counts are printed.
 
 use crate::support::{
     app::embed_text,
@@ -8,6 +8,7 @@ use crate::support::{
     database::Cluster,
     fake_discord::interaction::{MEMBER, in_private, slash, token_of},
     process::{Process, get, interact, until},
+    say,
 };
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
@@ -17,13 +18,12 @@ use std::{
 };
 
 /// Everything arrives, asked for once.
-#[expect(clippy::print_stdout, reason = "the counts are what the test is about")]
 async fn all_is_told(mut crowd: Crowd, process: Process) {
     crowd.settles(&process).await;
     let ended = process.stop("TERM").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let tally = crowd.tally().await;
-    println!("{tally}");
+    say(&tally.to_string());
     tally.assert_once();
 }
 

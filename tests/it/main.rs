@@ -14,6 +14,7 @@ mod binary_gateway;
 mod binary_outages;
 mod binary_renewal;
 mod binary_replicas;
+mod binary_replicas_harmed;
 mod binary_secrets;
 mod binary_serve;
 mod binary_shards;

@@ -20,12 +20,12 @@ mod sky;
 mod stepping;
 mod words;
 
+use crate::support::say;
 use judge::judge;
 use life::Life;
 use sabotage::Sabotage;
 use serde_json::Value;
 use std::{
-    io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
@@ -76,12 +76,6 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
-fn say(line: &str) {
-    // To the stream itself: what is printed would be kept back.
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "{line}").unwrap();
 }
 
 #[test]

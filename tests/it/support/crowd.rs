@@ -64,7 +64,8 @@ pub(crate) struct Hearing {
 
 /// What makes a [`Hearing`] of a message.
 const HEARING: &str = "d.platform, d.chat, t.symbol, c.to_stance";
-const HEARING_OF: &str = "JOIN destinations d ON d.id = m.destination_id JOIN message_alerts ma ON ma.message_id = m.id
+const HEARING_OF: &str =
+    "JOIN destinations d ON d.id = m.destination_id AND d.creator IS NULL JOIN message_alerts ma ON ma.message_id = m.id
     JOIN alerts a ON a.id = ma.alert_id JOIN changes c ON c.id = a.change_id
     JOIN tokens t ON t.source = c.source AND t.token_id = c.token_id";
 
@@ -85,6 +86,8 @@ pub(crate) struct Crowd {
     heard: BTreeMap<Hearing, usize>,
     /// What the guest was answered.
     pub(crate) answered: Vec<String>,
+    /// How many digests each of those got who asked for them.
+    pub(crate) digests: BTreeMap<usize, usize>,
     given_up: usize,
     never_heard: usize,
 }
@@ -121,8 +124,8 @@ impl Crowd {
             fakes.discord.channel(&format!("7{n}"), json!({"type": 1, "recipient": user}));
             fakes.telegram.with(|world| _ = world.person(chat(Platform::Telegram, n).parse().unwrap()));
         }
-        let (titles, heard, answered) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let crowd = Self { fakes, installation, url, titles, heard, answered, given_up: 0, never_heard: 0 };
+        let (titles, heard, answered, digests) = (Vec::new(), BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let crowd = Self { fakes, installation, url, titles, heard, answered, digests, given_up: 0, never_heard: 0 };
         crowd.answers_take(Duration::from_secs(2));
         let (process, address) = crowd.installation.serve().await;
         for feed in ["ranks", "daily"] {
@@ -130,6 +133,23 @@ impl Crowd {
         }
         assert_eq!(process.stop("TERM").await.code, Some(0));
         crowd
+    }
+
+    /// So many further people on Discord get all of it as a digest each day at this time.
+    pub(crate) async fn add_digest_readers(&mut self, count: usize, at: &str) {
+        for n in (EACH + self.digests.len()..).take(count) {
+            self.digests.insert(n, 0);
+            self.fakes.discord.channel(&format!("7{n}"), json!({"type": 1, "recipient": member(n).to_string()}));
+            let chat = chat(Platform::Discord, n);
+            let reader = format!(
+                "INSERT INTO destinations (platform, chat, topic, place, settings, route, creator, created_at, rest_until, probes)
+                 VALUES ('discord', '{chat}', '', 'person', '{{\"digest_time\":\"{at}\"}}', '7{n}', 'digest', 0, 0, 0);
+                 INSERT INTO subscriptions (destination_id, source, target, kind, direction, delivery, creator, created_at, updated_at)
+                 SELECT d.id, 'token-metrics', CAST(t.token_id AS TEXT), 'daily', 'any', 'digest-daily', 'digest', 0, 0
+                 FROM destinations d, tokens t WHERE d.chat = '{chat}'"
+            );
+            run_sql(&self.url, &reader).await;
+        }
     }
 
     /// From now on both platforms answer within this time; most answers come much sooner.
@@ -140,6 +160,9 @@ impl Crowd {
     }
 
     /// The next token turns bullish.
+    ///
+    /// # Panics
+    /// Where all have turned.
     pub(crate) fn turn(&mut self) {
         let (token, symbol) = TOKENS[self.titles.len()];
         self.fakes.daily(token, 1);
@@ -151,6 +174,11 @@ impl Crowd {
         let (token, symbol) = TOKENS[0];
         self.fakes.daily(token, -1);
         self.titles.push(format!("{symbol} turned bearish"));
+    }
+
+    /// Whether there is a token that has not turned yet.
+    pub(crate) fn may_turn(&self) -> bool {
+        self.titles.len() < TOKENS.len()
     }
 
     /// Whether hardly anybody is left who has not heard of every turn so far.
@@ -176,8 +204,11 @@ impl Crowd {
 
     /// Waits until everything is sent or given up.
     pub(crate) async fn settles(&mut self, process: &Process) {
-        let sql = "SELECT CAST((SELECT COUNT(*) FROM alerts) AS TEXT), CAST((SELECT COUNT(*) FROM alerts WHERE state = 'pending')
-            + (SELECT COUNT(*) FROM fanout_jobs) + (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS TEXT)";
+        let alerts = "SELECT COUNT(*) FROM alerts a JOIN destinations d ON d.id = a.destination_id AND d.creator IS NULL";
+        let sql = &format!(
+            "SELECT CAST(({alerts}) AS TEXT), CAST(({alerts} WHERE a.state = 'pending')
+             + (SELECT COUNT(*) FROM fanout_jobs) + (SELECT COUNT(*) FROM messages WHERE state = 'queued') AS TEXT)"
+        );
         let done = [format!("{}|0", self.titles.len() * 2 * EACH)];
         let mut left = Vec::new();
         // Whoever was refused again and again is tried again after minutes.
@@ -223,6 +254,10 @@ impl Crowd {
         for message in self.fakes.discord.unread() {
             let title = message.body["embeds"][0]["title"].as_str().unwrap().to_owned();
             let n = message.channel[1..].parse().unwrap();
+            if let Some(digests) = self.digests.get_mut(&n) {
+                *digests += 1;
+                continue;
+            }
             self.hear(Platform::Discord, chat(Platform::Discord, n), title);
         }
         for sent in self.fakes.telegram.unread() {
@@ -243,21 +278,23 @@ impl Crowd {
     pub(crate) async fn tally(&mut self) -> Tally {
         self.listen();
         let sql = format!(
-            "SELECT CAST((SELECT COUNT(*) FROM attempts o WHERE o.message_id = m.id AND o.outcome = 'unknown') AS TEXT), {HEARING}
-             FROM messages m {HEARING_OF}"
+            "SELECT CAST((SELECT COUNT(*) FROM attempts o WHERE o.message_id = m.id AND o.outcome = 'unknown') AS TEXT),
+             CAST(m.unknown_ends AS TEXT), {HEARING} FROM messages m {HEARING_OF}"
         );
         let mut tally = Tally {
             hearings: self.hearings(),
             known_by_nonce: self.fakes.discord.repeated(),
             unheard: self.fakes.telegram.network.unheard(),
-            too_fast: self.fakes.telegram.refused_for_speed(),
+            too_fast: self.fakes.telegram.refused_for_speed() + self.fakes.discord.refused_for_speed(),
             given_up: self.given_up,
             never_heard: self.never_heard,
             ..Tally::default()
         };
         for row in rows(&self.url, &sql).await {
-            let (unknown, hearing) = row.split_once('|').unwrap();
-            let (unknown, hearing) = (unknown.parse::<usize>().unwrap(), Hearing::of(hearing));
+            let [unknown, then, hearing] = row.splitn(3, '|').collect::<Vec<_>>().try_into().unwrap();
+            // As it was known when it was tried again: whoever was cut off may have said later what became of it.
+            let unknown = unknown.parse::<usize>().unwrap().max(then.parse().unwrap());
+            let hearing = Hearing::of(hearing);
             let times = self.heard.remove(&hearing).unwrap_or(0);
             let again = times.saturating_sub(1);
             tally.messages += 1;

@@ -60,6 +60,7 @@ struct World {
     /// Messages by channel and nonce, and when they came.
     nonces: HashMap<(String, String), (String, Timestamp)>,
     repeated: usize,
+    too_fast: usize,
     answers: Vec<(String, Value)>,
     files: Vec<File>,
     commands: Vec<Value>,
@@ -130,6 +131,7 @@ impl FakeDiscord {
             created: 0,
             nonces: HashMap::new(),
             repeated: 0,
+            too_fast: 0,
             answers: Vec::new(),
             files: Vec::new(),
             commands: Vec::new(),
@@ -237,6 +239,11 @@ impl FakeDiscord {
     /// The messages that stand in all channels, in order, whether they were read or not.
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.world().messages.clone()
+    }
+
+    /// How many requests came too fast.
+    pub(crate) fn refused_for_speed(&self) -> usize {
+        self.world().too_fast
     }
 
     /// How often a message was asked for again and known by its nonce.
@@ -486,6 +493,7 @@ impl World {
         }
         let reset_after = (window.0 + Duration::from_secs(5)).since(now).as_secs_f64();
         if window.1 >= 5 {
+            self.too_fast += 1;
             self.tell(channel, "", body, How::TooFast);
             return limited(reset_after, "user", true);
         }
@@ -620,6 +628,7 @@ impl World {
             self.sent.pop_front();
         }
         if self.sent.len() >= 50 {
+            self.too_fast += 1;
             return Some(limited(1.0, "global", false));
         }
         self.sent.push_back(now);

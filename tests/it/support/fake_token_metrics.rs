@@ -10,7 +10,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use bellwether::domain::Timestamp;
+use bellwether::{
+    clock::{Clock, SystemClock},
+    domain::Timestamp,
+};
 use rows::{daily, fundamental, graded, hourly, in_v3, leveled, listed, measured, predicted, priced, token_of, traded};
 use serde_json::{Value, json};
 use std::{
@@ -93,6 +96,8 @@ struct Inner {
     /// Fields of an endpoint's rows that are gone, or something else.
     reshaped: BTreeMap<(String, String), Option<Value>>,
     seen: Vec<Seen>,
+    /// Every call as it came: of which endpoint, and when.
+    arrived: Vec<(String, Timestamp)>,
     /// What is taken instead of the usual key.
     key: Option<String>,
 }
@@ -246,6 +251,11 @@ impl FakeTokenMetrics {
     pub fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.inner().seen)
     }
+
+    /// When each call came, by the system's clock, with its endpoint.
+    pub fn arrivals(&self) -> Vec<(String, Timestamp)> {
+        self.inner().arrived.clone()
+    }
 }
 
 type Query = BTreeMap<String, String>;
@@ -260,6 +270,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     let query: Query = axum::extract::Query::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
     let (fault, result) = {
         let mut inner = inner.lock().unwrap();
+        inner.arrived.push((endpoint.clone(), SystemClock.now()));
         let queued = inner.faults.get_mut(&endpoint).and_then(VecDeque::pop_front);
         let queued = queued.or_else(|| inner.weather.as_ref().and_then(|weather| weather(&endpoint, "")));
         let fault = queued.or_else(|| inner.down_at.get(&endpoint).cloned()).or_else(|| inner.down.clone());

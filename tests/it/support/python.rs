@@ -1,7 +1,6 @@
 //! A Python with the vendor's own client of the data API, made once and kept under `target/tmp`.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -16,8 +15,7 @@ const ITS_IMPORTS: [&str; 3] = ["pandas", "requests", "tqdm"];
 pub(crate) fn with_sdk() -> Option<PathBuf> {
     if std::env::var(LEAVE_OUT).is_ok_and(|value| value == "1") {
         // Written to the stream itself: the test harness would keep back what is printed.
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "LEFT OUT: a test of the vendor's Python client, because {LEAVE_OUT}=1").unwrap();
+        super::say(&format!("LEFT OUT: a test of the vendor's Python client, because {LEAVE_OUT}=1"));
         return None;
     }
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-sdk");
