@@ -95,7 +95,8 @@ pub(crate) async fn flood(address: SocketAddr, request: &[u8], time: Duration, e
 
 /// What a steady load met.
 pub(crate) struct Latencies {
-    sorted: Vec<Duration>,
+    /// The shortest first, each with when its request was due.
+    sorted: Vec<(Duration, Instant)>,
     /// Answers that were not what was expected, and the first of them.
     pub(crate) wrong: Vec<String>,
 }
@@ -104,7 +105,18 @@ impl Latencies {
     /// The time that this share of the requests did not exceed.
     pub(crate) fn share(&self, share: f64) -> Duration {
         let index = (self.sorted.len() as f64 * share).ceil() as usize;
-        self.sorted[index.clamp(1, self.sorted.len()) - 1]
+        self.sorted[index.clamp(1, self.sorted.len()) - 1].0
+    }
+
+    /// Those that were due within one of these spans.
+    pub(crate) fn within(&self, spans: &[(Instant, Duration)]) -> Self {
+        let is_within = |(_, due): &&(Duration, Instant)| spans.iter().any(|(begin, length)| (*begin..=*begin + *length).contains(due));
+        Self { sorted: self.sorted.iter().filter(is_within).copied().collect(), wrong: Vec::new() }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.sorted.len()
     }
 }
 
@@ -133,7 +145,7 @@ pub(crate) async fn steady(address: SocketAddr, requests: Vec<Vec<u8>>, per_seco
                     Ok(answer) => String::from_utf8_lossy(answer).into_owned(),
                     Err(problem) => problem,
                 };
-                latencies.push(due.elapsed());
+                latencies.push((due.elapsed(), due));
                 if !said.contains(expected) {
                     wrong.lock().unwrap().push(said);
                 }

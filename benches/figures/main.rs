@@ -44,6 +44,7 @@ fn main() {
     {
         return runtime.block_on(door::serve_bare(public_key));
     }
+    support::database::IS_DURABLE.store(true, std::sync::atomic::Ordering::Relaxed);
     let wanted = |topic: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == topic);
     let mut table = Table::default();
     runtime.block_on(async {

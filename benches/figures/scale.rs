@@ -21,11 +21,8 @@ use bellwether::{
     store::Store,
 };
 use serde_json::json;
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-use tokio::task::JoinHandle;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{task::JoinHandle, time::Instant};
 
 const PEOPLE: usize = 250_000;
 const TOKENS: usize = 10_000;
@@ -103,8 +100,8 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
         sync();
         plain += plain_inserts(&mut database, "alerts").await / POLLS_THAT_TURN as u32;
     }
-    let fan_out: Duration = fan_outs.iter().sum();
-    let each = fan_outs.into_iter().map(millis).collect::<Vec<_>>().join(" + ");
+    let fan_out: Duration = fan_outs.iter().map(|(_, took)| took).sum();
+    let each = fan_outs.iter().map(|(_, took)| millis(*took)).collect::<Vec<_>>().join(" + ");
     let who = match spread {
         Spread::Uniform => format!("{name}, {wanted} subscriptions evenly"),
         Spread::Zipf(hottest) => format!("{name}, {wanted} subscriptions by Zipf, {hottest} on one"),
@@ -117,15 +114,19 @@ async fn one_poll(table: &mut Table, postgres: Option<String>, count: usize, spr
         millis(used)
     );
     table.reach(&format!("{who}: 500 of 10,000 turn, three times, to alerts, of plain inserts' rate"), RATE, measured, rate >= 0.5);
-    let is_soon = first.is_some_and(|first| first < Duration::from_secs(1));
-    let first = first.map_or_else(|| "none".to_owned(), millis);
-    table.reach("the first message out after that poll's commit", "within 1 s", first, is_soon);
+    let (first, since_last_page) = first.unwrap();
+    let measured = format!("{}; {} after its last page was asked for", millis(first), millis(since_last_page));
+    table.reach("the first message out after that poll's commit", "within 1 s", measured, since_last_page < Duration::from_secs(1));
     table.reach("the most memory it ever had", "under 150 MB", megabytes(memory), memory < MEMORY);
-    let p99 = latencies.share(0.99);
-    let times = format!("p99 {} (p50 {}, worst {})", millis(p99), millis(latencies.share(0.5)), millis(latencies.share(1.0)));
     let wrong = latencies.wrong.first().map_or_else(String::new, |first| format!("; {} wrong, such as {first}", latencies.wrong.len()));
-    let is_met = p99 < COMMANDS && latencies.wrong.is_empty();
-    table.reach("100 commands a second meanwhile", "p99 under 100 ms", times + &wrong, is_met);
+    let (meanwhile, p99) = (latencies.within(&fan_outs), |latencies: &Latencies| latencies.share(0.99));
+    let times = |latencies: &Latencies| {
+        let [p99, p50, worst] = [0.99, 0.5, 1.0].map(|share| millis(latencies.share(share)));
+        format!("p99 {p99} (p50 {p50}, worst {worst}) of {}", latencies.count())
+    };
+    let is_met = p99(&latencies) < COMMANDS && p99(&meanwhile) < COMMANDS && latencies.wrong.is_empty();
+    let measured = format!("{}; of those while alerts were written {}{wrong}", times(&latencies), times(&meanwhile));
+    table.reach("100 commands a second during all of it", "p99 under 100 ms", measured, is_met);
 }
 
 /// Gives how many subscriptions there are.
@@ -174,8 +175,11 @@ fn type_commands(address: SocketAddr) -> JoinHandle<Latencies> {
     tokio::spawn(steady(address, requests, COMMANDS_A_SECOND, "\"type\":4"))
 }
 
-/// From the changes' commit until the last alert's; and until a platform heard of one, where that is asked.
-async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<Duration>)>) -> Duration {
+/// How long after a poll's commit, and after its last page was asked for, a platform heard of it.
+type First = (Duration, Duration);
+
+/// When the changes were committed, and how long it took until the last alert was; and when a platform heard of one, where that is asked.
+async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<First>)>) -> (Instant, Duration) {
     const JOBS: &str = "SELECT COUNT(*) FROM fanout_jobs";
     const PATIENCE: Duration = Duration::from_secs(120);
     let began = Instant::now();
@@ -194,17 +198,14 @@ async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<Duration>)>) ->
             && first.is_none()
             && (!fakes.discord.unread().is_empty() || !fakes.telegram.with(|world| world.sent.is_empty()))
         {
-            **first = Some(committed.elapsed());
+            let last_page = fakes.source.arrivals().into_iter().map(|(_, at)| at).max().unwrap();
+            **first = Some((committed.elapsed(), SystemClock.now().since(last_page)));
         }
         match fan_out {
-            Some(fan_out) if heard.as_ref().is_none_or(|(_, first)| first.is_some()) => return fan_out,
+            Some(fan_out) if heard.as_ref().is_none_or(|(_, first)| first.is_some()) => return (committed, fan_out),
             _ => {}
         }
-        assert!(
-            committed.elapsed() < PATIENCE,
-            "fanned out: {fan_out:?}, first message: {heard:?}",
-            heard = heard.map(|(_, first)| *first)
-        );
+        assert!(committed.elapsed() < PATIENCE, "fanned out: {fan_out:?}, told: {}", heard.is_none_or(|(_, first)| first.is_some()));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

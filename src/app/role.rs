@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) const LEASE: Duration = Duration::from_secs(12);
 pub(super) const RENEW: Duration = Duration::from_secs(4);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const _: () = assert!(LEASE.as_secs() + LOOK_AGAIN.as_secs() < 15);
 /// Whoever was not heard of for so long is forgotten.
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(3600);
 

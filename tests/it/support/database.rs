@@ -6,7 +6,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::OnceCell;
@@ -144,6 +144,10 @@ async fn connect(url: &str) -> sqlx::PgConnection {
     }
 }
 
+const FLEETING: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB";
+/// Whether clusters that start from now on write as durably as an operator's does, as they do by default. What tests write ends with them.
+pub(crate) static IS_DURABLE: AtomicBool = AtomicBool::new(false);
+
 fn start_cluster() -> Cluster {
     let bin = postgres_bin().unwrap_or_else(|| {
         panic!("PostgreSQL's server binaries are needed: `apt-get install postgresql`; or set {LEAVE_OUT}=1 to leave those tests out")
@@ -152,8 +156,8 @@ fn start_cluster() -> Cluster {
     let script = r#"
         "$BIN/initdb" -D "$HOME_DIR/data" -U postgres -A trust --no-sync >"$HOME_DIR/log" 2>&1 || exit 1
         serve() {
-            "$BIN/postgres" -D "$HOME_DIR/data" -k "$HOME_DIR" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-                -c max_connections=400 -c shared_buffers=64MB >>"$HOME_DIR/log" 2>&1 &
+            "$BIN/postgres" -D "$HOME_DIR/data" -k "$HOME_DIR" -c listen_addresses= -c max_connections=400 \
+                $SETTINGS >>"$HOME_DIR/log" 2>&1 &
             server=$!
         }
         end() {
@@ -182,6 +186,7 @@ fn start_cluster() -> Cluster {
     let shell = shell
         .env("BIN", bin)
         .env("HOME_DIR", &home)
+        .env("SETTINGS", if IS_DURABLE.load(Ordering::Relaxed) { "" } else { FLEETING })
         .current_dir(&home)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
