@@ -1,6 +1,8 @@
 //! The restore drill: a copy made while the bot runs, put in the place of the database, goes on where the copy was made.
 
 use crate::support::{
+    commands::rows,
+    crowd::Crowd,
     database::TestDb,
     process::{Fakes, Installation, until, wait_for_polls},
 };
@@ -58,6 +60,35 @@ async fn a_backup_made_while_it_runs_goes_on_where_it_was_made() {
 
     let missing = installation.run(&["backup", "no/such/folder/copy.db"]).await;
     assert!(missing.code == Some(1) && missing.err.contains("cannot be written"), "{}", missing.err);
+}
+
+#[tokio::test]
+async fn a_backup_made_while_a_thousand_are_told_goes_on_from_there() {
+    let mut crowd = Crowd::on_sqlite().await;
+    crowd.turn();
+    let (process, _) = crowd.installation.serve().await;
+    crowd.hears(&process).await;
+    let copied = crowd.installation.run(&["backup", "copy.db"]).await;
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    crowd.hears(&process).await;
+    process.stop("KILL").await;
+
+    let file = |name: &str| crowd.installation.folder.path().join(name);
+    let copy = format!("sqlite://{}", file("copy.db").display());
+    assert_eq!(rows(&copy, "PRAGMA integrity_check").await, ["ok"]);
+    assert_eq!(rows(&copy, "SELECT CAST(COUNT(*) AS TEXT) FROM pragma_foreign_key_check").await, ["0"]);
+    let waiting = "SELECT CAST(COUNT(*) > 0 AS TEXT) FROM messages WHERE state = 'queued'";
+    assert_eq!(rows(&copy, waiting).await, ["1"], "it was made while messages waited");
+    for rest in ["bellwether.db-wal", "bellwether.db-shm"] {
+        let _ = std::fs::remove_file(file(rest));
+    }
+    std::fs::rename(file("copy.db"), file("bellwether.db")).unwrap();
+    let (process, _) = crowd.installation.serve().await;
+    crowd.settles(&process).await;
+    crowd.retry_what_was_given_up(&process).await;
+    assert_eq!(process.stop("TERM").await.code, Some(0));
+    // What was told after the copy was made is not in it: told again, and on Discord known by its nonce.
+    crowd.tally().await.assert_nothing_lost();
 }
 
 #[tokio::test]

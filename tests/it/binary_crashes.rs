@@ -65,9 +65,9 @@ async fn killed_fifty_times_on_sqlite() {
 #[tokio::test]
 async fn killed_ten_times_on_postgresql() {
     let Some(url) = postgres_url().await else { return };
-    // Leases outlive their holder by fifteen seconds: the first time they are waited for, then they are made older by that.
-    let older = "UPDATE leases SET expires_at = expires_at - 15000;
-        UPDATE messages SET lease_until = lease_until - 15000 WHERE lease_until IS NOT NULL";
+    // Leases outlive their holder by twelve seconds: the first time they are waited for, then they are made older by that.
+    let older = "UPDATE leases SET expires_at = expires_at - 12000;
+        UPDATE messages SET lease_until = lease_until - 12000 WHERE lease_until IS NOT NULL";
     let pass = async |life| {
         if life > 0 {
             run_sql(&url, older).await;

@@ -173,6 +173,18 @@ async fn an_answer_that_does_not_come_is_unknown() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_ever_and_then_nobody_knows() {
+    let both = [false, true].map(async |carried_out| {
+        let stand = stand().await;
+        stand.fake.fault("POST /channels/", 1, FaultKind::Silence { carried_out });
+        let end = stand.send(&outgoing(1, HERE, alert("SOL"))).await;
+        assert!(matches!(end, Err(SendError::Retry { end: End::Unknown, .. })), "{end:?}");
+        assert_eq!(stand.fake.unread().len(), usize::from(carried_out));
+    });
+    futures_util::future::join_all(both).await;
+}
+
+#[tokio::test]
 async fn an_edit_is_done_when_discord_says_which_message_it_is() {
     let stand = stand().await;
     let first = stand.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap();

@@ -83,6 +83,18 @@ async fn an_alert_arrives_as_people_see_it() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_ever_and_then_nobody_knows() {
+    let both = [false, true].map(async |carried_out| {
+        let fake = fake_with_a_person_and_a_group().await;
+        fake.fault("sendMessage", None, Fault::Silence { carried_out });
+        let end = telegram(&fake).send(&to("7")).await;
+        assert!(matches!(end, Err(SendError::Retry { end: End::Unknown, .. })), "{end:?}");
+        assert_eq!(fake.unread().len(), usize::from(carried_out));
+    });
+    futures_util::future::join_all(both).await;
+}
+
+#[tokio::test]
 async fn a_topic_is_named_and_general_is_not() {
     let fake = fake_with_a_person_and_a_group().await;
     for (address, topic) in [("-1001/42", Some(42)), ("-1001", None), ("-1001/1", None)] {

@@ -106,9 +106,9 @@ impl Limiter {
         }
     }
 
-    /// Takes over what went out lately, before this began.
+    /// Takes over what went out lately, before this began. What was asked since, as a start asks for the commands that are registered, counts as well.
     pub(super) fn recall(&mut self, sent: impl Iterator<Item = Timestamp>, now: Timestamp) {
-        self.places = sent.map(|counts_from| Place { counts_from, answered: true }).collect();
+        self.places.extend(sent.map(|counts_from| Place { counts_from, answered: true }));
         self.forget_places(now);
     }
 
@@ -256,6 +256,17 @@ mod tests {
         limiter.give_back();
         assert_eq!(limiter.admit(ms(10)), Ok(()), "what is given back is not what was sent");
         assert_eq!(limiter.admit(T0 - Duration::from_secs(3_600)), Ok(()), "a clock that was stepped back holds nothing up");
+    }
+
+    #[test]
+    fn what_a_predecessor_sent_and_what_the_start_asked_for_count_together() {
+        let mut limiter = Limiter::default();
+        (0..3).for_each(|_| limiter.admit(T0).unwrap());
+        limiter.recall([ms(0), ms(0), ms(10)].into_iter(), ms(20));
+        (0..44).for_each(|_| limiter.admit(ms(20)).unwrap());
+        assert_eq!(limiter.admit(ms(30)), Err(ms(1_020)));
+        limiter.recall(std::iter::repeat_n(ms(500), 50), ms(1_030));
+        assert_eq!(limiter.free(ms(1_030)), Err(ms(1_520)), "forty-four of its own, and fifty of another");
     }
 
     #[test]
