@@ -70,6 +70,46 @@ async fn whatever_happens_to_three_of_them_for_two_minutes_nothing_is_lost() {
     replicas.judge().await;
 }
 
+#[tokio::test]
+async fn who_wakes_up_overtaken_sends_nothing_before_it_has_its_role_again() {
+    const ROLE: &str = "deliverer:telegram";
+    let Some(db) = TestDb::postgres().await else { return };
+    let mut replicas = Replicas::start(db, fastrand::Rng::new()).await;
+    replicas.crowd.hears(&replicas.all[0].process).await;
+    let holder = async |replicas: &Replicas| {
+        let roles = replicas.roles().await;
+        roles.into_iter().find_map(|(which, roles)| roles.contains(&ROLE.to_owned()).then_some(which))
+    };
+    let first = until(|| holder(&replicas)).await.unwrap();
+    replicas.all[first].process.signal("STOP");
+    let second = until(|| async { holder(&replicas).await.filter(|which| *which != first) }).await;
+    assert!(second.is_some(), "nobody takes over");
+    replicas.crowd.turn();
+    let waiting = "SELECT CAST(COUNT(*) AS TEXT) FROM messages WHERE platform = 'telegram' AND state = 'queued'";
+    let waiting = async |replicas: &Replicas| rows(&replicas.db.url, waiting).await[0].parse::<u32>().unwrap();
+    let many = until(|| async { (waiting(&replicas).await > 300).then_some(()) }).await;
+    assert!(many.is_some(), "hundreds are to be told");
+    // While hundreds wait everybody else is paused as well: whatever is asked for from now on is asked by whom they had overtaken.
+    let others: Vec<_> = (0..3).filter(|which| *which != first).collect();
+    others.iter().for_each(|which| replicas.all[*which].process.signal("STOP"));
+    let fence = async |replicas: &Replicas| {
+        let fence = rows(&replicas.db.url, &format!("SELECT CAST(fence AS TEXT) FROM leases WHERE name = '{ROLE}'")).await;
+        fence[0].parse::<i64>().unwrap()
+    };
+    let asked = |replicas: &Replicas| replicas.crowd.fakes.telegram.calls("sendMessage").len();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (overtaken_by, before) = (fence(&replicas).await, asked(&replicas));
+    assert!(waiting(&replicas).await > 50, "they wait still");
+    replicas.all[first].process.signal("CONT");
+    let asks = until(|| async { (asked(&replicas) > before).then_some(()) }).await;
+    assert!(asks.is_some() && fence(&replicas).await > overtaken_by, "it asked under a term that was over");
+    others.iter().for_each(|which| replicas.all[*which].process.signal("CONT"));
+    let answering = &replicas.all[0].process;
+    replicas.crowd.settles(answering).await;
+    replicas.crowd.retry_what_was_given_up(answering).await;
+    replicas.crowd.tally().await.assert_holds();
+}
+
 impl Replicas {
     async fn start(db: TestDb, chance: fastrand::Rng) -> Self {
         let mut crowd = Crowd::on_postgres(db.url.clone()).await;
