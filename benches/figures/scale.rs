@@ -188,7 +188,7 @@ async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<First>)>) -> (I
         assert!(began.elapsed() < PATIENCE, "nothing turned");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let committed = Instant::now();
+    let (committed, committed_at) = (Instant::now(), SystemClock.now());
     let mut fan_out = None;
     loop {
         if fan_out.is_none() && database.number(JOBS).await == 0 {
@@ -198,7 +198,7 @@ async fn watch(url: &str, mut heard: Option<(&Fakes, &mut Option<First>)>) -> (I
             && first.is_none()
             && (!fakes.discord.unread().is_empty() || !fakes.telegram.with(|world| world.sent.is_empty()))
         {
-            let last_page = fakes.source.arrivals().into_iter().map(|(_, at)| at).max().unwrap();
+            let last_page = fakes.source.arrivals().into_iter().map(|(_, at)| at).filter(|at| *at <= committed_at).max().unwrap();
             **first = Some((committed.elapsed(), SystemClock.now().since(last_page)));
         }
         match fan_out {

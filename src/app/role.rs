@@ -55,7 +55,7 @@ impl Part for Deliverer {
 impl Part for Updates {
     async fn work(&mut self, store: Store, stop: CancellationToken) {
         let store = &store;
-        self.run(stop, move || async move { store.is_current().await.unwrap_or(false) }).await;
+        self.run(stop, move || async move { Ok(store.is_current().await?) }).await;
     }
 }
 

@@ -74,15 +74,13 @@ macro_rules! rest {
 /// A platform's pace is one chat's: its topics rest together. All of them are locked in one order, also those that rest already: attempts in two
 /// topics may end at the same moment, and each goes on to its own row.
 pub(super) const REST: (&str, &str) = (rest!(""), rest!(" ORDER BY o.id FOR NO KEY UPDATE OF o"));
-/// What an attempt comes to is written by whoever has the claim. Its destination may have moved, or been merged into another, meanwhile: gives which
-/// it is, and its chat.
+/// What an attempt comes to is written by whoever has the claim. Its destination may have been merged into another meanwhile: gives which it is.
 macro_rules! ends {
     ($how:literal) => {
         concat!(
             "UPDATE messages SET ",
             $how,
-            ", lease_holder = NULL, lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued'
-             RETURNING destination_id, (SELECT d.chat FROM destinations d WHERE d.id = messages.destination_id)"
+            ", lease_holder = NULL, lease_until = NULL WHERE id = $1 AND lease_fence = $2 AND state = 'queued' RETURNING destination_id"
         )
     };
 }

@@ -8,21 +8,10 @@ use super::{
 };
 use crate::domain::{Address, Destination, Timestamp};
 
-macro_rules! locked_messages {
-    ($lock:literal) => {
-        concat!(
-            "SELECT m.id FROM destinations d CROSS JOIN messages m WHERE d.platform = $1 AND d.chat = $2 AND m.destination_id = d.id
-             AND m.state = 'queued' ORDER BY m.id",
-            $lock
-        )
-    };
-}
 // Both chats say that one has become the other, and the next request is told so as well: whoever comes second waits for the first, and
 // finds nothing left to move. On SQLite writers take turns anyway.
 const MOVING: (&str, &str) =
     (destinations::BY_CHAT, concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 ORDER BY id FOR UPDATE"));
-// Messages before their destinations, as an end of an attempt locks them.
-const LOCK_MESSAGES: (&str, &str) = (locked_messages!(""), locked_messages!(" FOR UPDATE OF m"));
 const ONTO: (&str, &str) = (
     destinations::BY_ADDRESS,
     concat!("SELECT ", columns!(), " FROM destinations WHERE platform = $1 AND chat = $2 AND topic = $3 FOR UPDATE"),
@@ -146,7 +135,7 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_BUTTONS, false),
 ];
 
-pub(super) const PAIRS: &[(&str, &str)] = &[LOCK_MESSAGES, MOVING, ONTO];
+pub(super) const PAIRS: &[(&str, &str)] = &[MOVING, ONTO];
 
 pub(super) const STATEMENTS: &[&str] = &[
     READDRESS,
@@ -185,9 +174,8 @@ impl Store {
     /// # Errors
     /// Where the database fails: nothing was changed.
     pub async fn move_destination(&self, from: &Address, to: &Address, now: Timestamp) -> StoreResult<()> {
-        let (messages, moving, onto) = (self.words(LOCK_MESSAGES), self.words(MOVING), self.words(ONTO));
+        let (moving, onto) = (self.words(MOVING), self.words(ONTO));
         in_transaction!(self.db, tx => {
-            sqlx::query(messages).bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
             let rows: Vec<DestinationRow> = sqlx::query_as(moving)
                 .bind(from.platform.as_str()).bind(&from.chat).fetch_all(&mut *tx).await?;
             for row in rows {

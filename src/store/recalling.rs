@@ -31,9 +31,9 @@ macro_rules! of_changes_elsewhere {
     ($states:literal) => {
         drop_messages!(concat!(
             "EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id JOIN alerts o ON o.change_id = a.change_id
-                WHERE x.message_id = m.id AND o.id <> a.id AND o.destination_id = $3 AND o.state IN (",
+                WHERE x.message_id = m.id AND o.id <> a.id AND o.destination_id = $3 AND (o.told_at IS NOT NULL OR o.state IN (",
             $states,
-            "))"
+            ")))"
         ))
     };
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
 const SENT: &str = ends!("state = 'sent', finished_at = $3, platform_id = $4, problem = NULL");
+const CHAT: &str = "SELECT chat FROM destinations WHERE id = $1";
 /// A chat that moved numbers its messages anew.
 const WITHOUT_NUMBER: &str = "UPDATE messages SET platform_id = NULL WHERE id = $1";
 /// A file is the person's own once it arrived, and nobody else's.
@@ -39,7 +40,7 @@ const RETRY: &str = ends!("next_attempt_at = $3, unknown_ends = unknown_ends + $
 const REPLY_INSTEAD: &str = ends!("edits = FALSE, next_attempt_at = $3, unknown_ends = 0, problem = $4");
 
 pub(super) const STATEMENTS: &[&str] =
-    &[SENT, WITHOUT_NUMBER, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
+    &[SENT, CHAT, WITHOUT_NUMBER, WITHOUT_FILE, ALERTS_TOLD, AWAIT_SETTLING, LOOK_AGAIN, REACHED, MENTIONED, RETRY, REPLY_INSTEAD];
 pub(super) const PAIRS: &[(&str, &str)] = &[TOLD];
 
 /// What came of an attempt.
@@ -112,28 +113,30 @@ impl Store {
         let millis = now.as_millis();
         let (outcome, platform_id, detail) = attempt_words(settlement);
         in_transaction!(self.db, tx => {
-            let present: Option<(i64, String)> = match settlement {
-                Settlement::Sent { platform_id, .. } => sqlx::query_as(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).fetch_optional(&mut *tx).await,
+            let present: Option<i64> = match settlement {
+                Settlement::Sent { platform_id, .. } => sqlx::query_scalar(SENT).bind(id).bind(fence).bind(millis).bind(platform_id).fetch_optional(&mut *tx).await,
                 Settlement::Retry { at, unknown, problem, .. } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(unknown).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Recalled { at, problem, .. } => {
-                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(at.as_millis()).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::ReplyInstead { problem } => {
-                    sqlx::query_as(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_scalar(REPLY_INSTEAD).bind(id).bind(fence).bind(millis).bind(problem).fetch_optional(&mut *tx).await
                 }
                 Settlement::Dead { problem, unknown } => {
                     let unknown = i64::from(*unknown);
-                    sqlx::query_as(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).fetch_optional(&mut *tx).await
+                    sqlx::query_scalar(DEAD).bind(id).bind(fence).bind(millis).bind(problem).bind(unknown).fetch_optional(&mut *tx).await
                 }
                 Settlement::Gone { problem, .. } => {
-                    sqlx::query_as(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
+                    sqlx::query_scalar(RETRY).bind(id).bind(fence).bind(millis).bind(0_i64).bind(problem).fetch_optional(&mut *tx).await
                 }
             }?;
-            let held = present.is_some();
-            let (readers, has_moved) = present.map_or((destination, false), |(id, chat)| (id, chat != claimed.destination.address.chat));
+            let (held, readers) = (present.is_some(), present.unwrap_or(destination));
+            // Asked by itself: what the statement before may have waited for is seen by the next one alone.
+            let chat: Option<String> = sqlx::query_scalar(CHAT).bind(readers).fetch_optional(&mut *tx).await?;
+            let has_moved = held && chat.is_some_and(|chat| chat != claimed.destination.address.chat);
             // After its message, as a claim locks them: the end of a claim that ran out may come while the next one is made.
             sqlx::query(END_ATTEMPT).bind(claimed.attempt).bind(millis).bind(outcome).bind(platform_id).bind(detail).execute(&mut *tx).await?;
             match settlement {

@@ -340,7 +340,7 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
     let problem = updates.problem();
     let stop = CancellationToken::new();
     let until = stop.clone();
-    let running = tokio::spawn(async move { updates.run(until, || std::future::ready(true)).await });
+    let running = tokio::spawn(async move { updates.run(until, || std::future::ready(Ok(true))).await });
     while fake.calls("getUpdates").is_empty() {
         tokio::task::yield_now().await;
     }
@@ -361,7 +361,7 @@ async fn the_loop_waits_for_updates_and_stops_when_told() {
 async fn a_command_that_takes_long_delays_nobody_else() {
     let Bench { fake, db, clock, updates } = Bench::new(TestDb::sqlite().await).await;
     fake.fault("getChatAdministrators", Some(GROUP), Fault::Delay(Duration::from_secs(3600)));
-    let running = tokio::spawn(async move { updates.run(CancellationToken::new(), || std::future::ready(true)).await });
+    let running = tokio::spawn(async move { updates.run(CancellationToken::new(), || std::future::ready(Ok(true))).await });
     fake.with(|world| world.say(GROUP, ADMIN, "/settings"));
     while fake.calls("getChatAdministrators").is_empty() {
         tokio::task::yield_now().await;

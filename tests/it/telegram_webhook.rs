@@ -267,7 +267,7 @@ async fn a_command_is_carried_out_as_soon_as_it_comes_and_a_stop_leaves_the_webh
     let server = tokio::spawn(web::serve(listener, routes, stop.clone()));
     bench.fake.fault("setWebhook", None, Fault::Refuse(400, "Bad Request: bad webhook: not yet", Value::Null));
     let told = stop.clone();
-    let running = tokio::spawn(async move { running.run(told, || std::future::ready(true)).await });
+    let running = tokio::spawn(async move { running.run(told, || std::future::ready(Ok(true))).await });
     until(|| problem.borrow().as_ref().is_some_and(|words| words.contains("bad webhook"))).await;
     until(|| problem.borrow().is_none()).await;
     bench.fake.with(|world| world.say(PERSON, PERSON, "/help"));

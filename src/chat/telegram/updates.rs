@@ -143,7 +143,7 @@ impl Updates {
     /// Takes in and carries out until it is told to stop; what was begun by then is finished. A command that takes long delays its own
     /// chat alone: neither what comes next nor what was said elsewhere waits for it. Where it goes on is not remembered from an earlier time: another
     /// process may have taken updates since. Before it asks Telegram it looks whether it `may` still.
-    pub async fn run<May: Future<Output = bool>>(&self, shutdown: CancellationToken, may: impl Fn() -> May) {
+    pub async fn run<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: CancellationToken, may: impl Fn() -> May) {
         *self.position() = Position::default();
         self.arrivals.unprove();
         let take_in = async {
@@ -156,14 +156,14 @@ impl Updates {
     }
 
     /// Polls and stores.
-    async fn poll<May: Future<Output = bool>>(&self, shutdown: &CancellationToken, may: impl Fn() -> May) {
+    async fn poll<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: &CancellationToken, may: impl Fn() -> May) {
         let (mut failing, mut token) = (Failing::default(), self.telegram.token().renewals());
         loop {
             let began = time::Instant::now();
             let end = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                end = async { if may().await { self.fetch(LONG_POLL).await } else { Ok(0) } } => end,
+                end = async { if may().await? { self.fetch(LONG_POLL).await } else { Ok(0) } } => end,
             };
             let mut pause = self.pause_after(end.as_ref().err(), &mut failing);
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
