@@ -32,10 +32,10 @@ const DIGESTS: usize = 20;
 const MINUTES_OF_DIGESTS: i64 = 2;
 /// Commands are typed so often.
 const COMMANDS: Duration = Duration::from_millis(700);
-/// What the source says of a slot is asked for at its endpoint.
+/// The endpoint that a poll of the daily feed asks.
 const DAILY: &str = "trading-signals";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Harm {
     Killed,
     Paused,
@@ -47,7 +47,7 @@ struct Replica {
     cable: Cable,
     process: Process,
     address: String,
-    /// Until when, from the beginning of the harm.
+    /// What happened to it, and when it is made well again.
     harmed: Option<(Harm, Instant)>,
 }
 
@@ -126,7 +126,7 @@ impl Replicas {
     async fn start(db: TestDb, chance: fastrand::Rng) -> Self {
         let mut crowd = Crowd::on_postgres(db.url.clone()).await;
         // Somebody has something to be told of before the first of these minutes.
-        let first = (SystemClock.now() + Duration::from_secs(80)).as_secs() / 60;
+        let first = (SystemClock.now() + Duration::from_secs(100)).as_secs() / 60;
         for minute in first..first + MINUTES_OF_DIGESTS {
             let at = Timestamp::from_millis(minute * 60_000).to_utc().format("%H:%M").to_string();
             crowd.add_digest_readers(DIGESTS, &at).await;

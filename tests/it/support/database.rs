@@ -144,6 +144,7 @@ async fn connect(url: &str) -> sqlx::PgConnection {
     }
 }
 
+/// As fast as can be: nothing has to outlive the tests.
 const FLEETING: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB";
 /// Whether clusters that start from now on write as durably as an operator's does, as they do by default. What tests write ends with them.
 pub(crate) static IS_DURABLE: AtomicBool = AtomicBool::new(false);
