@@ -5,6 +5,7 @@ use super::{
     destinations::{DestinationRow, columns},
     dialect::{in_transaction, on_db},
     fair_queue::ADVANCE,
+    recalling::recall_one,
 };
 use crate::domain::{Destination, Follows, FollowsHow, Lane, Mention, MessageBody, MessageId, Platform, SentLately, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
@@ -50,7 +51,11 @@ const LEASE: &str = "UPDATE messages SET lease_holder = $2, lease_until = $3, le
 const LOSE_ATTEMPTS: &str =
     "UPDATE attempts SET ended_at = $2, outcome = 'unknown', detail = 'no answer was recorded' WHERE message_id = $1 AND outcome IS NULL";
 const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at,
-    NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') AS may_go_back FROM messages WHERE id = $1";
+    NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') AS may_go_back,
+    EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id
+        JOIN alerts o ON o.destination_id = messages.destination_id AND o.change_id = a.change_id
+        WHERE x.message_id = messages.id AND a.destination_id <> messages.destination_id AND (o.told_at IS NOT NULL OR o.state IN ('composed', 'told'))
+    ) AS is_told_otherwise FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 // The newest, as many as the message has: one that was tried anew as a dead letter has older ones.
 const UNCERTAIN: &str = "SELECT started_at FROM attempts WHERE message_id = $1 AND outcome = 'unknown' ORDER BY started_at DESC LIMIT $2";
@@ -171,6 +176,8 @@ struct MessageRow {
     unknown_ends: i64,
     created_at: i64,
     may_go_back: bool,
+    /// Its place was merged into another while it was claimed before, and that one tells, or told, of the same (4.3).
+    is_told_otherwise: bool,
 }
 
 impl MessageRow {
@@ -229,6 +236,10 @@ impl Store {
                 let fence: i64 = sqlx::query_scalar(LEASE)
                     .bind(id).bind(holder).bind(lease_until.as_millis()).bind(i64::from(lost > 0)).fetch_one(&mut *tx).await?;
                 let row: MessageRow = sqlx::query_as(MESSAGE).bind(id).fetch_one(&mut *tx).await?;
+                if row.is_told_otherwise && row.may_go_back {
+                    recall_one!(self, tx, now, id);
+                    continue;
+                }
                 let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
                 let uncertain: Vec<i64> = if row.unknown_ends > 0 {
                     sqlx::query_scalar(UNCERTAIN).bind(id).bind(row.unknown_ends).fetch_all(&mut *tx).await?

@@ -5,7 +5,7 @@ use super::{
     delivering::{ALERTS_DEAD, Claimed, DEAD, END_ATTEMPT, LONGEST_WAIT, REST, ends},
     destinations,
     dialect::{in_transaction, over_rows},
-    recalling::{hold_back, recall},
+    recalling::hold_back,
 };
 use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
@@ -170,10 +170,8 @@ impl Store {
                         }
                     }
                 }
-                // It goes to where that place's readers are now, who may have been told meanwhile.
-                Settlement::Retry { unknown: false, .. } | Settlement::Gone { .. } if has_moved => {
-                    recall!(self, tx, now, TOLD_ELSEWHERE(readers, readers), LOOK_AGAIN());
-                }
+                // It goes to where that place's readers are now: what the old address answered says nothing of that one.
+                Settlement::Retry { .. } | Settlement::Gone { .. } if has_moved => {}
                 Settlement::Retry { at, rest: true, .. } => {
                     let longest = (now + LONGEST_WAIT).as_millis();
                     sqlx::query(rest_sql).bind(destination).bind(at.as_millis()).bind(longest).execute(&mut *tx).await?;

@@ -78,6 +78,8 @@ pub(super) enum Misfortune {
     Silenced,
     /// Discord answers 403 with this code.
     Refused(&'static str, u64),
+    /// The bot may no longer embed links in this channel: Discord takes its messages, and leaves their words out.
+    WithoutEmbeds(&'static str),
     /// Nobody may write there again.
     Deleted(&'static str),
     ClosedMessages(&'static str),
@@ -177,6 +179,7 @@ impl Draft<'_> {
             Misfortune::Silenced,
             Misfortune::Refused(HERE, 50_013),
             Misfortune::Refused(THERE, 50_001),
+            Misfortune::WithoutEmbeds(HERE),
             Misfortune::Deleted(ELSEWHERE),
             Misfortune::Archived(THERE),
             Misfortune::Revoked(Platform::Discord),

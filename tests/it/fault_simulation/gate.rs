@@ -1,4 +1,5 @@
-//! Several requests under way at once, in an order of the seed's: each waits before it is sent, and again before its answer is handed over.
+//! Several requests under way at once, in an order of the seed's: each waits before it is sent, and again before its answer is handed over. Whose
+//! time is over waits no longer.
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ impl Gate {
     pub(super) async fn pass(&self, message: i64) {
         let through = Arc::new(Notify::new());
         self.waiting().insert(message, Arc::clone(&through));
+        let _place = Place { gate: self, message };
         through.notified().await;
     }
 
@@ -39,5 +41,17 @@ impl Gate {
     /// Whoever waited is no more.
     pub(super) fn clear(&self) {
         self.waiting().clear();
+    }
+}
+
+/// A place at the gate, until it is left in any way.
+struct Place<'a> {
+    gate: &'a Gate,
+    message: i64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.gate.waiting().remove(&self.message);
     }
 }

@@ -87,6 +87,10 @@ impl Life {
                 discord.channel(channel, json!({"guild_id": guild_of(channel), "name": "alerts", "refuses": refuses}));
                 None
             }
+            Misfortune::WithoutEmbeds(channel) => {
+                discord.may_embed(channel, !begins);
+                None
+            }
             Misfortune::Archived(thread) => {
                 if begins {
                     let archived =

@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::Notify;
 
@@ -66,6 +68,8 @@ pub(super) struct Sky {
     clock: Arc<ManualClock>,
     product: Arc<ManualClock>,
     pub(super) bell: Arc<Bell>,
+    /// Rung where a request is never answered.
+    pub(super) silence: Arc<Bell>,
     state: Mutex<State>,
 }
 
@@ -76,6 +80,10 @@ struct State {
     asked: HashMap<(String, String), u64>,
     /// The process dies at the request that comes after so many; whether that one is still carried out.
     dies_after: Option<(u32, bool)>,
+    /// The next request that goes wrong may stay without an answer.
+    may_be_silent: bool,
+    /// For so long somebody waits for an answer that never comes.
+    in_vain: Option<Duration>,
     under_way: HashMap<String, i64>,
     arrivals: Vec<Arrival>,
     source_calls: Vec<bellwether::domain::Timestamp>,
@@ -86,7 +94,7 @@ struct State {
 
 impl Sky {
     pub(super) fn new(seed: u64, clock: Arc<ManualClock>, product: Arc<ManualClock>) -> Arc<Self> {
-        Arc::new(Self { seed, clock, product, bell: Arc::default(), state: Mutex::default() })
+        Arc::new(Self { seed, clock, product, bell: Arc::default(), silence: Arc::default(), state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,6 +109,18 @@ impl Sky {
     /// The process dies at the request after so many.
     pub(super) fn die_after(&self, requests: u32, carried_out: bool) {
         self.state().dies_after = Some((requests, carried_out));
+    }
+
+    /// Whether one request from now on may stay without an answer: what waits beside it must not lose its patience too.
+    pub(super) fn may_be_silent(&self, may: bool) {
+        self.state().may_be_silent = may;
+    }
+
+    /// Waits until somebody waits in vain, and for how long.
+    pub(super) async fn waits_in_vain(&self) -> Duration {
+        self.silence.heard().await;
+        self.silence.hush();
+        self.state().in_vain.take().unwrap_or_default()
     }
 
     /// The process has died, of whatever.
@@ -185,13 +205,26 @@ impl Sky {
         let storm = state.storms.get(platform).copied().unwrap_or_default();
         let roll = self.roll(&[&platform, &asked, &chat, &count]);
         if roll % 1000 < storm {
-            state.trace.push(format!("  goes wrong: {}", (roll >> 20) % 100));
-            return Fate::Wrong((roll >> 20) % 100);
+            let number = (roll >> 20) % 100;
+            state.trace.push(format!("  goes wrong: {number}"));
+            let patience = patience(platform, asked).filter(|_| SILENT.contains(&number) && state.may_be_silent);
+            if let Some(patience) = patience {
+                state.may_be_silent = false;
+                state.in_vain = Some(patience);
+                return Fate::Silent { carried_out: (roll >> 40) % 2 == 0 };
+            }
+            return Fate::Wrong(number);
         }
         Fate::Good
     }
 
     fn hear(&self, platform: &'static str, heard: &Heard) {
+        if heard.how == How::Unanswered {
+            if self.state().in_vain.is_some() {
+                self.silence.ring();
+            }
+            return;
+        }
         let place = places::place(platform, &heard.chat, heard.topic.map(|topic| topic.to_string()).as_deref());
         let mut state = self.state();
         let message = state.under_way.get(&place).copied().unwrap_or_default();
@@ -211,7 +244,7 @@ impl Sky {
             }
             match sky.ask(if is_answer { "answers" } else { "discord" }, asked, "") {
                 Fate::Good => None,
-                Fate::Dies { carried_out } => Some(FaultKind::Silence { carried_out }),
+                Fate::Dies { carried_out } | Fate::Silent { carried_out } => Some(FaultKind::Silence { carried_out }),
                 Fate::Wrong(number) if is_answer => Some(answer_trouble(number)),
                 // Whoever waits for what a command asks would wait for real seconds.
                 Fate::Wrong(_) if !asked.contains("/channels/") => None,
@@ -225,7 +258,7 @@ impl Sky {
         let (sky, ears) = (Arc::clone(self), Arc::clone(self));
         let weather = move |method: &str, chat: &str| match sky.ask("telegram", method, chat) {
             Fate::Good => None,
-            Fate::Dies { carried_out } => Some(fake_telegram::Fault::Silence { carried_out }),
+            Fate::Dies { carried_out } | Fate::Silent { carried_out } => Some(fake_telegram::Fault::Silence { carried_out }),
             Fate::Wrong(number) => Some(telegram_trouble(number)),
         };
         (Arc::new(weather), Arc::new(move |heard| ears.hear("telegram", &heard)))
@@ -236,6 +269,10 @@ impl Sky {
         Arc::new(move |endpoint: &str, _: &str| match sky.ask("source", endpoint, "") {
             Fate::Good => None,
             Fate::Dies { .. } => Some(fake_token_metrics::Fault::Silence),
+            Fate::Silent { .. } => {
+                sky.silence.ring();
+                Some(fake_token_metrics::Fault::Silence)
+            }
             Fate::Wrong(number) => Some(source_trouble(number)),
         })
     }
@@ -243,7 +280,13 @@ impl Sky {
 
 enum Fate {
     Good,
-    Dies { carried_out: bool },
+    Dies {
+        carried_out: bool,
+    },
+    /// There is no answer.
+    Silent {
+        carried_out: bool,
+    },
     Wrong(u64),
 }
 
@@ -254,6 +297,20 @@ trait HashDyn {
 impl<T: Hash> HashDyn for T {
     fn feed(&self, hasher: &mut DefaultHasher) {
         self.hash(hasher);
+    }
+}
+
+/// Of what goes wrong in a hundred ways, these are no answer at all.
+const SILENT: Range<u64> = 56..62;
+
+/// How long the product waits for an answer; none where nobody would wait beside it without losing patience too.
+fn patience(platform: &str, asked: &str) -> Option<Duration> {
+    match platform {
+        "source" => Some(Duration::from_secs(30)),
+        "telegram" if asked == "getUpdates" => Some(Duration::from_secs(10)),
+        "telegram" => Some(Duration::from_secs(8)),
+        "discord" if asked.contains("/channels/") => Some(Duration::from_secs(8)),
+        _ => None,
     }
 }
 

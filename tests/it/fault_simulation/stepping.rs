@@ -181,7 +181,10 @@ impl Life {
     pub(super) fn drive<T>(&mut self, what: &str, act: impl AsyncFnOnce(&mut Works) -> Result<T, String>) -> Option<T> {
         self.dues = None;
         let Process { works, runtime } = self.process.as_mut().expect("a process runs");
-        let (bell, disk, doom) = (Arc::clone(&self.sky.bell), &self.disk, self.doom);
+        let (bell, sky, disk, doom) = (Arc::clone(&self.sky.bell), Arc::clone(&self.sky), &self.disk, self.doom);
+        // What waits for something else beside it, as commands do, would lose patience at the same moment, and chance would say which is first.
+        sky.may_be_silent(matches!(what, "poller" | "updates" | "deliverer"));
+        let clocks = [&self.time, &self.clock];
         let (terms, rng) = (&self.terms, &mut self.rng);
         let end = runtime.block_on(async {
             let (mut act, mut conductor) = (pin!(act(works)), pin!(conduct(terms, disk, rng)));
@@ -197,6 +200,11 @@ impl Life {
                         bell.hush();
                         disk.mend().await;
                         blackouts += 1;
+                    }
+                    time = sky.waits_in_vain() => {
+                        sky.note(format!("nobody answers for {time:?}"));
+                        clocks.iter().for_each(|clock| clock.advance(time));
+                        lose_patience(time).await;
                     }
                     () = &mut conductor => {}
                     end = &mut act => return end.map(|end| (end, blackouts)).map_err(Some),
@@ -257,6 +265,13 @@ impl Life {
         self.open.get_or_insert((0, self.time.now()));
         self.sky.note("the process begins");
     }
+}
+
+/// Puts the runtime's own clock forward, by a little more than somebody waits.
+async fn lose_patience(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time + Duration::from_millis(50)).await;
+    tokio::time::resume();
 }
 
 /// Waits for what goes on behind the answers to commands, until that ends or sleeps.

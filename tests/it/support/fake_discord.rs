@@ -328,6 +328,8 @@ async fn handle(State(world): State<Arc<Mutex<World>>>, method: Method, uri: Uri
             if carried_out {
                 world.lock().unwrap().respond(&asked, &headers, &body);
             }
+            let witness = world.lock().unwrap().witness.clone();
+            witness.into_iter().for_each(|witness| witness(Heard::SILENCE));
             std::future::pending::<()>().await;
         }
     }
@@ -506,7 +508,8 @@ impl World {
             Some((id, _)) => {
                 let id = id.clone();
                 self.repeated += 1;
-                self.tell(channel, &id, body, How::Known);
+                let standing = self.messages.iter().find(|message| message.id == id).map_or(body, |message| &message.body);
+                self.tell(channel, &id, standing, How::Known);
                 id
             }
             None => {
@@ -594,6 +597,8 @@ impl World {
 
     fn tell(&self, channel: &str, id: &str, body: &Value, how: How) {
         if let Some(witness) = &self.witness {
+            let is_blank = body["embeds"].as_array().is_some_and(Vec::is_empty) && how != How::TooFast;
+            let how = if is_blank { How::Blank } else { how };
             witness(Heard { chat: channel.to_owned(), topic: None, id: id.to_owned(), text: embed_text(body), how });
         }
     }

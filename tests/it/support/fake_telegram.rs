@@ -15,7 +15,7 @@ pub(crate) use world::{Sent, World};
 use super::{
     multipart,
     network::Network,
-    weather::{Weather, Witness},
+    weather::{Heard, Weather, Witness},
 };
 use axum::{
     Router,
@@ -253,6 +253,8 @@ async fn answer(
             if carried_out {
                 let _ = carry_out(&shared, &method, &parameters).await;
             }
+            let witness = shared.world.lock().unwrap().witness.clone();
+            witness.into_iter().for_each(|witness| witness(Heard::SILENCE));
             std::future::pending().await
         }
         Some(Fault::HalfBody) => {

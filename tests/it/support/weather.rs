@@ -17,8 +17,12 @@ pub(crate) enum How {
     Known,
     /// It took the place of an earlier one.
     Edited,
+    /// It stands there, or took another's place, and its words were left out.
+    Blank,
     /// It was refused for coming too fast.
     TooFast,
+    /// Whoever asked is never answered. What was to be done of it is done by now.
+    Unanswered,
 }
 
 /// A message as it reached a chat, or did not.
@@ -31,4 +35,10 @@ pub(crate) struct Heard {
     /// As its readers see it.
     pub(crate) text: String,
     pub(crate) how: How,
+}
+
+impl Heard {
+    /// Nothing is answered.
+    pub(crate) const SILENCE: Self =
+        Self { chat: String::new(), topic: None, id: String::new(), text: String::new(), how: How::Unanswered };
 }
