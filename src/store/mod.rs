@@ -156,6 +156,11 @@ impl StoreError {
         }
     }
 
+    /// PostgreSQL ended one of two transactions that waited for each other: the same work is done again.
+    pub(in crate::store) fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Database(error) if matches!(kind(error), Some(Kind::Deadlock)))
+    }
+
     fn corrupt(what: &'static str, detail: &str) -> Self {
         Self::Corrupt { what, detail: detail.to_owned() }
     }
@@ -170,6 +175,7 @@ impl From<sqlx::Error> for StoreError {
 /// A failure whose cause the database's own words do not say.
 enum Kind {
     Locked,
+    Deadlock,
     Full,
     ReadOnly,
 }
@@ -180,6 +186,7 @@ fn kind(error: &sqlx::Error) -> Option<Kind> {
     match (&*code, code.len() < 5, code.parse().unwrap_or(0) & 0xff) {
         ("53100", ..) | (_, true, 10 | 13) => Some(Kind::Full),
         (_, true, 5) => Some(Kind::Locked),
+        ("40P01", ..) => Some(Kind::Deadlock),
         (_, true, 8) => Some(Kind::ReadOnly),
         _ => None,
     }
@@ -189,7 +196,7 @@ fn remedy(error: &sqlx::Error) -> &'static str {
     match kind(error) {
         Some(Kind::Full) => "; its disk is full or broken: make room",
         Some(Kind::ReadOnly) => "; its file or folder is read-only: let this user write there",
-        Some(Kind::Locked) | None => "",
+        Some(Kind::Locked | Kind::Deadlock) | None => "",
     }
 }
 

@@ -135,6 +135,9 @@ const MERGE: &[(&str, bool)] = &[
     (MOVE_BUTTONS, false),
 ];
 
+/// Each takes PostgreSQL a second to see.
+const MOST_TRIES: usize = 4;
+
 pub(super) const PAIRS: &[(&str, &str)] = &[MOVING, ONTO];
 
 pub(super) const STATEMENTS: &[&str] = &[
@@ -174,6 +177,17 @@ impl Store {
     /// # Errors
     /// Where the database fails: nothing was changed.
     pub async fn move_destination(&self, from: &Address, to: &Address, now: Timestamp) -> StoreResult<()> {
+        // The end of an attempt locks its message before its place, and this the other way round.
+        for _ in 1..MOST_TRIES {
+            match self.move_once(from, to, now).await {
+                Err(error) if error.is_deadlock() => {}
+                done => return done,
+            }
+        }
+        self.move_once(from, to, now).await
+    }
+
+    async fn move_once(&self, from: &Address, to: &Address, now: Timestamp) -> StoreResult<()> {
         let (moving, onto) = (self.words(MOVING), self.words(ONTO));
         in_transaction!(self.db, tx => {
             let rows: Vec<DestinationRow> = sqlx::query_as(moving)

@@ -10,8 +10,12 @@ use crate::support::{
         interaction::{self, ADMIN, subcommand},
     },
 };
+use bellwether::{
+    clock::Clock,
+    domain::{Address, Platform},
+};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use std::time::Duration;
 
 const PERSON: i64 = 501;
@@ -277,4 +281,34 @@ async fn connections_to_postgresql_break_and_come_back() {
         goes_on(&mut app, if stance > 0 { "SOL turned bullish" } else { "SOL turned bearish" }).await;
         stance = -stance;
     }
+}
+
+/// Each waits for what the other has locked: PostgreSQL ends one of them.
+#[tokio::test]
+async fn a_move_and_the_end_of_an_attempt_wait_for_each_other_and_both_are_done() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let mut app = open(db).await;
+    up_to_messages(&mut app, 1).await;
+    let url = app.db.url.clone();
+    let mut settling = PgConnection::connect(&url).await.unwrap();
+    // Whose time is up first gives way.
+    let message = "SET deadlock_timeout = '20s'; BEGIN; UPDATE messages SET attempts = attempts WHERE platform = 'telegram'";
+    sqlx::raw_sql(message).execute(&mut settling).await.unwrap();
+    let (store, now) = (app.parts.store.clone(), app.clock.now());
+    let [from, to] = [PERSON, PERSON + 1].map(|chat| Address::new(Platform::Telegram, chat.to_string()));
+    let moving = tokio::spawn(async move { store.move_destination(&from, &to, now).await });
+    let waits = "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while rows(&url, waits).await.is_empty() {
+        assert!(!moving.is_finished());
+    }
+    let place = format!("UPDATE destinations SET probes = probes WHERE chat = '{PERSON}'; COMMIT");
+    sqlx::raw_sql(AssertSqlSafe(place)).execute(&mut settling).await.unwrap();
+    moving.await.unwrap().unwrap();
+    let places =
+        "SELECT d.chat FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.platform = 'telegram' AND m.state = 'queued'";
+    assert_eq!(rows(&url, places).await, [(PERSON + 1).to_string()]);
+    app.telegram.with(|world| _ = world.person(PERSON + 1));
+    app.step().await;
+    assert_eq!(app.on_discord(), ["SOL turned bullish"]);
+    assert_eq!(app.telegram.unread().iter().filter(|sent| sent.text.contains("SOL turned bullish")).count(), 1);
 }
