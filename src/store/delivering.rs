@@ -52,10 +52,13 @@ const LOSE_ATTEMPTS: &str =
     "UPDATE attempts SET ended_at = $2, outcome = 'unknown', detail = 'no answer was recorded' WHERE message_id = $1 AND outcome IS NULL";
 const MESSAGE: &str = "SELECT id, destination_id, lane, body, mention, follows, edits, attempts, unknown_ends, created_at,
     NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') AS may_go_back,
-    EXISTS (SELECT 1 FROM message_alerts x JOIN alerts a ON a.id = x.alert_id
-        JOIN alerts o ON o.destination_id = messages.destination_id AND o.change_id = a.change_id
-        WHERE x.message_id = messages.id AND a.destination_id <> messages.destination_id AND (o.told_at IS NOT NULL OR o.state IN ('composed', 'told'))
-    ) AS is_told_otherwise FROM messages WHERE id = $1";
+    -- At its first claim nothing was left behind: what nobody had claimed was composed anew at the merge.
+    lease_fence > 1 AND EXISTS (SELECT 1 FROM message_alerts x CROSS JOIN alerts a CROSS JOIN alerts o
+        WHERE x.message_id = messages.id AND a.id = x.alert_id AND a.destination_id <> messages.destination_id
+        AND o.change_id = a.change_id AND o.destination_id = messages.destination_id
+        AND (a.told_at IS NULL AND (o.told_at IS NOT NULL OR o.state IN ('composed', 'told'))
+            OR a.told_at IS NOT NULL AND o.told_at IS NOT NULL AND o.state IN ('pending', 'composed'))) AS is_told_otherwise
+    FROM messages WHERE id = $1";
 const DESTINATION: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
 // The newest, as many as the message has: one that was tried anew as a dead letter has older ones.
 const UNCERTAIN: &str = "SELECT started_at FROM attempts WHERE message_id = $1 AND outcome = 'unknown' ORDER BY started_at DESC LIMIT $2";
@@ -176,7 +179,7 @@ struct MessageRow {
     unknown_ends: i64,
     created_at: i64,
     may_go_back: bool,
-    /// Its place was merged into another while it was claimed before, and that one tells, or told, of the same (4.3).
+    /// Its place was merged into another while it was under way, and an alert of it was left behind, because that place tells, or told, the same (4.3).
     is_told_otherwise: bool,
 }
 
@@ -205,7 +208,7 @@ impl MessageRow {
 
 impl Store {
     /// Claims at most `limit` due messages of a platform, the most urgent first, one a destination. Each attempt is written before it is made.
-    /// A message that cannot be read becomes a dead letter.
+    /// A message that cannot be read becomes a dead letter; one that its place tells otherwise since a merge is dropped, and its alerts wait again.
     ///
     /// # Errors
     /// Where the database fails.
@@ -218,6 +221,24 @@ impl Store {
         lease_until: Timestamp,
         limit: i64,
     ) -> StoreResult<Vec<Claimed>> {
+        loop {
+            let (claimed, dropped) = self.claim_once(platform, holder, &nonce, now, lease_until, limit).await?;
+            if !claimed.is_empty() || dropped == 0 {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    /// What was claimed, and how many more were dropped.
+    async fn claim_once(
+        &self,
+        platform: Platform,
+        holder: &str,
+        nonce: &(impl Fn(MessageId) -> String + Send + Sync),
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: i64,
+    ) -> StoreResult<(Vec<Claimed>, usize)> {
         let sql = self.words(CLAIMABLE);
         // Twice a lease: another machine's clock may be a little ahead.
         let longest_lease = lease_until + lease_until.since(now);
@@ -230,14 +251,16 @@ impl Store {
             for (lane, tag) in reached {
                 sqlx::query(ADVANCE).bind(platform.as_str()).bind(lane).bind(tag).execute(&mut *tx).await?;
             }
-            let mut claimed = Vec::with_capacity(turns.len());
+            let (mut claimed, mut dropped) = (Vec::with_capacity(turns.len()), 0);
             for (id, ..) in turns {
                 let lost = sqlx::query(LOSE_ATTEMPTS).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
                 let fence: i64 = sqlx::query_scalar(LEASE)
                     .bind(id).bind(holder).bind(lease_until.as_millis()).bind(i64::from(lost > 0)).fetch_one(&mut *tx).await?;
                 let row: MessageRow = sqlx::query_as(MESSAGE).bind(id).fetch_one(&mut *tx).await?;
                 if row.is_told_otherwise && row.may_go_back {
+                    tracing::info!(%platform, message_id = id, "a message is dropped: the place that its chat became tells the same");
                     recall_one!(self, tx, now, id);
+                    dropped += 1;
                     continue;
                 }
                 let destination: DestinationRow = sqlx::query_as(DESTINATION).bind(row.destination_id).fetch_one(&mut *tx).await?;
@@ -260,7 +283,7 @@ impl Store {
                     }
                 }
             }
-            claimed
+            (claimed, dropped)
         })
     }
 

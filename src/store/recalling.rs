@@ -43,7 +43,7 @@ pub(super) const WANTED_ELSEWHERE: &str = of_changes_elsewhere!("'pending', 'com
 pub(super) const TOLD_ELSEWHERE: &str = of_changes_elsewhere!("'composed', 'told'");
 
 /// Drops a message that the same transaction has claimed.
-pub(super) const CLAIMED: &str =
+pub(super) const DROP_CLAIMED: &str =
     "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE, lease_holder = NULL, lease_until = NULL
     WHERE id = $1";
 
@@ -60,7 +60,7 @@ pub(super) const LOOK_AGAIN: (&str, &str) = of_messages!("release_at = 0");
 /// They are due since `$2`, and wait because of `$3`.
 pub(super) const HOLD: (&str, &str) = of_messages!("decision = 'hold', reason = $3, release_at = $2");
 
-pub(super) const STATEMENTS: &[&str] = &[OF_TOKEN, WANTED_ELSEWHERE, TOLD_ELSEWHERE, CLAIMED];
+pub(super) const STATEMENTS: &[&str] = &[OF_TOKEN, WANTED_ELSEWHERE, TOLD_ELSEWHERE, DROP_CLAIMED];
 pub(super) const PAIRS: &[(&str, &str)] = &[LOOK_AGAIN, HOLD];
 
 /// Drops the messages of a destination that a statement finds, and does with their alerts what another says:
@@ -78,7 +78,7 @@ macro_rules! recall {
 /// Drops the message that was just claimed; composing looks at its alerts at once: `recall_one!(self, tx, now, message)`.
 macro_rules! recall_one {
     ($store:expr, $tx:ident, $now:expr, $message:expr) => {{
-        sqlx::query($crate::store::recalling::CLAIMED).bind($message).bind($now.as_millis()).execute(&mut *$tx).await?;
+        sqlx::query($crate::store::recalling::DROP_CLAIMED).bind($message).bind($now.as_millis()).execute(&mut *$tx).await?;
         let alerts = $store.words($crate::store::recalling::LOOK_AGAIN);
         sqlx::query(alerts).bind(format!("[{}]", $message)).execute(&mut *$tx).await?;
     }};

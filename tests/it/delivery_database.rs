@@ -13,6 +13,7 @@ use crate::support::{
 use bellwether::{
     clock::Clock,
     domain::{Address, Platform},
+    store::Store,
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -291,10 +292,11 @@ async fn a_move_and_the_end_of_an_attempt_wait_for_each_other_and_both_are_done(
     up_to_messages(&mut app, 1).await;
     let url = app.db.url.clone();
     let mut settling = PgConnection::connect(&url).await.unwrap();
-    // Whose time is up first gives way.
-    let message = "SET deadlock_timeout = '20s'; BEGIN; UPDATE messages SET attempts = attempts WHERE platform = 'telegram'";
+    // Whose time is up first gives way; it is looked at once.
+    let store = Store::open(&format!("{url}&options[deadlock_timeout]=3s")).await.unwrap();
+    let message = "SET deadlock_timeout = '60s'; BEGIN; UPDATE messages SET attempts = attempts WHERE platform = 'telegram'";
     sqlx::raw_sql(message).execute(&mut settling).await.unwrap();
-    let (store, now) = (app.parts.store.clone(), app.clock.now());
+    let now = app.clock.now();
     let [from, to] = [PERSON, PERSON + 1].map(|chat| Address::new(Platform::Telegram, chat.to_string()));
     let moving = tokio::spawn(async move { store.move_destination(&from, &to, now).await });
     let waits = "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

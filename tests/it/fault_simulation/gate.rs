@@ -25,8 +25,8 @@ impl Gate {
     pub(super) async fn pass(&self, message: i64) {
         let through = Arc::new(Notify::new());
         self.waiting().insert(message, Arc::clone(&through));
-        let _place = Place { gate: self, message };
-        through.notified().await;
+        let place = Place { gate: self, message, through };
+        place.through.notified().await;
     }
 
     /// Who waits, by number.
@@ -48,10 +48,14 @@ impl Gate {
 struct Place<'a> {
     gate: &'a Gate,
     message: i64,
+    through: Arc<Notify>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.gate.waiting().remove(&self.message);
+        let mut waiting = self.gate.waiting();
+        if waiting.get(&self.message).is_some_and(|through| Arc::ptr_eq(through, &self.through)) {
+            waiting.remove(&self.message);
+        }
     }
 }

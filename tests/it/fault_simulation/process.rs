@@ -144,8 +144,11 @@ impl Messenger for Watched {
         self.set_out(outgoing).await;
         // For the judge alone: a nonce that is another one at each attempt.
         let id = if self.sky.sabotages(Sabotage::NonceChanges) { self.sky.another_id(outgoing.id.0) } else { outgoing.id.0 };
-        let end = self.inner.send(&Outgoing { id: MessageId(id), ..outgoing.clone() }).await;
+        let mut end = self.inner.send(&Outgoing { id: MessageId(id), ..outgoing.clone() }).await;
         self.come_back(outgoing).await;
+        if self.sky.sabotages(Sabotage::BlanksPass) && matches!(&end, Err(error) if error.to_string().contains("without its embeds")) {
+            end = Ok(Receipt { platform_id: "5".to_owned(), rest_until: None, route: None, uploaded: None });
+        }
         end
     }
 

@@ -13,18 +13,27 @@ pub(super) enum Sabotage {
     FanOutSkips,
     /// Answers that replace "thinking…" are taken by nobody.
     AnswersLost,
+    /// Messages that stand there without their words pass for sent.
+    BlanksPass,
     /// Some calls of the source are not in the ledger, so that there are too many.
     LedgerForgets,
 }
 
 impl Sabotage {
-    pub(super) const ALL: &'static [Self] =
-        &[Self::NonceChanges, Self::SettlementLost, Self::CooldownDrops, Self::FanOutSkips, Self::AnswersLost, Self::LedgerForgets];
+    pub(super) const ALL: &'static [Self] = &[
+        Self::NonceChanges,
+        Self::SettlementLost,
+        Self::CooldownDrops,
+        Self::FanOutSkips,
+        Self::AnswersLost,
+        Self::BlanksPass,
+        Self::LedgerForgets,
+    ];
 
     /// What the database does from the beginning.
     pub(super) const fn sql(self) -> &'static str {
         match self {
-            Self::NonceChanges | Self::AnswersLost => "",
+            Self::NonceChanges | Self::AnswersLost | Self::BlanksPass => "",
             Self::SettlementLost => {
                 "CREATE TRIGGER sabotage AFTER UPDATE ON alerts WHEN NEW.state = 'told' AND NEW.id % 7 = 0
                     BEGIN UPDATE alerts SET state = 'composed' WHERE id = NEW.id; END"

@@ -80,8 +80,8 @@ struct State {
     asked: HashMap<(String, String), u64>,
     /// The process dies at the request that comes after so many; whether that one is still carried out.
     dies_after: Option<(u32, bool)>,
-    /// The next request that goes wrong may stay without an answer.
-    may_be_silent: bool,
+    /// One request of this piece of work may stay without an answer.
+    may_be_silent: Option<&'static str>,
     /// For so long somebody waits for an answer that never comes.
     in_vain: Option<Duration>,
     under_way: HashMap<String, i64>,
@@ -111,9 +111,12 @@ impl Sky {
         self.state().dies_after = Some((requests, carried_out));
     }
 
-    /// Whether one request from now on may stay without an answer: what waits beside it must not lose its patience too.
-    pub(super) fn may_be_silent(&self, may: bool) {
-        self.state().may_be_silent = may;
+    /// Another piece of work begins, and one request of it may stay without an answer; none of another, and nobody waits any more for what was asked
+    /// before.
+    pub(super) fn begins(&self, work: &'static str) {
+        let mut state = self.state();
+        (state.may_be_silent, state.in_vain) = (Some(work), None);
+        self.silence.hush();
     }
 
     /// Waits until somebody waits in vain, and for how long.
@@ -207,9 +210,9 @@ impl Sky {
         if roll % 1000 < storm {
             let number = (roll >> 20) % 100;
             state.trace.push(format!("  goes wrong: {number}"));
-            let patience = patience(platform, asked).filter(|_| SILENT.contains(&number) && state.may_be_silent);
+            let patience = state.may_be_silent.filter(|_| SILENT.contains(&number)).and_then(|work| patience(work, platform, asked));
             if let Some(patience) = patience {
-                state.may_be_silent = false;
+                state.may_be_silent = None;
                 state.in_vain = Some(patience);
                 return Fate::Silent { carried_out: (roll >> 40) % 2 == 0 };
             }
@@ -303,15 +306,17 @@ impl<T: Hash> HashDyn for T {
 /// Of what goes wrong in a hundred ways, these are no answer at all.
 const SILENT: Range<u64> = 56..62;
 
-/// How long the product waits for an answer; none where nobody would wait beside it without losing patience too.
-fn patience(platform: &str, asked: &str) -> Option<Duration> {
-    match platform {
-        "source" => Some(Duration::from_secs(30)),
-        "telegram" if asked == "getUpdates" => Some(Duration::from_secs(10)),
-        "telegram" => Some(Duration::from_secs(8)),
-        "discord" if asked.contains("/channels/") => Some(Duration::from_secs(8)),
-        _ => None,
-    }
+/// How long the product waits for an answer, where nothing waits beside it: that would lose patience at the same moment, and chance would say which of
+/// both is first.
+fn patience(work: &str, platform: &str, asked: &str) -> Option<Duration> {
+    let seconds = match (work, platform) {
+        ("poller", "source") => 30,
+        ("updates", "telegram") if asked == "getupdates" => 10,
+        ("one deliverer", "telegram") => 8,
+        ("one deliverer", "discord") if asked.contains("/channels/") => 8,
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds))
 }
 
 const HTML: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>";

@@ -130,8 +130,9 @@ impl Life {
             }
             Part::Discord | Part::Telegram => {
                 let index = usize::from(part == Part::Telegram);
+                let what = if self.terms.at_once == 1 { "one deliverer" } else { "deliverers" };
                 let drained =
-                    self.drive("deliverer", async |works| works.parts.deliverers[index].drain().await.map_err(|error| error.to_string()));
+                    self.drive(what, async |works| works.parts.deliverers[index].drain().await.map_err(|error| error.to_string()));
                 drained.is_some_and(|round| round.started > 0)
             }
         }
@@ -178,12 +179,11 @@ impl Life {
     }
 
     /// Runs a piece of work to its end, to its death, or until the database fails; gives what it gave.
-    pub(super) fn drive<T>(&mut self, what: &str, act: impl AsyncFnOnce(&mut Works) -> Result<T, String>) -> Option<T> {
+    pub(super) fn drive<T>(&mut self, what: &'static str, act: impl AsyncFnOnce(&mut Works) -> Result<T, String>) -> Option<T> {
         self.dues = None;
         let Process { works, runtime } = self.process.as_mut().expect("a process runs");
         let (bell, sky, disk, doom) = (Arc::clone(&self.sky.bell), Arc::clone(&self.sky), &self.disk, self.doom);
-        // What waits for something else beside it, as commands do, would lose patience at the same moment, and chance would say which is first.
-        sky.may_be_silent(matches!(what, "poller" | "updates" | "deliverer"));
+        sky.begins(what);
         let clocks = [&self.time, &self.clock];
         let (terms, rng) = (&self.terms, &mut self.rng);
         let end = runtime.block_on(async {

@@ -580,6 +580,8 @@ impl World {
         if self.messages.len() == before {
             return error(404, 10008, "Unknown Message");
         }
+        // What is not there is known for nothing.
+        self.nonces.retain(|_, (message, _)| message != id);
         StatusCode::NO_CONTENT.into_response()
     }
 
