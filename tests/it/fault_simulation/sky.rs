@@ -214,7 +214,7 @@ impl Sky {
             if let Some(patience) = patience {
                 state.may_be_silent = None;
                 state.in_vain = Some(patience);
-                return Fate::Silent { carried_out: (roll >> 40) % 2 == 0 };
+                return Fate::Silent { carried_out: (roll >> 40).is_multiple_of(2) };
             }
             return Fate::Wrong(number);
         }
