@@ -163,7 +163,7 @@ impl Replica {
                 Ok(Err(_)) | Err(_) => "the lease of this role could not be renewed in time; whoever reaches the database takes over",
             };
             if !over.is_cancelled() {
-                tracing::warn!(role = %term.role().name(), end);
+                tracing::warn!(role = %term.role().name(), why = end, "this process gives up a role");
                 over.cancel();
             }
         }

@@ -81,6 +81,8 @@ impl Desk {
             card.lines.extend(grouped(&own, &excluded, self.settings.all_tokens, &mut room));
             card.lines.extend(self.not_listed(own.iter().filter_map(|listed| listed.token.as_ref())).await?);
             card.lines.extend(self.mute_lines(Some(place.destination)).await?);
+            let quarantine = self.store.destination(place.destination).await?.and_then(|destination| destination.quarantine);
+            card.lines.extend(quarantine.map(|quarantine| RefusalPhrase::OutOfReach { reason: quarantine.reason }.into()));
             shown += u64::try_from(own.len()).unwrap_or_default();
             channels += 1;
         }

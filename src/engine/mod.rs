@@ -19,5 +19,6 @@ pub mod listing;
 pub mod quiet;
 pub mod retry;
 pub mod scorecard;
+pub mod silence;
 pub mod threshold;
 pub mod week;

@@ -13,7 +13,7 @@ use crate::{
     chat::{Messenger, nonce},
     clock::SharedClock,
     domain::{Platform, Timestamp},
-    engine::breaker::MassFailure,
+    engine::{breaker::MassFailure, silence::Silence},
     http::Renewals,
     pipeline::{operators::Operators, outage::Outage},
     store::{Store, StoreError, StoreResult},
@@ -91,6 +91,7 @@ struct Condition {
     generation: u64,
     renewals: Option<Renewals>,
     failures: MassFailure,
+    silence: Silence,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
     doubted: Wait,
     /// From then on a success ends the mass failure that operators were told of, also before a restart.
@@ -242,7 +243,9 @@ impl Deliverer {
         if not_before.is_some() {
             return Ok(Round { started: 0, not_before });
         }
-        let room = self.shared.parts.at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
+        // What is sent while nobody is answered may arrive, and is tried once more alone: no more of it than it takes to hear when that is over.
+        let at_once = if self.shared.with_condition(|condition| condition.silence.lasts()) { 1 } else { self.shared.parts.at_once };
+        let room = at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {
             return Ok(Round::default());
         }

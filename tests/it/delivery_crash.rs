@@ -227,6 +227,8 @@ enum Way {
     Gone,
     /// It waited for its place, and was not sent.
     GivenBack,
+    /// The same, and it was to say more of what was told before.
+    SaysMore,
     Postponed,
 }
 
@@ -244,11 +246,13 @@ struct Merging {
 on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async move {
     let mut app = TestApp::start(db).await;
     let place = |chat: i64| Address::new(Platform::Telegram, chat.to_string());
+    let of_chat = |chat: i64| format!("destination_id = (SELECT id FROM destinations WHERE chat = '{chat}')");
     let cases = [
         Merging { way: Way::Arrives, told_there: false, others: &[], then: &[] },
         Merging { way: Way::Gone, told_there: false, others: &[], then: &["SOL"] },
         Merging { way: Way::Gone, told_there: true, others: &[], then: &[] },
         Merging { way: Way::GivenBack, told_there: true, others: &[], then: &[] },
+        Merging { way: Way::SaysMore, told_there: true, others: &[], then: &["SOL"] },
         Merging { way: Way::Postponed, told_there: false, others: &[], then: &["SOL"] },
         Merging { way: Way::Postponed, told_there: true, others: &[], then: &[] },
         Merging { way: Way::Arrives, told_there: false, others: &["BTC", "ETH", "XRP"], then: &["BTC", "ETH", "XRP"] },
@@ -275,13 +279,16 @@ on_both!(what_is_on_its_way_to_a_place_that_was_merged_is_told_once, |db| async 
                 store.release_claim(&claim).await.unwrap();
             }
         }
+        if way == Way::SaysMore {
+            run_sql(&app.db.url, &format!("UPDATE alerts SET told_at = 1 WHERE {}", of_chat(goes))).await;
+        }
         store.move_destination(&place(goes), &place(stays), now).await.unwrap();
         let under_way = under_way.unwrap();
         let gone = Settlement::Gone { reason: QuarantineReason::Deleted, next_probe_at: now, problem: "upgraded".into() };
         match way {
             Way::Arrives => assert!(store.settle(&under_way, &sent(), now).await.unwrap()),
             Way::Gone => assert!(store.settle(&under_way, &gone, now).await.unwrap()),
-            Way::GivenBack => store.release_claim(&under_way).await.unwrap(),
+            Way::GivenBack | Way::SaysMore => store.release_claim(&under_way).await.unwrap(),
             Way::Postponed => store.postpone(&under_way, now, false).await.unwrap(),
         }
         app.telegram.unread();

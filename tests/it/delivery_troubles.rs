@@ -6,6 +6,7 @@ use crate::support::{
     commands::{rows, run_sql},
     database::{TestDb, on_both},
     fake_telegram::Fault,
+    weather::Weather,
 };
 use bellwether::{
     clock::Clock,
@@ -16,7 +17,13 @@ use bellwether::{
     store::{NewDestination, UndeliveredState},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 const PERSON: i64 = 501;
 const FRIEND: i64 = 502;
@@ -234,4 +241,46 @@ on_both!(a_claim_is_given_back_though_the_database_fails_for_a_moment, |db| asyn
     app.pass(MINUTE).await;
     assert_eq!(app.telegram_messages().len(), 40);
     assert_eq!(rows(&app.db.url, "SELECT CAST(MAX(unknown_ends) AS TEXT) FROM messages").await, ["0"]);
+});
+
+// Whatever is sent into a silence may have arrived, and is tried once more alone.
+on_both!(a_platform_that_answers_nobody_is_asked_by_one_message_at_a_time, |db| async move {
+    let mut app = TestApp::start(db).await;
+    let people: Vec<i64> = (0..40).map(|n| PERSON + n).collect();
+    for person in &people {
+        app.person_subscribes(*person, "sol").await;
+    }
+    app.baseline(&FOUR).await;
+    app.telegram.unread();
+    up_to_messages(&mut app, 1).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&asked);
+    let silent: Weather<Fault> = Arc::new(move |method, _| {
+        let sends = method == "sendmessage";
+        counts.fetch_add(usize::from(sends), Ordering::SeqCst);
+        sends.then_some(Fault::Close { carried_out: false })
+    });
+    app.telegram.observe(silent, Arc::new(|_| {}));
+    let send = async |app: &mut TestApp| {
+        let deliverer = app.parts.deliverers.iter_mut().find(|deliverer| deliverer.platform() == Platform::Telegram);
+        deliverer.unwrap().drain().await.unwrap();
+        asked.load(Ordering::SeqCst)
+    };
+    let at_once = send(&mut app).await;
+    assert!(at_once < people.len() / 2, "{at_once} were sent before it was noticed");
+    assert_eq!(send(&mut app).await, at_once, "not before a few seconds have passed");
+    for more in 1..=3 {
+        app.clock.advance(Duration::from_secs(5));
+        assert_eq!(send(&mut app).await, at_once + more);
+    }
+    app.telegram.observe(Arc::new(|_, _| None), Arc::new(|_| {}));
+    app.pass(MINUTE).await;
+    let mut told: Vec<i64> = app.telegram.unread().into_iter().map(|sent| sent.chat).collect();
+    told.sort_unstable();
+    let given_up =
+        rows(&app.db.url, "SELECT d.chat FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'dead'").await;
+    assert!(given_up.len() <= 3, "{given_up:?}");
+    assert_eq!(told.len() + given_up.len(), people.len());
+    told.dedup();
+    assert_eq!(told.len() + given_up.len(), people.len(), "nobody twice");
 });

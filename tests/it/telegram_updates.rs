@@ -393,3 +393,18 @@ async fn commands_are_registered_only_where_they_differ() {
     let fewer = &commands[1..2];
     assert_eq!(telegram.register(fewer).await.unwrap(), ["all_private_chats", "all_chat_administrators"]);
 }
+
+/// Another process may take them from then on, and how that goes is not known here.
+#[tokio::test]
+async fn who_takes_no_updates_any_more_says_nothing_of_how_that_goes() {
+    let Bench { fake, db: _db, updates, .. } = Bench::new(TestDb::sqlite().await).await;
+    let mut problem = updates.problem();
+    let stop = CancellationToken::new();
+    let until = stop.clone();
+    fake.fault("getUpdates", None, Fault::Refuse(401, "Unauthorized", json!(null)));
+    let running = tokio::spawn(async move { updates.run(until, || std::future::ready(Ok(true))).await });
+    problem.wait_for(Option::is_some).await.unwrap();
+    stop.cancel();
+    problem.wait_for(Option::is_none).await.unwrap();
+    running.await.unwrap();
+}

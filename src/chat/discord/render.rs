@@ -35,9 +35,11 @@ pub(super) fn embeds(card: &Card) -> Vec<CreateEmbed> {
     struck.into_iter().chain([embed(card)]).collect()
 }
 
-/// The card as an embed. The title is always there; what does not fit is cut from the end, at a line.
+/// The card as an embed. The title is always there, as far as its last sentence that fits; what does not fit otherwise is cut from the end, at a line.
 pub(super) fn embed(card: &Card) -> CreateEmbed {
-    let title = escape_within(&card.title.plain(), TITLE);
+    let words = card.title.plain();
+    let (title, rest) = headline(&words);
+    let title = escape_within(title, TITLE);
     // All embeds of a message share the limit.
     let struck = card.struck.as_ref().map_or(0, |phrase| count(&markup(phrase)) + 4);
     let mut left = EMBED.saturating_sub(count(&title) + struck);
@@ -51,7 +53,13 @@ pub(super) fn embed(card: &Card) -> CreateEmbed {
     if let Some(picture) = card.picture() {
         embed = embed.image(format!("attachment://{}", picture.name));
     }
-    let description = lines_within(&card.lines, DESCRIPTION.min(left));
+    let room = DESCRIPTION.min(left);
+    let mut description = escape_within(rest, room);
+    let lines = lines_within(&card.lines, room.saturating_sub(count(&description) + 1));
+    if !description.is_empty() && !lines.is_empty() {
+        description.push('\n');
+    }
+    description.push_str(&lines);
     if !description.is_empty() {
         left -= count(&description);
         embed = embed.description(description);
@@ -212,6 +220,20 @@ fn link_target(url: &str) -> String {
         .collect()
 }
 
+/// What stands in the title, and what goes on below it: a title that is too long ends with a sentence, if one fits.
+fn headline(words: &str) -> (&str, &str) {
+    // Escaped it may be twice as long.
+    let fits = |text: &str| count(&escape_within(text, usize::MAX)) <= TITLE;
+    if fits(words) {
+        return (words, "");
+    }
+    let ends = words.match_indices(". ").map(|(at, _)| at + 1);
+    match ends.take_while(|end| fits(&words[..*end])).last() {
+        Some(end) => (&words[..end], words[end..].trim_start()),
+        None => (words, ""),
+    }
+}
+
 /// Escaped text of at most `limit` code points; never cut between a backslash and what it escapes.
 fn escape_within(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -275,6 +297,19 @@ mod tests {
         }
         assert_eq!(escape_within("abc", 3), "abc");
         assert_eq!(escape_within("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_title_goes_on_below_it() {
+        let long = format!("{}[TG-TOKEN]", "Ask for another one, and wait. ".repeat(20));
+        let card = Card::new(Tone::Problem, said(&long));
+        let value = serde_json::to_value(embed(&card)).unwrap();
+        let (title, description) = (value["title"].as_str().unwrap(), value["description"].as_str().unwrap());
+        assert!(title.ends_with("and wait.") && count(title) <= TITLE, "{title}");
+        let whole = format!("{title} {description}");
+        assert_eq!(whole.matches("Ask for another one, and wait.").count(), 20, "{whole}");
+        assert!(whole.contains("\\[TG-TOKEN\\]"), "{whole}");
+        assert_eq!(headline("Short. Words"), ("Short. Words", ""));
     }
 
     #[test]

@@ -153,6 +153,8 @@ impl Updates {
             }
         };
         tokio::join!(take_in, self.carry_out(&shutdown));
+        // Another process takes the updates from now on, or none does: how that goes is not known here.
+        self.problem.send_if_modified(|problem| problem.take().is_some());
     }
 
     /// Polls and stores.
@@ -163,7 +165,8 @@ impl Updates {
             let end = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                end = async { if may().await? { self.fetch(LONG_POLL).await } else { Ok(0) } } => end,
+                // What failed is asked again without a wait, so that an end of it shows at once.
+                end = async { if may().await? { self.fetch(if failing.times > 0 { 0 } else { LONG_POLL }).await } else { Ok(0) } } => end,
             };
             let mut pause = self.pause_after(end.as_ref().err(), &mut failing);
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
@@ -272,11 +275,12 @@ impl Updates {
         failing.times += 1;
         let (failures, words) = (failing.times, error.explain());
         if std::mem::replace(&mut failing.words, words.clone()) == words {
-            tracing::debug!(problem = words, failures, "no updates from Telegram");
+            tracing::debug!(problem = words, failures, "no updates are taken from Telegram");
         } else {
-            tracing::warn!(problem = words, failures, "no updates from Telegram");
+            tracing::warn!(problem = words, failures, "no updates are taken from Telegram");
         }
-        if error.needs_operator() || failures >= FAILURES {
+        let is_platforms = !matches!(error, UpdatesError::Inbox(_));
+        if error.needs_operator() || (failures >= FAILURES && is_platforms) {
             self.problem.send_if_modified(|problem| problem.replace(words.clone()).is_none_or(|before| before != words));
         }
         let backoff = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);

@@ -9,6 +9,7 @@ use crate::{
         horizon::{Lapse, lapse},
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
+        silence::{self, Turn},
     },
     store::{Claimed, Settlement, Store, StoreResult, refused_notice},
     telemetry::Stage,
@@ -115,6 +116,7 @@ impl Shared {
             Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
         let now = self.parts.clock.now();
+        self.listen(&result, now);
         match result {
             Ok(receipt) => {
                 let shown = illustrated.and_then(|illustrated| illustrated.shown(self, &receipt));
@@ -132,6 +134,29 @@ impl Shared {
                 self.store_end(&claimed, Ending::Postponed { until, rest: scope != Scope::Message }, now).await
             }
             Err(EditError::Failed(error)) => self.failed(&claimed, error, generation, now).await,
+        }
+    }
+
+    /// Takes note of whether the platform answers at all.
+    fn listen(&self, result: &Result<Receipt, EditError>, now: Timestamp) {
+        let answered = match result {
+            Err(EditError::Failed(SendError::Retry { end: End::NotTried | End::NotDelivered, after: None, .. })) => return,
+            Err(EditError::Failed(SendError::Retry { end: End::Unknown, .. })) => false,
+            _ => true,
+        };
+        let turn = self.with_condition(|condition| {
+            let turn = condition.silence.note(answered);
+            if condition.silence.lasts() {
+                condition.paused.lengthen(now + silence::PAUSE, now);
+            }
+            turn
+        });
+        match turn {
+            Some(Turn::Begins) => {
+                tracing::warn!(platform = %self.platform, "nobody is answered: one message at a time is tried until somebody is, and the others wait");
+            }
+            Some(Turn::Ends) => tracing::info!(platform = %self.platform, "messages are answered again"),
+            None => {}
         }
     }
 
@@ -271,6 +296,7 @@ impl Shared {
     /// Operators are told by the hour, see `housekeeping`.
     async fn dead(&self, claimed: &Claimed, unknown: bool, problem: String, now: Timestamp) -> StoreResult<()> {
         self.parts.metrics.delivery(self.platform, "dead");
+        tracing::warn!(platform = %self.platform, message_id = claimed.id.0, destination = %claimed.destination.address, problem, "a message is given up; it is a dead letter");
         self.settle(claimed, &Settlement::Dead { unknown, problem }, now).await
     }
 
