@@ -94,8 +94,7 @@ pub(super) async fn of_calls(config: &Config, store: &Store, now: Timestamp) -> 
     let demand = poll::demand(store, SourceId::TokenMetrics, &settings, settings.wishes(now)).await?;
     let used = store.calls_since(SourceId::TokenMetrics, now.day().month_start().start()).await?;
     let (plan, month) = (budget::plan(&demand), settings.calls_per_month);
-    let of = if month == 0 { String::new() } else { format!(" of {month}") };
-    Ok(Calls { line: format!("calls a month: {}{of}", plan.planned), item: calls_item(&plan, month, used) })
+    Ok(Calls { line: format!("calls a month: {} of {month}", plan.planned), item: calls_item(&plan, month, used) })
 }
 
 fn calls_item(plan: &budget::Plan, month: u32, used: u32) -> CheckItem {
