@@ -76,7 +76,7 @@ on_both!(k4_whoever_set_a_channel_up_is_told_once_what_to_do, |db| async move {
     assert_eq!(app.on_telegram(), [""; 0], "operators have nothing to do with it");
     assert_eq!(told.len(), 5);
     let words = [
-        ("but not write there", "Embed Links"),
+        ("or not write there", "Embed Links"),
         ("was deleted", "choose another one"),
         ("the thread is locked", "Manage Threads"),
         ("of this kind", "subscribe a text channel"),
@@ -124,6 +124,8 @@ on_both!(k4_many_channels_of_a_server_are_one_notice, |db| async move {
     let told = owner_reads(&app);
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].contains(" and 2 more: ") && told[0].matches(", #").count() == 4, "{}", told[0]);
+    let list = app.on_server(ADMIN, for_channel("list", HERE, &[])).await;
+    assert_eq!(list.matches("I lack a permission there, so alerts are held").count(), 7, "{list}");
     assert_eq!(app.on_telegram(), [""; 0]);
     // An hour later each is tried; they are told of together again.
     app.pass(HOUR).await;
