@@ -8,7 +8,7 @@ use crate::support::{
     database::on_both,
     fake_discord::{
         GUILD, HERE, direct_channel,
-        interaction::{ADMIN, MEMBER, PLAIN, for_channel, slash},
+        interaction::{ADMIN, MEMBER, PLAIN, for_channel, slash, subcommand},
     },
     fake_telegram::Fault,
 };
@@ -124,7 +124,7 @@ on_both!(k4_many_channels_of_a_server_are_one_notice, |db| async move {
     let told = owner_reads(&app);
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].contains(" and 2 more: ") && told[0].matches(", #").count() == 4, "{}", told[0]);
-    let list = app.on_server(ADMIN, for_channel("list", HERE, &[])).await;
+    let list = app.on_server(ADMIN, subcommand("channel", "list", json!([]))).await;
     assert_eq!(list.matches("I lack a permission there, so alerts are held").count(), 7, "{list}");
     assert_eq!(app.on_telegram(), [""; 0]);
     // An hour later each is tried; they are told of together again.
