@@ -1,16 +1,20 @@
-//! Tells a platform that answers nobody from a request that was lost: whatever is sent into a silence may have arrived, and can be tried once more alone.
+//! Tells a platform that answers nobody from a request that was lost: whatever is sent into a silence may have arrived, and is tried once more alone.
 
+use crate::domain::Timestamp;
 use std::time::Duration;
 
 /// So many in a row, of whatever chats, are the platform's own silence.
 const MOST_UNANSWERED: u32 = 5;
-/// Between two tries while nobody is answered.
-pub const PAUSE: Duration = Duration::from_secs(5);
+/// Between two tries while nobody is answered: a quarter of the time that it lasts already, within these.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How many attempts in a row were not answered.
 #[derive(Debug, Default)]
 pub struct Silence {
     unanswered: u32,
+    since: Timestamp,
+    answered_at: Option<Timestamp>,
 }
 
 /// A silence has begun, or is over.
@@ -23,12 +27,22 @@ pub enum Turn {
 }
 
 impl Silence {
-    /// Takes note of an attempt that was sent, and whether anything at all was answered.
-    pub fn note(&mut self, answered: bool) -> Option<Turn> {
+    /// Takes note of an attempt that began then, and whether it brought any answer. Who waited in vain while others were answered says nothing.
+    pub fn note(&mut self, answered: bool, began: Timestamp, now: Timestamp) -> Option<Turn> {
+        if !answered && self.answered_at.is_some_and(|at| began <= at && at <= now) {
+            return None;
+        }
         let before = self.lasts();
-        self.unanswered = if answered { 0 } else { self.unanswered.saturating_add(1) };
+        if answered {
+            (self.unanswered, self.answered_at) = (0, Some(now));
+        } else {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
         match (before, self.lasts()) {
-            (false, true) => Some(Turn::Begins),
+            (false, true) => {
+                self.since = now;
+                Some(Turn::Begins)
+            }
             (true, false) => Some(Turn::Ends),
             _ => None,
         }
@@ -38,21 +52,47 @@ impl Silence {
     pub fn lasts(&self) -> bool {
         self.unanswered >= MOST_UNANSWERED
     }
+
+    /// How long to wait before the next try, while it lasts.
+    pub fn pause(&self, now: Timestamp) -> Option<Duration> {
+        self.lasts().then(|| (now.since(self.since) / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_000_000 + seconds)
+    }
+
     #[test]
     fn a_few_in_a_row_begin_it_and_one_answer_ends_it() {
         let mut silence = Silence::default();
-        for answered in [false, false, false, false, true, false, false, false, false] {
-            assert_eq!(silence.note(answered), None);
+        for (second, answered) in (0..).zip([false, false, false, false, true, false, false, false, false]) {
+            assert_eq!(silence.note(answered, at(second), at(second)), None);
         }
-        assert_eq!((silence.note(false), silence.lasts()), (Some(Turn::Begins), true));
-        assert_eq!((silence.note(false), silence.lasts()), (None, true));
-        assert_eq!((silence.note(true), silence.lasts()), (Some(Turn::Ends), false));
-        assert_eq!(silence.note(true), None);
+        assert_eq!((silence.note(false, at(10), at(10)), silence.lasts()), (Some(Turn::Begins), true));
+        assert_eq!((silence.note(false, at(11), at(11)), silence.lasts()), (None, true));
+        assert_eq!((silence.note(true, at(12), at(12)), silence.lasts()), (Some(Turn::Ends), false));
+        assert_eq!((silence.note(true, at(13), at(13)), silence.pause(at(13))), (None, None));
+    }
+
+    #[test]
+    fn who_is_slow_while_others_are_answered_begins_none() {
+        let mut silence = Silence::default();
+        assert_eq!(silence.note(true, at(0), at(1)), None);
+        for _ in 0..9 {
+            assert_eq!(silence.note(false, at(0), at(8)), None);
+        }
+        assert!(!silence.lasts());
+    }
+
+    #[test]
+    fn the_longer_it_lasts_the_rarer_is_a_try() {
+        let mut silence = Silence::default();
+        (0..5).for_each(|_| _ = silence.note(false, at(0), at(8)));
+        assert_eq!([8, 28, 88, 9_999].map(|second| silence.pause(at(second)).unwrap().as_secs()), [5, 5, 20, 60]);
     }
 }

@@ -92,6 +92,8 @@ struct Condition {
     renewals: Option<Renewals>,
     failures: MassFailure,
     silence: Silence,
+    /// While nobody is answered, nothing is tried before.
+    hush: Wait,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
     doubted: Wait,
     /// From then on a success ends the mass failure that operators were told of, also before a restart.
@@ -167,7 +169,11 @@ impl Deliverer {
     /// Delivers until told to stop, or until another process does; then waits for what is in flight. Claims through `claims`.
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
-        self.shared.with_condition(|condition| condition.may_be_told_refused = true);
+        self.shared.with_condition(|condition| {
+            condition.may_be_told_refused = true;
+            // Of an earlier term.
+            (condition.silence, condition.hush) = Default::default();
+        });
         self.recall().await;
         let mut outage = Outage::of(format!("claiming messages for {}", self.shared.platform));
         while !shutdown.is_cancelled() {
@@ -231,7 +237,10 @@ impl Deliverer {
         let now = self.shared.parts.clock.now();
         self.shared.resume_with_another_token();
         let (halted, not_before) = self.shared.with_condition(|condition| {
-            (condition.refused.is_some() || condition.unsettled > 0, condition.paused.end(now).max(condition.full.end(now)))
+            (
+                condition.refused.is_some() || condition.unsettled > 0,
+                condition.paused.end(now).max(condition.hush.end(now)).max(condition.full.end(now)),
+            )
         });
         if halted {
             return Ok(Round::default());

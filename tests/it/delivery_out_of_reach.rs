@@ -76,7 +76,7 @@ on_both!(k4_whoever_set_a_channel_up_is_told_once_what_to_do, |db| async move {
     assert_eq!(app.on_telegram(), [""; 0], "operators have nothing to do with it");
     assert_eq!(told.len(), 5);
     let words = [
-        ("or not write there", "Embed Links"),
+        ("not write there", "Embed Links"),
         ("was deleted", "choose another one"),
         ("the thread is locked", "Manage Threads"),
         ("of this kind", "subscribe a text channel"),

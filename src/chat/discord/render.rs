@@ -35,7 +35,7 @@ pub(super) fn embeds(card: &Card) -> Vec<CreateEmbed> {
     struck.into_iter().chain([embed(card)]).collect()
 }
 
-/// The card as an embed. The title is always there, as far as its last sentence that fits; what does not fit otherwise is cut from the end, at a line.
+/// The card as an embed. The title is always there, as far as it fits; what does not fit otherwise is cut from the end, at a line.
 pub(super) fn embed(card: &Card) -> CreateEmbed {
     let words = card.title.plain();
     let (title, rest) = headline(&words);
@@ -220,15 +220,18 @@ fn link_target(url: &str) -> String {
         .collect()
 }
 
-/// What stands in the title, and what goes on below it: a title that is too long ends with a sentence, if one fits.
+/// What stands in the title, and what goes on below it: a title that is too long ends with a sentence, else with a part of one, else with a word.
 fn headline(words: &str) -> (&str, &str) {
     // Escaped it may be twice as long.
     let fits = |text: &str| count(&escape_within(text, usize::MAX)) <= TITLE;
     if fits(words) {
         return (words, "");
     }
-    let ends = words.match_indices(". ").map(|(at, _)| at + 1);
-    match ends.take_while(|end| fits(&words[..*end])).last() {
+    let last = |end: &str, kept: usize| {
+        let ends = words.match_indices(end).map(|(at, _)| at + kept);
+        ends.take_while(|end| fits(&words[..*end])).last()
+    };
+    match last(". ", 1).or_else(|| last("; ", 1)).or_else(|| last(" ", 0)) {
         Some(end) => (&words[..end], words[end..].trim_start()),
         None => (words, ""),
     }
@@ -310,6 +313,10 @@ mod tests {
         assert_eq!(whole.matches("Ask for another one, and wait.").count(), 20, "{whole}");
         assert!(whole.contains("\\[TG-TOKEN\\]"), "{whole}");
         assert_eq!(headline("Short. Words"), ("Short. Words", ""));
+        let long = "word ".repeat(80);
+        let parts = format!("Telegram answers \"{}\"; wait [TG-DOWN]. Run it.", "a".repeat(200) + &"b".repeat(30));
+        assert_eq!(headline(&parts).1, "wait [TG-DOWN]. Run it.");
+        assert!(headline(&long).0.ends_with("word") && !headline(&long).1.is_empty());
     }
 
     #[test]

@@ -91,6 +91,8 @@ impl UpdatesError {
 #[derive(Debug, Default)]
 pub(super) struct Failing {
     times: u32,
+    /// Those that are Telegram's own, not the database's.
+    of_platform: u32,
     words: String,
 }
 
@@ -151,24 +153,36 @@ impl Updates {
                 Some(webhook) => self.keep_webhook(webhook, &shutdown).await,
                 None => self.poll(&shutdown, may).await,
             }
+            // Another process takes the updates from now on, or none does: how that goes is not known here.
+            self.is_well();
         };
         tokio::join!(take_in, self.carry_out(&shutdown));
-        // Another process takes the updates from now on, or none does: how that goes is not known here.
+    }
+
+    /// No problem is known, or none any more.
+    fn is_well(&self) {
         self.problem.send_if_modified(|problem| problem.take().is_some());
     }
 
     /// Polls and stores.
     async fn poll<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: &CancellationToken, may: impl Fn() -> May) {
-        let (mut failing, mut token) = (Failing::default(), self.telegram.token().renewals());
+        let (mut failing, mut token, mut is_short) = (Failing::default(), self.telegram.token().renewals(), false);
         loop {
             let began = time::Instant::now();
             let end = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                // What failed is asked again without a wait, so that an end of it shows at once.
-                end = async { if may().await? { self.fetch(if failing.times > 0 { 0 } else { LONG_POLL }).await } else { Ok(0) } } => end,
+                end = async { if may().await? { self.fetch(if is_short { 0 } else { LONG_POLL }).await } else { Ok(0) } } => end,
             };
-            let mut pause = self.pause_after(end.as_ref().err(), &mut failing);
+            let mut pause = if is_short && end.is_ok() {
+                // Only a long poll that ends well shows that they do.
+                self.is_well();
+                Duration::ZERO
+            } else {
+                self.pause_after(end.as_ref().err(), &mut failing)
+            };
+            // Asked for at once after a failure, so that its end shows; not from another instance, whose poll that would end.
+            is_short = matches!(end, Err(UpdatesError::Telegram(_)));
             if matches!(end, Ok(0)) && began.elapsed() < TOO_QUICK {
                 pause = TOO_QUICK;
             }
@@ -269,7 +283,7 @@ impl Updates {
     pub(super) fn pause_after(&self, error: Option<&UpdatesError>, failing: &mut Failing) -> Duration {
         let Some(error) = error else {
             *failing = Failing::default();
-            self.problem.send_if_modified(|problem| problem.take().is_some());
+            self.is_well();
             return Duration::ZERO;
         };
         failing.times += 1;
@@ -279,8 +293,8 @@ impl Updates {
         } else {
             tracing::warn!(problem = words, failures, "no updates are taken from Telegram");
         }
-        let is_platforms = !matches!(error, UpdatesError::Inbox(_));
-        if error.needs_operator() || (failures >= FAILURES && is_platforms) {
+        failing.of_platform += u32::from(!matches!(error, UpdatesError::Inbox(_)));
+        if error.needs_operator() || failing.of_platform >= FAILURES {
             self.problem.send_if_modified(|problem| problem.replace(words.clone()).is_none_or(|before| before != words));
         }
         let backoff = Duration::from_secs(1 << (failures - 1).min(6)).min(LONGEST_PAUSE);

@@ -114,7 +114,7 @@ troubles! {
         "invite the bot again, or give it View Channel there";
     /// The channel cannot be written to.
     DiscordPermission = "DC-50013", "50013, or a message that is shown without its embeds",
-        "the bot may not see the channel, or not write there, or not with embeds",
+        "the bot may not see the channel, not write there, or not embed links",
         "give the bot View Channel, Send Messages and Embed Links there (Send Messages in Threads for a thread), or invite it again where it is no longer in the server";
     /// A person takes no direct messages.
     DiscordClosed = "DC-50007", "50007, 50278, 20009, 50033",
@@ -203,7 +203,7 @@ troubles! {
     /// Nobody knows whether it arrived.
     DiscordUncertain = "DC-UNCERTAIN", "no answer within 8 s, or the connection ended before it",
         "Discord or the way to it is slow; the message may have arrived",
-        "it is tried again by itself under the same nonce, which Discord knows; as a dead letter it is not: see in the channel whether it is there, then outbox drop it or outbox retry it";
+        "it is tried again by itself under the same nonce, which Discord knows; once it is a dead letter, look whether it arrived, then outbox drop (it did) or outbox retry (it did not)";
 
     /// Telegram refuses the token.
     TelegramToken = "TG-TOKEN", "401, 404 \"Not Found\"",
@@ -289,7 +289,7 @@ troubles! {
     /// Nobody knows whether it arrived.
     TelegramUncertain = "TG-UNCERTAIN", "no answer in time, or the connection ended before it",
         "Telegram or the way to it is slow; the message may have arrived",
-        "it is tried once more by itself, and can then appear twice; as a dead letter it is not: see in the chat whether it is there, then outbox drop it or outbox retry it";
+        "it is tried once more by itself, and can then appear twice; once it is a dead letter, look whether it arrived, then outbox drop (it did) or outbox retry (it did not)";
 }
 
 impl Trouble {

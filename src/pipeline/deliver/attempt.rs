@@ -9,7 +9,7 @@ use crate::{
         horizon::{Lapse, lapse},
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
-        silence::{self, Turn},
+        silence::Turn,
     },
     store::{Claimed, Settlement, Store, StoreResult, refused_notice},
     telemetry::Stage,
@@ -115,8 +115,8 @@ impl Shared {
             let why = "there was no answer in time".to_owned();
             Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
-        let now = self.parts.clock.now();
-        self.listen(&result, now);
+        let (started, now) = (now, self.parts.clock.now());
+        self.listen(&result, started, now);
         match result {
             Ok(receipt) => {
                 let shown = illustrated.and_then(|illustrated| illustrated.shown(self, &receipt));
@@ -138,22 +138,25 @@ impl Shared {
     }
 
     /// Takes note of whether the platform answers at all.
-    fn listen(&self, result: &Result<Receipt, EditError>, now: Timestamp) {
+    fn listen(&self, result: &Result<Receipt, EditError>, started: Timestamp, now: Timestamp) {
         let answered = match result {
-            Err(EditError::Failed(SendError::Retry { end: End::NotTried | End::NotDelivered, after: None, .. })) => return,
+            Err(EditError::Failed(SendError::Retry { end: End::NotTried, .. })) => return,
+            // Refused connections are among these: nothing was sent into anything.
+            Err(EditError::Failed(SendError::Retry { end: End::NotDelivered, after: None, .. })) => return,
             Err(EditError::Failed(SendError::Retry { end: End::Unknown, .. })) => false,
             _ => true,
         };
         let turn = self.with_condition(|condition| {
-            let turn = condition.silence.note(answered);
-            if condition.silence.lasts() {
-                condition.paused.lengthen(now + silence::PAUSE, now);
+            let turn = condition.silence.note(answered, started, now);
+            match condition.silence.pause(now) {
+                Some(pause) => condition.hush.lengthen(now + pause, now),
+                None => condition.hush = Wait::default(),
             }
             turn
         });
         match turn {
             Some(Turn::Begins) => {
-                tracing::warn!(platform = %self.platform, "nobody is answered: one message at a time is tried until somebody is, and the others wait");
+                tracing::warn!(platform = %self.platform, "nobody gets a usable answer: one message at a time is tried until somebody does, and the others wait");
             }
             Some(Turn::Ends) => tracing::info!(platform = %self.platform, "messages are answered again"),
             None => {}
@@ -248,8 +251,7 @@ impl Shared {
         problem: String,
         now: Timestamp,
     ) -> StoreResult<()> {
-        // An edit is the same however often it arrives.
-        let unknown = end == End::Unknown && edited(claimed).is_none();
+        let unknown = end == End::Unknown;
         self.parts.metrics.delivery(self.platform, if unknown { "unknown" } else { "retry" });
         if scope == Scope::Platform {
             let until = now + after.unwrap_or(LONGEST_SLEEP).min(LONGEST_ASKED);
@@ -266,7 +268,9 @@ impl Shared {
     }
 
     fn next(&self, claimed: &Claimed, after: Option<Duration>, unknown: bool, now: Timestamp) -> Next {
-        let uncertain: Vec<Timestamp> = uncertain(claimed).iter().copied().chain(unknown.then_some(now)).collect();
+        // An edit is the same however often it arrives.
+        let is_copy = unknown && edited(claimed).is_none();
+        let uncertain: Vec<Timestamp> = uncertain(claimed).iter().copied().chain(is_copy.then_some(now)).collect();
         let lapse = lapse_of(claimed, claimed.may_go_back && !unknown, now);
         let attempted = Attempted { attempts: claimed.attempts, uncertain: &uncertain, lapse, after };
         next(self.platform, attempted, fastrand::f64(), now)
@@ -296,8 +300,10 @@ impl Shared {
     /// Operators are told by the hour, see `housekeeping`.
     async fn dead(&self, claimed: &Claimed, unknown: bool, problem: String, now: Timestamp) -> StoreResult<()> {
         self.parts.metrics.delivery(self.platform, "dead");
-        tracing::warn!(platform = %self.platform, message_id = claimed.id.0, destination = %claimed.destination.address, problem, "a message is given up; it is a dead letter");
-        self.settle(claimed, &Settlement::Dead { unknown, problem }, now).await
+        let settlement = Settlement::Dead { unknown, problem };
+        self.settle(claimed, &settlement, now).await?;
+        tracing::warn!(platform = %self.platform, message_id = claimed.id.0, destination = %claimed.destination.address, "a message is given up; it is a dead letter (bellwether outbox list)");
+        Ok(())
     }
 
     async fn settle(&self, claimed: &Claimed, settlement: &Settlement, now: Timestamp) -> StoreResult<()> {
