@@ -165,3 +165,18 @@ on_both!(c1_a_group_that_moved_has_other_numbers_and_gets_a_message, |db| async 
     assert_eq!((here.chat, here.edited, here.replies_to), (SUPERGROUP, false, None));
     assert_eq!(app.telegram.calls("editMessageText").len(), 0);
 });
+
+on_both!(a_correction_that_may_have_been_read_is_not_taken_back, |db| async move {
+    let mut app = told(db, &[SOL]).await;
+    drop((app.discord.unread(), app.telegram.unread()));
+    // It arrives, and nobody knows; then the chat is out of reach, and the call turns back.
+    app.telegram.fault("editMessageText", None, Fault::Close { carried_out: true });
+    app.telegram.fault("editMessageText", None, Fault::Refuse(403, "Forbidden: bot was blocked by the user", json!(null)));
+    takes_back(&mut app, &[SOL]).await;
+    assert!(on_telegram(&app).text.contains("SOL correction: the call is bearish"));
+    app.turn(&[SOL], 1).await;
+    app.pass(2 * HOUR).await;
+    let said: Vec<String> = app.telegram.unread().into_iter().map(|sent| sent.text).collect();
+    assert!(said.last().is_some_and(|last| last.contains("SOL turned bullish")), "{said:#?}");
+    app.discord.unread();
+});
