@@ -35,7 +35,7 @@ pub(super) fn embeds(card: &Card) -> Vec<CreateEmbed> {
     struck.into_iter().chain([embed(card)]).collect()
 }
 
-/// The card as an embed. The title is always there, as far as it fits; what does not fit otherwise is cut from the end, at a line.
+/// The card as an embed. The title is always there, and goes on below where it is too long; what does not fit is cut from the end, at a line.
 pub(super) fn embed(card: &Card) -> CreateEmbed {
     let words = card.title.plain();
     let (title, rest) = headline(&words);
