@@ -375,7 +375,7 @@ impl Parts {
         tasks.spawn("commands of Telegram", register_telegram(self.telegram, stop()));
         for deliverer in self.deliverers {
             let (platform, health) = (deliverer.platform(), deliverer.health());
-            tasks.spawn("readiness", report_health(readiness.clone(), platform, health, stop()));
+            tasks.spawn("readiness", report_health(readiness.clone(), self.metrics.clone(), platform, health, stop()));
             tasks.spawn("deliverer", replica().hold(Role::Deliverer(platform), deliverer, stop()));
         }
         if let Some(updates) = self.updates {

@@ -33,9 +33,16 @@ const DATABASE_FAILURES: u32 = 2;
 const CALM: Duration = Duration::from_secs(5 * 60);
 
 /// Keeps `/readyz` true of one platform's sending.
-pub(super) async fn report_health(readiness: Readiness, platform: Platform, mut health: watch::Receiver<bool>, stop: CancellationToken) {
+pub(super) async fn report_health(
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+    platform: Platform,
+    mut health: watch::Receiver<bool>,
+    stop: CancellationToken,
+) {
     loop {
         readiness.platform(platform, *health.borrow_and_update());
+        metrics.platform_up(platform, readiness.works(platform));
         changed(&mut health, &stop).await;
         if stop.is_cancelled() {
             return;

@@ -232,6 +232,7 @@ fn of_alert(alert: &TracedAlert) -> Vec<WhyPhrase> {
     let (reason, at) = (alert.reason, alert.decided_at);
     let mut lines = vec![match (alert.state, alert.held_until) {
         (AlertState::Skipped | AlertState::Superseded, _) => WhyPhrase::Skipped { reason },
+        (AlertState::Pending, Some(until)) if alert.was_told => WhyPhrase::Settles { until },
         (AlertState::Pending, Some(until)) => WhyPhrase::Waits { reason, until },
         (_, Some(until)) => WhyPhrase::Held { reason, until },
         (_, None) => WhyPhrase::AtOnce { reason, at },

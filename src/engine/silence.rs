@@ -8,6 +8,8 @@ const MOST_UNANSWERED: u32 = 5;
 /// Between two tries while nobody is answered: a quarter of the time that it lasts already, within these.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// One that lasts so long is worth a word to whoever runs the bot.
+const LONG: Duration = Duration::from_secs(60);
 
 /// How many attempts in a row were not answered.
 #[derive(Debug, Default)]
@@ -17,11 +19,16 @@ pub struct Silence {
     answered_at: Option<Timestamp>,
 }
 
-/// A silence has begun, or is over.
+/// What an attempt says of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// One message at a time is tried from now on.
     Begins,
+    /// It lasts for a minute and longer.
+    Lasts {
+        /// When it began.
+        since: Timestamp,
+    },
     /// Everything goes on.
     Ends,
 }
@@ -44,6 +51,7 @@ impl Silence {
                 Some(Turn::Begins)
             }
             (true, false) => Some(Turn::Ends),
+            (true, true) if now.since(self.since) >= LONG => Some(Turn::Lasts { since: self.since }),
             _ => None,
         }
     }
@@ -75,8 +83,10 @@ mod tests {
         }
         assert_eq!((silence.note(false, at(10), at(10)), silence.lasts()), (Some(Turn::Begins), true));
         assert_eq!((silence.note(false, at(11), at(11)), silence.lasts()), (None, true));
-        assert_eq!((silence.note(true, at(12), at(12)), silence.lasts()), (Some(Turn::Ends), false));
-        assert_eq!((silence.note(true, at(13), at(13)), silence.pause(at(13))), (None, None));
+        assert_eq!(silence.note(false, at(69), at(69)), None);
+        assert_eq!(silence.note(false, at(62), at(70)), Some(Turn::Lasts { since: at(10) }));
+        assert_eq!((silence.note(true, at(71), at(71)), silence.lasts()), (Some(Turn::Ends), false));
+        assert_eq!((silence.note(true, at(72), at(72)), silence.pause(at(72))), (None, None));
     }
 
     #[test]

@@ -85,8 +85,8 @@ struct Condition {
     full: Wait,
     /// The platform refuses the token of this generation.
     refused: Option<u64>,
-    /// Operators may have been told that it does, before a restart or by another process too: the next success is the end of that.
-    may_be_told_refused: bool,
+    /// Operators may have been told that it takes no messages, before a restart or by another process too: the next success is the end of that.
+    may_be_told_down: bool,
     /// How often the token was renewed, as far as that was heard of.
     generation: u64,
     renewals: Option<Renewals>,
@@ -148,9 +148,8 @@ impl Deliverer {
     /// A deliverer of the messenger's platform.
     pub fn new(parts: DelivererParts, messenger: Arc<dyn Messenger>) -> Self {
         let platform = messenger.platform();
-        parts.metrics.platform_up(platform, true);
         let condition =
-            Condition { quiet: Some(Wait::default()), may_be_told_refused: true, renewals: messenger.renewals(), ..Condition::default() };
+            Condition { quiet: Some(Wait::default()), may_be_told_down: true, renewals: messenger.renewals(), ..Condition::default() };
         let claims = parts.store.clone();
         let shared = Shared { parts, messenger, platform, condition: Mutex::new(condition), health: watch::Sender::new(true) };
         Self { shared: Arc::new(shared), in_flight: InFlight::default(), claims }
@@ -161,7 +160,7 @@ impl Deliverer {
         self.shared.platform
     }
 
-    /// Whether the platform works: false once it refuses the bot's token, until there is another.
+    /// Whether the platform works: false while it refuses the bot's token or answers nobody.
     pub fn health(&self) -> watch::Receiver<bool> {
         self.shared.health.subscribe()
     }
@@ -169,11 +168,7 @@ impl Deliverer {
     /// Delivers until told to stop, or until another process does; then waits for what is in flight. Claims through `claims`.
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
-        self.shared.with_condition(|condition| {
-            condition.may_be_told_refused = true;
-            // Of an earlier term.
-            (condition.silence, condition.hush) = Default::default();
-        });
+        self.shared.with_condition(|condition| condition.may_be_told_down = true);
         self.recall().await;
         let mut outage = Outage::of(format!("claiming messages for {}", self.shared.platform));
         while !shutdown.is_cancelled() {
@@ -202,6 +197,9 @@ impl Deliverer {
         while let Some(ended) = self.in_flight.next_ended().await {
             self.shared.log_end(ended);
         }
+        // Whoever delivers from now on will hear for itself.
+        self.shared.with_condition(|condition| (condition.silence, condition.hush) = Default::default());
+        self.shared.show_health();
     }
 
     /// Tells the messenger what went out lately, before a restart or by another process, so that the platform's limits hold over it.
@@ -290,10 +288,14 @@ impl Shared {
     /// What is refused until there is another token goes on with it.
     fn resume_with_another_token(&self) {
         if self.with_condition(Condition::resumes) {
-            self.parts.metrics.platform_up(self.platform, true);
-            self.health.send_replace(true);
+            self.show_health();
             tracing::info!(platform = %self.platform, "sending goes on, because the bot's token was renewed");
         }
+    }
+
+    /// Says whether the platform takes messages at present, as far as this process knows (`rules.md` 6.4).
+    fn show_health(&self) {
+        self.health.send_replace(self.with_condition(|condition| condition.refused.is_none() && !condition.silence.lasts()));
     }
 
     /// How many places of the present second the messenger has; none, where nothing is claimed before it has one.

@@ -161,7 +161,7 @@ on_both!(what_cannot_be_done_is_refused_with_a_way_out, |db| async move {
 
     > #x
     That did not work; nothing was changed
-    #x is not a token id: after # come digits alone.
+    #x is not a token id: after # come digits alone, 18 at most.
     For example: /subscribe SOL,ETH
 
     > eth nosuch

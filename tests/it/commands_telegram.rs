@@ -141,7 +141,7 @@ on_both!(words_come_in_any_order_and_what_is_not_there_yet_is_said, |db| async m
 
     > /subscribe #x
     ⚠️ That did not work; nothing was changed
-    #x is not a token id: after # come digits alone.
+    #x is not a token id: after # come digits alone, 18 at most.
     For example: /subscribe SOL,ETH
 
     > /subscribe #99999

@@ -245,7 +245,11 @@ on_both!(a_claim_is_given_back_though_the_database_fails_for_a_moment, |db| asyn
 
 // Whatever is sent into a silence may have arrived, and is tried once more alone.
 on_both!(a_platform_that_answers_nobody_is_asked_by_one_message_at_a_time, |db| async move {
-    let mut app = TestApp::start(db).await;
+    let mut app = TestApp::with(db, &[("BELLWETHER_OPERATORS", "telegram:900")]).await;
+    app.telegram.with(|world| {
+        world.person(OPERATOR);
+    });
+    let health = app.parts.deliverers.iter().find(|deliverer| deliverer.platform() == Platform::Telegram).unwrap().health();
     let people: Vec<i64> = (0..40).map(|n| PERSON + n).collect();
     for person in &people {
         app.person_subscribes(*person, "sol").await;
@@ -273,13 +277,23 @@ on_both!(a_platform_that_answers_nobody_is_asked_by_one_message_at_a_time, |db| 
         app.clock.advance(Duration::from_secs(5));
         assert_eq!(send(&mut app).await, at_once + more);
     }
+    let notices = "SELECT CAST(COUNT(*) AS TEXT) FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE d.chat = '900'";
+    assert_eq!((*health.borrow(), rows(&app.db.url, notices).await), (false, vec!["0".to_owned()]), "operators hear of what lasts");
+    app.clock.advance(MINUTE);
+    assert_eq!(send(&mut app).await, at_once + 4);
+    assert_eq!(rows(&app.db.url, notices).await, ["1"]);
     app.telegram.observe(Arc::new(|_, _| None), Arc::new(|_| {}));
     app.pass(MINUTE).await;
-    let mut told: Vec<i64> = app.telegram.unread().into_iter().map(|sent| sent.chat).collect();
+    assert!(*health.borrow(), "/readyz is told");
+    let (notices, told): (Vec<_>, Vec<_>) = app.telegram.unread().into_iter().partition(|sent| sent.chat == OPERATOR);
+    for words in ["Telegram has given the bot's messages no usable answer since 21 Nov 2026", "Telegram takes the bot's messages again"] {
+        assert_eq!(notices.iter().filter(|notice| notice.text.contains(words)).count(), 1, "{words}: {notices:#?}");
+    }
+    let mut told: Vec<i64> = told.into_iter().map(|sent| sent.chat).collect();
     told.sort_unstable();
     let given_up =
         rows(&app.db.url, "SELECT d.chat FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'dead'").await;
-    assert!(given_up.len() <= 3, "{given_up:?}");
+    assert!(given_up.len() <= 4, "{given_up:?}");
     assert_eq!(told.len() + given_up.len(), people.len());
     told.dedup();
     assert_eq!(told.len() + given_up.len(), people.len(), "nobody twice");

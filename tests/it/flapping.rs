@@ -52,6 +52,8 @@ on_both!(f1_to_f3_the_third_turn_is_the_notice_then_silence_then_what_it_settled
     Trader grade 26.48
     Read more
     ");
+    let said = app.say(PERSON, PERSON, "/why SOL").await;
+    assert!(said.contains("Told to be unstable; what it has settled to is told 28 Nov 2026") && said.contains("Delivered"), "{said}");
     flip(&mut app, &[SOL], -1).await;
     flip(&mut app, &[SOL, BTC], 1).await;
     let mut app = app.restart().await;

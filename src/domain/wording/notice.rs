@@ -48,6 +48,8 @@ pub enum NoticePhrase {
         #[serde(default)]
         at: Option<Timestamp>,
     },
+    /// The platform answers nobody: one message at a time is tried.
+    PlatformSilent { platform: Platform, since: Timestamp },
     /// It takes messages again.
     PlatformBack { platform: Platform },
     /// Commands on the platform are not taken, or cannot be registered (6.2).
@@ -154,6 +156,10 @@ impl NoticePhrase {
                 }
                 out.text(format!(": sending there stopped, until that is mended. {}.", capital(problem)))
             }
+            Self::PlatformSilent { platform, since } => out
+                .text(format!("{} has given the bot's messages no usable answer since ", capital(platform.as_str())))
+                .time(*since, TimeStyle::DateTime)
+                .text(". One at a time is tried until it does, and the others wait. Where it goes on, look at this machine's way there: network, name server, proxy."),
             Self::PlatformBack { platform } => {
                 out.text(format!("{} takes the bot's messages again; what waited is on its way.", capital(platform.as_str())))
             }

@@ -200,7 +200,7 @@ impl RefusalPhrase {
             Self::OneTokenOnly => out.text("Name one token at a time, by symbol or ").code("#id").text("."),
             Self::TooManyTokens { most } => out.text(format!("At most {most} tokens fit one command. Split the list.")),
             Self::TooLong { most } => out.text(format!("That is longer than {most} characters. Split the list.")),
-            Self::BadId { word } => out.code(word).text(" is not a token id: after # come digits alone."),
+            Self::BadId { word } => out.code(word).text(" is not a token id: after # come digits alone, 18 at most."),
             Self::Twice { what, first, second } => {
                 out.code(first).text(" and ").code(second).text(format!(": name one {what} at a time."))
             }

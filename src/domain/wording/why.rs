@@ -98,6 +98,10 @@ pub enum WhyPhrase {
         reason: Reason,
         until: Timestamp,
     },
+    /// It was told to be unstable, and is followed by what it settles to.
+    Settles {
+        until: Timestamp,
+    },
     /// It was not wanted.
     Skipped {
         reason: Reason,
@@ -212,6 +216,11 @@ impl WhyPhrase {
             }
             Self::Waits { reason, until } => {
                 out.text("Still held, until ").time(*until, TimeStyle::DateTime).text(format!(": {}.", because(*reason)));
+            }
+            Self::Settles { until } => {
+                out.text("Told to be unstable; what it has settled to is told ")
+                    .time(*until, TimeStyle::DateTime)
+                    .text(", unless it turns again.");
             }
             Self::Skipped { reason } => {
                 out.text(format!("Not sent: {}.", because(*reason)));

@@ -116,7 +116,7 @@ impl Shared {
             Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
         let (started, now) = (now, self.parts.clock.now());
-        self.listen(&result, started, now);
+        self.listen(&result, started, now).await;
         match result {
             Ok(receipt) => {
                 let shown = illustrated.and_then(|illustrated| illustrated.shown(self, &receipt));
@@ -138,7 +138,7 @@ impl Shared {
     }
 
     /// Takes note of whether the platform answers at all.
-    fn listen(&self, result: &Result<Receipt, EditError>, started: Timestamp, now: Timestamp) {
+    async fn listen(&self, result: &Result<Receipt, EditError>, started: Timestamp, now: Timestamp) {
         let answered = match result {
             Err(EditError::Failed(SendError::Retry { end: End::NotTried, .. })) => return,
             // Refused connections are among these: nothing was sent into anything.
@@ -156,9 +156,18 @@ impl Shared {
         });
         match turn {
             Some(Turn::Begins) => {
+                self.show_health();
                 tracing::warn!(platform = %self.platform, "nobody gets a usable answer: one message at a time is tried until somebody does, and the others wait");
             }
-            Some(Turn::Ends) => tracing::info!(platform = %self.platform, "messages are answered again"),
+            Some(Turn::Lasts { since }) => {
+                self.with_condition(|condition| condition.may_be_told_down = true);
+                let notice = NoticePhrase::PlatformSilent { platform: self.platform, since };
+                self.parts.operators.tell_once(&self.silent_notice(), notice).await;
+            }
+            Some(Turn::Ends) => {
+                self.show_health();
+                tracing::info!(platform = %self.platform, "messages are answered again");
+            }
             None => {}
         }
     }
@@ -222,9 +231,8 @@ impl Shared {
         if !first {
             return;
         }
-        self.parts.metrics.platform_up(self.platform, false);
-        self.health.send_replace(false);
-        self.with_condition(|condition| condition.may_be_told_refused = true);
+        self.show_health();
+        self.with_condition(|condition| condition.may_be_told_down = true);
         let (operators, name) = (&self.parts.operators, refused_notice(self.platform));
         if generation > 0 {
             // Whoever gave it another token has to hear that this one is refused as well.
@@ -235,10 +243,12 @@ impl Shared {
 
     /// Ends what operators were told, unless it is refused again by now.
     async fn is_taken_again(&self) {
-        let ends = self.with_condition(|condition| condition.refused.is_none() && std::mem::take(&mut condition.may_be_told_refused));
+        let ends = self.with_condition(|condition| condition.refused.is_none() && std::mem::take(&mut condition.may_be_told_down));
         if ends {
-            let back = NoticePhrase::PlatformBack { platform: self.platform };
-            self.parts.operators.clear(&refused_notice(self.platform), Some(back)).await;
+            for name in [refused_notice(self.platform), self.silent_notice()] {
+                let back = NoticePhrase::PlatformBack { platform: self.platform };
+                self.parts.operators.clear(&name, Some(back)).await;
+            }
         }
     }
 
@@ -409,6 +419,10 @@ impl Shared {
         let notice = NoticePhrase::PlatformPaused { platform: self.platform, failed, tried, until: tripped.until };
         self.parts.operators.tell_once(&self.paused_notice(), notice).await;
         Ok(())
+    }
+
+    fn silent_notice(&self) -> String {
+        format!("platform-silent:{}", self.platform)
     }
 
     fn paused_notice(&self) -> String {
