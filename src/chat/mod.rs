@@ -42,6 +42,9 @@ pub trait Messenger: Send + Sync {
     /// The time before which there is no place.
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
 
+    /// Whether the platform answers a harmless question. Asked where it has answered no message for a while (`engine::silence`).
+    async fn answers(&self) -> bool;
+
     /// What went out in the last minute, before a restart or by another process: the platform's limits go on from there.
     fn recall(&self, _sent: &[SentLately], _now: Timestamp) {}
 
@@ -212,8 +215,10 @@ pub enum Scope {
 pub enum End {
     /// Nothing was asked of the platform: our own pace said to wait. Such a wait is no attempt.
     NotTried,
-    /// It certainly did not arrive: refused, limited, or never written.
+    /// It certainly did not arrive: refused or limited.
     NotDelivered,
+    /// Nor did it here, and the platform said nothing of this message: no connection, a failure of its own, a stranger on the way.
+    NotServed,
     /// Nobody can tell: timeout after the write, reset, a crash (4.2).
     Unknown,
 }

@@ -1,9 +1,10 @@
-//! Tells a platform that answers nobody from a request that was lost: whatever is sent into a silence may have arrived, and is tried once more alone.
+//! Tells a platform that answers nobody from requests that were lost. Whatever is sent into a silence may have arrived, and is tried once more alone:
+//! so it is a harmless question that goes there first, and then one message.
 
 use crate::domain::Timestamp;
 use std::time::Duration;
 
-/// So many in a row, of whatever chats, are the platform's own silence.
+/// So many in a row without a usable answer, of whatever chats, may be the platform's own silence.
 const MOST_UNANSWERED: u32 = 5;
 /// Between two tries while nobody is answered: a quarter of the time that it lasts already, within these.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
@@ -11,59 +12,104 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One that lasts so long is worth a word to whoever runs the bot.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How many attempts in a row were not answered.
+/// How many attempts in a row brought no usable answer, and what the platform says to a question.
 #[derive(Debug, Default)]
 pub struct Silence {
     unanswered: u32,
     since: Timestamp,
     answered_at: Option<Timestamp>,
+    question: Question,
 }
 
-/// What an attempt says of a silence.
+/// What was asked since the last message was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Question {
+    #[default]
+    NotAsked,
+    Answered,
+    InVain,
+}
+
+/// What may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Everything.
+    All,
+    /// A question, and no message.
+    Question,
+    /// One message.
+    One,
+}
+
+/// A silence begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// One message at a time is tried from now on.
+    /// From now on no message is sent before a question was answered, and then one at a time.
     Begins,
-    /// It lasts for a minute and longer.
-    Lasts {
-        /// When it began.
-        since: Timestamp,
-    },
     /// Everything goes on.
     Ends,
 }
 
 impl Silence {
-    /// Takes note of an attempt that began then, and whether it brought any answer. Who waited in vain while others were answered says nothing.
+    /// Takes note of an attempt to deliver a message that began then, and whether it brought a usable answer. Who waited in vain while others
+    /// were answered says nothing.
     pub fn note(&mut self, answered: bool, began: Timestamp, now: Timestamp) -> Option<Turn> {
-        if !answered && self.answered_at.is_some_and(|at| began <= at && at <= now) {
+        if answered {
+            self.answered_at = Some(now);
+            return self.end();
+        }
+        if self.answered_at.is_some_and(|at| began <= at && at <= now) {
             return None;
         }
-        let before = self.lasts();
-        if answered {
-            (self.unanswered, self.answered_at) = (0, Some(now));
-        } else {
-            self.unanswered = self.unanswered.saturating_add(1);
-        }
-        match (before, self.lasts()) {
-            (false, true) => {
-                self.since = now;
-                Some(Turn::Begins)
-            }
-            (true, false) => Some(Turn::Ends),
-            (true, true) if now.since(self.since) >= LONG => Some(Turn::Lasts { since: self.since }),
-            _ => None,
-        }
+        self.since = if self.unanswered == 0 { began } else { self.since.min(now) };
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.question = Question::NotAsked;
+        (self.unanswered == MOST_UNANSWERED).then_some(Turn::Begins)
     }
 
-    /// Nobody is answered at present.
-    pub fn lasts(&self) -> bool {
-        self.unanswered >= MOST_UNANSWERED
+    /// Takes note of what came of a question. A clock that was stepped back makes no silence shorter.
+    pub fn asked(&mut self, answered: bool, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.question = if answered { Question::Answered } else { Question::InVain };
+    }
+
+    /// The question was answered and nothing waits that could be tried: there is no sign of a silence any more.
+    pub fn nothing_waits(&mut self) -> Option<Turn> {
+        self.end()
+    }
+
+    /// What may be sent now, pauses apart.
+    pub fn next(&self) -> Next {
+        match self.question {
+            _ if !self.lasts() => Next::All,
+            Question::Answered => Next::One,
+            Question::NotAsked | Question::InVain => Next::Question,
+        }
     }
 
     /// How long to wait before the next try, while it lasts.
     pub fn pause(&self, now: Timestamp) -> Option<Duration> {
         self.lasts().then(|| (now.since(self.since) / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    }
+
+    /// The platform answers nothing at all.
+    pub fn is_total(&self) -> bool {
+        self.lasts() && self.question == Question::InVain
+    }
+
+    /// Since when, where it is total and lasts for long already.
+    pub fn is_long(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.is_total() && now.since(self.since) >= LONG).then_some(self.since)
+    }
+
+    fn lasts(&self) -> bool {
+        self.unanswered >= MOST_UNANSWERED
+    }
+
+    fn end(&mut self) -> Option<Turn> {
+        let lasted = self.lasts();
+        (self.unanswered, self.question) = (0, Question::NotAsked);
+        lasted.then_some(Turn::Ends)
     }
 }
 
@@ -75,18 +121,22 @@ mod tests {
         Timestamp::from_secs(1_000_000 + seconds)
     }
 
+    fn silent_since(second: i64) -> Silence {
+        let mut silence = Silence::default();
+        (0..5).for_each(|n| assert_eq!(silence.note(false, at(second), at(second + 8)), (n == 4).then_some(Turn::Begins)));
+        silence
+    }
+
     #[test]
     fn a_few_in_a_row_begin_it_and_one_answer_ends_it() {
         let mut silence = Silence::default();
         for (second, answered) in (0..).zip([false, false, false, false, true, false, false, false, false]) {
-            assert_eq!(silence.note(answered, at(second), at(second)), None);
+            assert_eq!((silence.note(answered, at(second), at(second)), silence.next()), (None, Next::All));
         }
-        assert_eq!((silence.note(false, at(10), at(10)), silence.lasts()), (Some(Turn::Begins), true));
-        assert_eq!((silence.note(false, at(11), at(11)), silence.lasts()), (None, true));
-        assert_eq!(silence.note(false, at(69), at(69)), None);
-        assert_eq!(silence.note(false, at(62), at(70)), Some(Turn::Lasts { since: at(10) }));
-        assert_eq!((silence.note(true, at(71), at(71)), silence.lasts()), (Some(Turn::Ends), false));
-        assert_eq!((silence.note(true, at(72), at(72)), silence.pause(at(72))), (None, None));
+        assert_eq!((silence.note(false, at(10), at(10)), silence.next()), (Some(Turn::Begins), Next::Question));
+        assert_eq!((silence.note(false, at(11), at(11)), silence.next()), (None, Next::Question));
+        assert_eq!((silence.note(true, at(12), at(12)), silence.next()), (Some(Turn::Ends), Next::All));
+        assert_eq!((silence.note(true, at(13), at(13)), silence.pause(at(13))), (None, None));
     }
 
     #[test]
@@ -96,13 +146,35 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(silence.note(false, at(0), at(8)), None);
         }
-        assert!(!silence.lasts());
+        assert_eq!(silence.next(), Next::All);
+    }
+
+    #[test]
+    fn a_question_goes_before_each_message() {
+        let mut silence = silent_since(0);
+        assert!(!silence.is_total(), "nobody has asked");
+        silence.asked(false, at(13));
+        assert_eq!((silence.next(), silence.is_total()), (Next::Question, true));
+        silence.asked(true, at(20));
+        assert_eq!((silence.next(), silence.is_total()), (Next::One, false));
+        assert_eq!((silence.note(false, at(20), at(28)), silence.next()), (None, Next::Question));
+        silence.asked(true, at(33));
+        assert_eq!((silence.nothing_waits(), silence.next()), (Some(Turn::Ends), Next::All));
     }
 
     #[test]
     fn the_longer_it_lasts_the_rarer_is_a_try() {
-        let mut silence = Silence::default();
-        (0..5).for_each(|_| _ = silence.note(false, at(0), at(8)));
-        assert_eq!([8, 28, 88, 9_999].map(|second| silence.pause(at(second)).unwrap().as_secs()), [5, 5, 20, 60]);
+        let silence = silent_since(0);
+        assert_eq!([8, 28, 80, 9_999].map(|second| silence.pause(at(second)).unwrap().as_secs()), [5, 7, 20, 60]);
+    }
+
+    #[test]
+    fn one_that_lasts_for_a_minute_is_long_by_whatever_clock() {
+        let mut silence = silent_since(0);
+        assert_eq!(silence.is_long(at(60)), None, "it may be about the messages alone");
+        silence.asked(false, at(13));
+        assert_eq!((silence.is_long(at(59)), silence.is_long(at(60))), (None, Some(at(0))));
+        silence.asked(false, at(-3_600));
+        assert_eq!((silence.is_long(at(-3_541)), silence.is_long(at(-3_540))), (None, Some(at(-3_600))));
     }
 }

@@ -4,6 +4,7 @@
 //! adapter says what an end was; what to do about it is decided in `attempt`, from one error type.
 
 mod attempt;
+mod health;
 mod illustrate;
 mod in_flight;
 mod provenance;
@@ -13,7 +14,10 @@ use crate::{
     chat::{Messenger, nonce},
     clock::SharedClock,
     domain::{Platform, Timestamp},
-    engine::{breaker::MassFailure, silence::Silence},
+    engine::{
+        breaker::MassFailure,
+        silence::{Next, Silence},
+    },
     http::Renewals,
     pipeline::{operators::Operators, outage::Outage},
     store::{Store, StoreError, StoreResult},
@@ -31,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Longer than a send may take (8 s), short enough that a successor soon takes over (`rules.md` 4.5).
 const LEASE: Duration = Duration::from_secs(12);
-/// The longest window of a platform's limits.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// The longest window of a platform's limits, which go by the end of a request, and the longest request.
+const REMEMBERED: Duration = Duration::from_secs(60).saturating_add(LEASE);
 /// Attempts at once, where nothing else is asked for.
 pub const MOST_IN_FLIGHT: usize = 32;
 /// Claims at once: few, so that what is more urgent overtakes soon.
@@ -92,7 +96,7 @@ struct Condition {
     renewals: Option<Renewals>,
     failures: MassFailure,
     silence: Silence,
-    /// While nobody is answered, nothing is tried before.
+    /// While nobody is answered, nothing is tried or asked before.
     hush: Wait,
     /// It is the platform that fails: a destination that seems to be gone until then is not believed to be (`rules.md` 4.3).
     doubted: Wait,
@@ -138,7 +142,7 @@ impl Wait {
 /// What a round found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Round {
-    /// Attempts that were begun.
+    /// Attempts that were begun, or questions.
     pub started: usize,
     /// Nothing can be sent before, though something is due.
     pub not_before: Option<Timestamp>,
@@ -169,7 +173,7 @@ impl Deliverer {
     pub async fn run(&mut self, claims: Store, shutdown: CancellationToken) {
         self.claims = claims;
         self.shared.with_condition(|condition| condition.may_be_told_down = true);
-        self.recall().await;
+        self.recall(&shutdown).await;
         let mut outage = Outage::of(format!("claiming messages for {}", self.shared.platform));
         while !shutdown.is_cancelled() {
             let result = self.round().await;
@@ -197,17 +201,26 @@ impl Deliverer {
         while let Some(ended) = self.in_flight.next_ended().await {
             self.shared.log_end(ended);
         }
-        // Whoever delivers from now on will hear for itself.
-        self.shared.with_condition(|condition| (condition.silence, condition.hush) = Default::default());
-        self.shared.show_health();
+        self.shared.forget_health();
     }
 
     /// Tells the messenger what went out lately, before a restart or by another process, so that the platform's limits hold over it.
-    async fn recall(&self) {
-        let now = self.shared.parts.clock.now();
-        match self.claims.sent_since(self.shared.platform, now - REMEMBERED).await {
-            Ok(sent) => self.shared.messenger.recall(&sent, now),
-            Err(error) => tracing::warn!(platform = %self.shared.platform, %error, "what was sent in the last minute is not known"),
+    /// Without that nothing is sent.
+    async fn recall(&self, shutdown: &CancellationToken) {
+        let mut outage = Outage::of(format!("asking what was sent on {} in the last minute", self.shared.platform));
+        while !shutdown.is_cancelled() {
+            let now = self.shared.parts.clock.now();
+            match self.claims.sent_since(self.shared.platform, now - REMEMBERED).await {
+                Ok(sent) => {
+                    outage.over();
+                    return self.shared.messenger.recall(&sent, now);
+                }
+                Err(error) => outage.failed(&error),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(LONGEST_SLEEP) => {}
+            }
         }
     }
 
@@ -250,11 +263,19 @@ impl Deliverer {
         if not_before.is_some() {
             return Ok(Round { started: 0, not_before });
         }
-        // What is sent while nobody is answered may arrive, and is tried once more alone: no more of it than it takes to hear when that is over.
-        let at_once = if self.shared.with_condition(|condition| condition.silence.lasts()) { 1 } else { self.shared.parts.at_once };
+        let next = self.shared.with_condition(|condition| condition.silence.next());
+        let at_once = if next == Next::All { self.shared.parts.at_once } else { 1 };
         let room = at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {
             return Ok(Round::default());
+        }
+        if next == Next::Question {
+            let shared = Arc::clone(&self.shared);
+            self.in_flight.begin(now + LEASE, async move {
+                shared.ask().await;
+                Ok(())
+            });
+            return Ok(Round { started: 1, not_before: None });
         }
         let Some(room) = self.shared.places(now).map(|places| room.min(places)) else {
             return Ok(Round { started: 0, not_before: self.shared.with_condition(|condition| condition.full.end(now)) });
@@ -262,6 +283,9 @@ impl Deliverer {
         let parts = &self.shared.parts;
         let lease_until = now + LEASE;
         let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, lease_until, room as i64).await?;
+        if next == Next::One && claims.is_empty() {
+            self.shared.nothing_waits();
+        }
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
             // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over. What has lapsed needs none.
@@ -285,19 +309,6 @@ impl Deliverer {
 }
 
 impl Shared {
-    /// What is refused until there is another token goes on with it.
-    fn resume_with_another_token(&self) {
-        if self.with_condition(Condition::resumes) {
-            self.show_health();
-            tracing::info!(platform = %self.platform, "sending goes on, because the bot's token was renewed");
-        }
-    }
-
-    /// Says whether the platform takes messages at present, as far as this process knows (`rules.md` 6.4).
-    fn show_health(&self) {
-        self.health.send_replace(self.with_condition(|condition| condition.refused.is_none() && !condition.silence.lasts()));
-    }
-
     /// How many places of the present second the messenger has; none, where nothing is claimed before it has one.
     fn places(&self, now: Timestamp) -> Option<usize> {
         self.messenger.places(now).map_err(|at| self.waits_for_place(at, now)).ok()

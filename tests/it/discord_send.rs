@@ -247,7 +247,7 @@ async fn without_a_connection_nothing_was_delivered() {
     assert!(!format!("{settings:?}").contains(TOKEN));
     let discord = Discord::new(settings, stand.clock.clone());
     let error = discord.send(&outgoing(1, HERE, alert("SOL"))).await.unwrap_err();
-    assert!(matches!(error, SendError::Retry { end: End::NotDelivered, .. }), "{error:?}");
+    assert!(matches!(error, SendError::Retry { end: End::NotServed, .. }), "{error:?}");
     assert!(!format!("{error:?}").contains(&closed.to_string()), "{error:?}");
 }
 
@@ -258,7 +258,7 @@ async fn complete_failures_are_retried_and_refusals_are_told_apart() {
     for status in [500, 502, 503, 504] {
         stand.fake.fault("POST /channels/", 1, FaultKind::Answer(status, vec![], "<html>bad gateway".into()));
         let error = stand.send(&message).await;
-        assert!(matches!(error, Err(SendError::Retry { end: End::NotDelivered, scope: Scope::Destination, .. })), "{status}: {error:?}");
+        assert!(matches!(error, Err(SendError::Retry { end: End::NotServed, scope: Scope::Destination, .. })), "{status}: {error:?}");
     }
     for (status, code, reason) in [
         (404, 10003, QuarantineReason::Deleted),

@@ -145,9 +145,9 @@ async fn every_end_says_what_to_do_next() {
     let limited = Fault::Refuse(429, "Too Many Requests: retry after 31", json!({ "retry_after": 31 }));
     assert_eq!(retry(end(limited).await), (Some(31), Scope::Destination, End::NotDelivered));
     let internal = Fault::Refuse(500, "Internal Server Error", json!(null));
-    assert_eq!(retry(end(internal).await), (None, Scope::Destination, End::NotDelivered));
-    assert_eq!(retry(end(Fault::Raw(502, "<h1>Bad Gateway</h1>")).await), (None, Scope::Destination, End::NotDelivered));
-    assert_eq!(retry(end(Fault::Raw(302, "login")).await), (None, Scope::Platform, End::NotDelivered));
+    assert_eq!(retry(end(internal).await), (None, Scope::Destination, End::NotServed));
+    assert_eq!(retry(end(Fault::Raw(502, "<h1>Bad Gateway</h1>")).await), (None, Scope::Destination, End::NotServed));
+    assert_eq!(retry(end(Fault::Raw(302, "login")).await), (None, Scope::Platform, End::NotServed));
     assert_eq!(retry(end(Fault::Raw(200, "<h1>hello</h1>")).await), (None, Scope::Destination, End::Unknown));
     assert_eq!(retry(end(Fault::Close { carried_out: false }).await), (None, Scope::Destination, End::Unknown));
     assert_eq!(retry(end(Fault::Close { carried_out: true }).await), (None, Scope::Destination, End::Unknown));
@@ -177,7 +177,7 @@ async fn nobody_at_the_address_is_not_delivered() {
     let settings = fake.settings();
     drop(fake);
     let end = Telegram::new(settings, Arc::new(SystemClock)).send(&to("7")).await;
-    assert!(matches!(end, Err(SendError::Retry { scope: Scope::Platform, end: End::NotDelivered, .. })), "{end:?}");
+    assert!(matches!(end, Err(SendError::Retry { scope: Scope::Platform, end: End::NotServed, .. })), "{end:?}");
 }
 
 #[tokio::test]

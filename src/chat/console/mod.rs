@@ -65,6 +65,10 @@ impl Messenger for Console {
         Ok(())
     }
 
+    async fn answers(&self) -> bool {
+        true
+    }
+
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let text = layout::layout(&outgoing.body, &outgoing.to, self.clock.now(), self.paint);
         let printed = self.output().print(&text).map_err(|error| SendError::Retry {

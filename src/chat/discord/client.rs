@@ -94,6 +94,11 @@ impl ApiError {
         matches!(self, Self::Refused { status: 401, .. })
     }
 
+    /// Whether Discord itself has answered, or could have been asked: what it says may be no all the same.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused { status: ..500, .. } | Self::Limited(_))
+    }
+
     /// What happened, with the way to mend it.
     pub fn explain(&self) -> String {
         self.trouble().explain(self)
@@ -261,7 +266,7 @@ impl Inner {
             let why = |error: ApiError| SendError::Retry {
                 after: None,
                 scope: Scope::Destination,
-                end: crate::chat::End::NotDelivered,
+                end: crate::chat::End::NotServed,
                 why: error.to_string(),
             };
             let opened: OpenedChannel = read(&answer).map_err(why)?;

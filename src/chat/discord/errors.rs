@@ -155,6 +155,7 @@ pub(super) fn without_embeds() -> SendError {
 pub(super) fn classify(answer: &Answer) -> SendError {
     let why = explain(answer);
     let retry = |after, scope, why| SendError::Retry { after, scope, end: End::NotDelivered, why };
+    let not_served = |after, scope, why| SendError::Retry { after, scope, end: End::NotServed, why };
     let body = answer.error();
     if answer.status == 429 {
         let scope = limited_scope(answer);
@@ -171,10 +172,10 @@ pub(super) fn classify(answer: &Answer) -> SendError {
         Some(Class::Stop) => SendError::Unauthorized { why },
         None => match answer.status {
             // Without Discord's JSON it is about neither the token, the channel nor the message: a proxy or Cloudflare refuses.
-            400..=407 | 409..=499 if body.is_none() => retry(Some(UNKNOWN_BLOCK), Scope::Platform, why),
+            400..=407 | 409..=499 if body.is_none() => not_served(Some(UNKNOWN_BLOCK), Scope::Platform, why),
             401 => SendError::Unauthorized { why },
             403 => SendError::Gone { reason: Forbidden, why },
-            300..=399 | 408 | 500..=599 => retry(answer.wait(), Scope::Destination, why),
+            300..=399 | 408 | 500..=599 => not_served(answer.wait(), Scope::Destination, why),
             _ => SendError::Rejected { why },
         },
     }
@@ -183,7 +184,7 @@ pub(super) fn classify(answer: &Answer) -> SendError {
 /// Classifies an attempt that brought no complete answer.
 pub(super) fn without_answer(no_answer: NoAnswer) -> SendError {
     let (end, why) = match no_answer {
-        NoAnswer::NotSent(why) => (End::NotDelivered, Trouble::DiscordUnreachable.explain(why)),
+        NoAnswer::NotSent(why) => (End::NotServed, Trouble::DiscordUnreachable.explain(why)),
         NoAnswer::Unknown(why) => (End::Unknown, Trouble::DiscordUncertain.explain(why)),
     };
     SendError::Retry { after: None, scope: Scope::Destination, end, why }
@@ -224,12 +225,12 @@ mod tests {
         assert!(matches!(classify(&coded(403, 1)), SendError::Gone { reason: Forbidden, .. }));
         for status in [400, 401, 403, 404, 405, 413, 421] {
             let error = classify(&answer(status, "<html>"));
-            assert!(matches!(error, SendError::Retry { scope: Scope::Platform, end: End::NotDelivered, .. }), "{status}: {error:?}");
+            assert!(matches!(error, SendError::Retry { scope: Scope::Platform, end: End::NotServed, .. }), "{status}: {error:?}");
         }
         assert!(matches!(classify(&coded(404, 0)), SendError::Rejected { .. }));
         assert!(matches!(classify(&coded(400, 99999)), SendError::Rejected { .. }));
         for status in [500, 502, 503, 504, 524, 408, 301] {
-            assert!(matches!(classify(&answer(status, "<html>")), SendError::Retry { end: End::NotDelivered, .. }), "{status}");
+            assert!(matches!(classify(&answer(status, "<html>")), SendError::Retry { end: End::NotServed, .. }), "{status}");
         }
     }
 

@@ -52,6 +52,10 @@ impl Messenger for Discord {
         self.0.limiter().recall(sent.iter().map(|sent| sent.ended_at.unwrap_or(now)), now);
     }
 
+    async fn answers(&self) -> bool {
+        self.me().await.map_or_else(|error| error.is_answer(), |_| true)
+    }
+
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         if matches!(&outgoing.body, MessageBody::Card { card } if card.file.is_some()) {
             self.0.limiter().give_back();
@@ -110,7 +114,7 @@ impl Inner {
             return Err(wait_until(until, now, "direct messages are opened one a second"));
         }
         self.limiter().count(now);
-        self.open(&user).await.map_err(not_delivered)
+        self.open(&user).await.map_err(not_served)
     }
 
     /// Writes the message, or puts it in the place of that one: without its picture where that may be what is refused, and in a thread that is
@@ -196,7 +200,7 @@ impl Inner {
         let (answer, _) = self
             .ask(ask, Some(&json!({ "archived": false })), "unarchive", &channel.to_string())
             .await
-            .map_err(|error| not_delivered(errors::without_answer(error)))?;
+            .map_err(|error| not_served(errors::without_answer(error)))?;
         if answer.is_success() {
             return Ok(());
         }
@@ -245,9 +249,9 @@ fn edited(card: &Card) -> Value {
 }
 
 /// The message itself was not written, whatever became of the request before it.
-fn not_delivered(error: SendError) -> SendError {
+fn not_served(error: SendError) -> SendError {
     match error {
-        SendError::Retry { after, scope, end: End::Unknown, why } => SendError::Retry { after, scope, end: End::NotDelivered, why },
+        SendError::Retry { after, scope, end: End::Unknown, why } => SendError::Retry { after, scope, end: End::NotServed, why },
         other => other,
     }
 }

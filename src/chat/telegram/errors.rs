@@ -126,17 +126,19 @@ pub(super) fn classify(error: &ApiError) -> SendError {
     let retry = |scope, end| SendError::Retry { after: error.retry_after(), scope, end, why: why.clone() };
     match error {
         // Telegram that cannot be reached at all concerns everybody.
-        ApiError::NotSent(_) => retry(Scope::Platform, End::NotDelivered),
+        ApiError::NotSent(_) => retry(Scope::Platform, End::NotServed),
         ApiError::Broken(_) | ApiError::Unreadable { .. } => retry(Scope::Destination, End::Unknown),
-        ApiError::Foreign { status: 500.., .. } | ApiError::Foreign { status: 429, .. } => retry(Scope::Destination, End::NotDelivered),
+        ApiError::Foreign { status: 429, .. } => retry(Scope::Destination, End::NotDelivered),
+        ApiError::Foreign { status: 500.., .. } => retry(Scope::Destination, End::NotServed),
         // A redirect, a proxy's login page, a wrong TELEGRAM_API_URL: not the fault of any chat.
-        ApiError::Foreign { .. } => retry(Scope::Platform, End::NotDelivered),
+        ApiError::Foreign { .. } => retry(Scope::Platform, End::NotServed),
         ApiError::Refused { parameters, .. } if parameters.migrate_to_chat_id.is_some() => {
             let chat = parameters.migrate_to_chat_id.unwrap_or_default().to_string();
             // A group has no topics before it is a supergroup: the new address has none either.
             SendError::Moved(Address::new(Platform::Telegram, chat))
         }
-        ApiError::Refused { code: 429 | 500.., .. } => retry(Scope::Destination, End::NotDelivered),
+        ApiError::Refused { code: 429, .. } => retry(Scope::Destination, End::NotDelivered),
+        ApiError::Refused { code: 500.., .. } => retry(Scope::Destination, End::NotServed),
         ApiError::Refused { code: 409, .. } => retry(Scope::Platform, End::NotDelivered),
         ApiError::Refused { code, description, .. } => match verdict(*code, description) {
             Gone(reason) => SendError::Gone { reason, why },

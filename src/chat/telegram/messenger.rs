@@ -207,6 +207,10 @@ impl Messenger for Telegram {
         self.limits().recall(known, now);
     }
 
+    async fn answers(&self) -> bool {
+        self.me().await.map_or_else(|error| error.is_answer(), |_| true)
+    }
+
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let to = &outgoing.to;
         let Ok(chat) = to.chat.parse::<i64>() else {

@@ -9,9 +9,8 @@ use crate::{
         horizon::{Lapse, lapse},
         quiet::stays_back,
         retry::{Attempted, LONGEST_ASKED, Next, next, probe_after, too_uncertain},
-        silence::Turn,
     },
-    store::{Claimed, Settlement, Store, StoreResult, refused_notice},
+    store::{Claimed, Settlement, Store, StoreResult},
     telemetry::Stage,
 };
 use std::{
@@ -116,7 +115,7 @@ impl Shared {
             Err(SendError::Retry { after: None, scope: Scope::Destination, end: End::Unknown, why }.into())
         });
         let (started, now) = (now, self.parts.clock.now());
-        self.listen(&result, started, now).await;
+        self.listen(&result, started, now);
         match result {
             Ok(receipt) => {
                 let shown = illustrated.and_then(|illustrated| illustrated.shown(self, &receipt));
@@ -134,41 +133,6 @@ impl Shared {
                 self.store_end(&claimed, Ending::Postponed { until, rest: scope != Scope::Message }, now).await
             }
             Err(EditError::Failed(error)) => self.failed(&claimed, error, generation, now).await,
-        }
-    }
-
-    /// Takes note of whether the platform answers at all.
-    async fn listen(&self, result: &Result<Receipt, EditError>, started: Timestamp, now: Timestamp) {
-        let answered = match result {
-            Err(EditError::Failed(SendError::Retry { end: End::NotTried, .. })) => return,
-            // Refused connections are among these: nothing was sent into anything.
-            Err(EditError::Failed(SendError::Retry { end: End::NotDelivered, after: None, .. })) => return,
-            Err(EditError::Failed(SendError::Retry { end: End::Unknown, .. })) => false,
-            _ => true,
-        };
-        let turn = self.with_condition(|condition| {
-            let turn = condition.silence.note(answered, started, now);
-            match condition.silence.pause(now) {
-                Some(pause) => condition.hush.lengthen(now + pause, now),
-                None => condition.hush = Wait::default(),
-            }
-            turn
-        });
-        match turn {
-            Some(Turn::Begins) => {
-                self.show_health();
-                tracing::warn!(platform = %self.platform, "nobody gets a usable answer: one message at a time is tried until somebody does, and the others wait");
-            }
-            Some(Turn::Lasts { since }) => {
-                self.with_condition(|condition| condition.may_be_told_down = true);
-                let notice = NoticePhrase::PlatformSilent { platform: self.platform, since };
-                self.parts.operators.tell_once(&self.silent_notice(), notice).await;
-            }
-            Some(Turn::Ends) => {
-                self.show_health();
-                tracing::info!(platform = %self.platform, "messages are answered again");
-            }
-            None => {}
         }
     }
 
@@ -190,7 +154,7 @@ impl Shared {
         let Receipt { platform_id, rest_until, route, .. } = receipt;
         self.settle(claimed, &Settlement::Sent { platform_id, rest_until, route }, now).await?;
         self.note(claimed, false, now).await?;
-        self.is_taken_again().await;
+        self.takes_messages().await;
         // The next message of the same chat may be waiting for this one.
         self.parts.wake.notify_one();
         Ok(())
@@ -220,34 +184,6 @@ impl Shared {
                 self.settle(claimed, &settlement, now).await?;
                 self.stop(why, generation, now).await;
                 Ok(())
-            }
-        }
-    }
-
-    /// Nothing is sent until there is another token; unless there is one already, and the one that was shown was that of before.
-    async fn stop(&self, problem: String, generation: u64, now: Timestamp) {
-        let first =
-            self.with_condition(|condition| condition.generation() == generation && condition.refused.replace(generation).is_none());
-        if !first {
-            return;
-        }
-        self.show_health();
-        self.with_condition(|condition| condition.may_be_told_down = true);
-        let (operators, name) = (&self.parts.operators, refused_notice(self.platform));
-        if generation > 0 {
-            // Whoever gave it another token has to hear that this one is refused as well.
-            operators.clear(&name, None).await;
-        }
-        operators.tell_once(&name, NoticePhrase::PlatformUnauthorized { platform: self.platform, problem, at: Some(now) }).await;
-    }
-
-    /// Ends what operators were told, unless it is refused again by now.
-    async fn is_taken_again(&self) {
-        let ends = self.with_condition(|condition| condition.refused.is_none() && std::mem::take(&mut condition.may_be_told_down));
-        if ends {
-            for name in [refused_notice(self.platform), self.silent_notice()] {
-                let back = NoticePhrase::PlatformBack { platform: self.platform };
-                self.parts.operators.clear(&name, Some(back)).await;
             }
         }
     }
@@ -419,10 +355,6 @@ impl Shared {
         let notice = NoticePhrase::PlatformPaused { platform: self.platform, failed, tried, until: tripped.until };
         self.parts.operators.tell_once(&self.paused_notice(), notice).await;
         Ok(())
-    }
-
-    fn silent_notice(&self) -> String {
-        format!("platform-silent:{}", self.platform)
     }
 
     fn paused_notice(&self) -> String {

@@ -128,6 +128,10 @@ impl Messenger for Watched {
         self.inner.admit(now)
     }
 
+    async fn answers(&self) -> bool {
+        self.inner.answers().await
+    }
+
     fn recall(&self, sent: &[SentLately], now: Timestamp) {
         self.inner.recall(sent, now);
     }

@@ -151,6 +151,10 @@ impl Messenger for Chat {
         Ok(())
     }
 
+    async fn answers(&self) -> bool {
+        true
+    }
+
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let mut sent = self.sent.lock().unwrap();
         sent.push((outgoing.to.chat.parse().unwrap(), self.clock.now(), as_told(&outgoing.body)));
