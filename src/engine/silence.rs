@@ -4,7 +4,8 @@
 use crate::domain::Timestamp;
 use std::time::Duration;
 
-/// So many in a row without a usable answer, of whatever chats, may be the platform's own silence.
+/// So many in a row without a usable answer, of whatever chats, may be the platform's own silence. Where nothing else is under way that could be
+/// answered, one is enough to ask.
 const MOST_UNANSWERED: u32 = 5;
 /// Between two tries while nobody is answered: a quarter of the time that it lasts already, within these.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
@@ -61,16 +62,23 @@ impl Silence {
         if self.answered_at.is_some_and(|at| began <= at && at <= now) {
             return None;
         }
+        let lasted = self.lasts();
         self.since = if self.unanswered == 0 { began } else { self.since.min(now) };
         self.unanswered = self.unanswered.saturating_add(1);
         self.question = Question::NotAsked;
-        (self.unanswered == MOST_UNANSWERED).then_some(Turn::Begins)
+        (!lasted && self.lasts()).then_some(Turn::Begins)
     }
 
     /// Takes note of what came of a question. A clock that was stepped back makes no silence shorter.
-    pub fn asked(&mut self, answered: bool, now: Timestamp) {
+    pub fn asked(&mut self, answered: bool, now: Timestamp) -> Option<Turn> {
+        let lasted = self.lasts();
         self.since = self.since.min(now);
         self.question = if answered { Question::Answered } else { Question::InVain };
+        match (lasted, self.lasts()) {
+            (false, true) => Some(Turn::Begins),
+            (true, false) => Some(Turn::Ends),
+            _ => None,
+        }
     }
 
     /// The question was answered and nothing waits that could be tried: there is no sign of a silence any more.
@@ -78,12 +86,14 @@ impl Silence {
         self.end()
     }
 
-    /// What may be sent now, pauses apart.
-    pub fn next(&self) -> Next {
+    /// What may be sent now, pauses apart. `alone` where nothing is under way.
+    pub fn next(&self, alone: bool) -> Next {
+        let many = self.unanswered >= MOST_UNANSWERED;
         match self.question {
-            _ if !self.lasts() => Next::All,
-            Question::Answered => Next::One,
-            Question::NotAsked | Question::InVain => Next::Question,
+            Question::InVain => Next::Question,
+            Question::NotAsked if many || (alone && self.unanswered > 0) => Next::Question,
+            Question::Answered if many => Next::One,
+            Question::NotAsked | Question::Answered => Next::All,
         }
     }
 
@@ -94,7 +104,7 @@ impl Silence {
 
     /// The platform answers nothing at all.
     pub fn is_total(&self) -> bool {
-        self.lasts() && self.question == Question::InVain
+        self.question == Question::InVain
     }
 
     /// Since when, where it is total and lasts for long already.
@@ -103,7 +113,7 @@ impl Silence {
     }
 
     fn lasts(&self) -> bool {
-        self.unanswered >= MOST_UNANSWERED
+        self.unanswered >= MOST_UNANSWERED || self.is_total()
     }
 
     fn end(&mut self) -> Option<Turn> {
@@ -131,11 +141,11 @@ mod tests {
     fn a_few_in_a_row_begin_it_and_one_answer_ends_it() {
         let mut silence = Silence::default();
         for (second, answered) in (0..).zip([false, false, false, false, true, false, false, false, false]) {
-            assert_eq!((silence.note(answered, at(second), at(second)), silence.next()), (None, Next::All));
+            assert_eq!((silence.note(answered, at(second), at(second)), silence.next(false)), (None, Next::All));
         }
-        assert_eq!((silence.note(false, at(10), at(10)), silence.next()), (Some(Turn::Begins), Next::Question));
-        assert_eq!((silence.note(false, at(11), at(11)), silence.next()), (None, Next::Question));
-        assert_eq!((silence.note(true, at(12), at(12)), silence.next()), (Some(Turn::Ends), Next::All));
+        assert_eq!((silence.note(false, at(10), at(10)), silence.next(false)), (Some(Turn::Begins), Next::Question));
+        assert_eq!((silence.note(false, at(11), at(11)), silence.next(false)), (None, Next::Question));
+        assert_eq!((silence.note(true, at(12), at(12)), silence.next(false)), (Some(Turn::Ends), Next::All));
         assert_eq!((silence.note(true, at(13), at(13)), silence.pause(at(13))), (None, None));
     }
 
@@ -146,20 +156,32 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(silence.note(false, at(0), at(8)), None);
         }
-        assert_eq!(silence.next(), Next::All);
+        assert_eq!(silence.next(false), Next::All);
     }
 
     #[test]
     fn a_question_goes_before_each_message() {
         let mut silence = silent_since(0);
         assert!(!silence.is_total(), "nobody has asked");
-        silence.asked(false, at(13));
-        assert_eq!((silence.next(), silence.is_total()), (Next::Question, true));
-        silence.asked(true, at(20));
-        assert_eq!((silence.next(), silence.is_total()), (Next::One, false));
-        assert_eq!((silence.note(false, at(20), at(28)), silence.next()), (None, Next::Question));
-        silence.asked(true, at(33));
-        assert_eq!((silence.nothing_waits(), silence.next()), (Some(Turn::Ends), Next::All));
+        assert_eq!(silence.asked(false, at(13)), None);
+        assert_eq!((silence.next(false), silence.is_total()), (Next::Question, true));
+        assert_eq!(silence.asked(true, at(20)), None);
+        assert_eq!((silence.next(false), silence.is_total()), (Next::One, false));
+        assert_eq!((silence.note(false, at(20), at(28)), silence.next(false)), (None, Next::Question));
+        assert_eq!(silence.asked(true, at(33)), None);
+        assert_eq!((silence.nothing_waits(), silence.next(false)), (Some(Turn::Ends), Next::All));
+    }
+
+    #[test]
+    fn who_is_alone_asks_at_once() {
+        let mut silence = Silence::default();
+        assert_eq!(silence.note(false, at(0), at(8)), None);
+        assert_eq!((silence.next(false), silence.next(true)), (Next::All, Next::Question));
+        assert_eq!((silence.asked(true, at(8)), silence.next(true)), (None, Next::All));
+        assert_eq!((silence.note(false, at(10), at(18)), silence.next(true)), (None, Next::Question));
+        assert_eq!((silence.asked(false, at(26)), silence.next(false), silence.is_total()), (Some(Turn::Begins), Next::Question, true));
+        assert_eq!(silence.pause(at(26)), Some(Duration::from_millis(6_500)));
+        assert_eq!((silence.asked(true, at(40)), silence.next(true), silence.is_total()), (Some(Turn::Ends), Next::All, false));
     }
 
     #[test]

@@ -263,7 +263,8 @@ impl Deliverer {
         if not_before.is_some() {
             return Ok(Round { started: 0, not_before });
         }
-        let next = self.shared.with_condition(|condition| condition.silence.next());
+        let alone = self.in_flight.is_empty();
+        let next = self.shared.with_condition(|condition| condition.silence.next(alone));
         let at_once = if next == Next::All { self.shared.parts.at_once } else { 1 };
         let room = at_once.saturating_sub(self.in_flight.len()).min(CLAIMS);
         if room == 0 {

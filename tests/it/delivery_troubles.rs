@@ -305,6 +305,25 @@ on_both!(where_no_message_is_answered_one_at_a_time_is_tried, |db| async move {
     assert_eq!(told.len() + given_up, 40, "nobody twice");
 });
 
+// A bot of one chat never has five attempts in a row: what is tried once more is not put into the same silence.
+on_both!(who_is_alone_asks_before_it_tries_again, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    app.telegram.unread();
+    let silent: Weather<Fault> = Arc::new(|_, _| Some(Fault::Close { carried_out: false }));
+    app.telegram.observe(silent, Arc::new(|_| {}));
+    up_to_messages(&mut app, 1).await;
+    for _ in 0..4 {
+        drain_telegram(&mut app).await;
+        app.clock.advance(Duration::from_secs(20));
+    }
+    assert!(!telegram_works(&app));
+    app.telegram.observe(Arc::new(|_, _| None), Arc::new(|_| {}));
+    drain_telegram(&mut app).await;
+    assert_eq!((told_and_given_up(&app).await, telegram_works(&app)), ((vec![PERSON], 0), true));
+});
+
 // 6.4: down is what takes no messages, also where nothing is to be sent.
 on_both!(a_platform_that_answers_nothing_is_asked_a_question_and_sent_no_message, |db| async move {
     let is_silent = Arc::new(AtomicBool::new(true));

@@ -45,15 +45,15 @@ impl Shared {
     pub(super) async fn ask(&self) {
         let answered = tokio::time::timeout(LEASE, self.messenger.answers()).await.unwrap_or(false);
         let now = self.parts.clock.now();
-        let long = self.with_condition(|condition| {
-            condition.silence.asked(answered, now);
+        let (turn, long) = self.with_condition(|condition| {
+            let turn = condition.silence.asked(answered, now);
             if !answered {
                 condition.wait_for_answer(now);
             }
-            condition.silence.is_long(now)
+            (turn, condition.silence.is_long(now))
         });
         tracing::debug!(platform = %self.platform, answered, "a question was asked, because no message was answered");
-        self.show_health();
+        self.turned(turn);
         if let Some(since) = long {
             self.with_condition(|condition| condition.may_be_told_down = true);
             let notice = NoticePhrase::PlatformSilent { platform: self.platform, since };
