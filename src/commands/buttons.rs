@@ -8,6 +8,7 @@ use crate::{
         wording::{Button, ButtonPhrase, Card, Phrase, Tone},
     },
     random,
+    store::NewDestination,
 };
 
 /// What a button stands for.
@@ -47,7 +48,7 @@ impl Desk {
             return None;
         }
         let id = ButtonsId::from_random(random::bytes()?);
-        let here = place::own(request, "offer").destination;
+        let here = NewDestination { creator: None, ..place::own(request, "offer").destination };
         match self.store.offer(&here, &id, subject, self.now()).await {
             Ok(()) => Some(Button::new(verb, &id)),
             Err(error) => {

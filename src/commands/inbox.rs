@@ -2,7 +2,7 @@
 //! Adapters keep their updates here; they know no store.
 
 use crate::{
-    domain::{Address, MessageBody, Place, Timestamp, UserId, wording::Card},
+    domain::{Address, MessageBody, Place, Timestamp, wording::Card},
     store::{NewDestination, Store, StoreError},
 };
 use sha2::{Digest, Sha256};
@@ -35,8 +35,6 @@ pub struct Answer {
     pub tenant: Option<String>,
     /// What people call it.
     pub label: Option<String>,
-    /// Who asked.
-    pub asked_by: UserId,
     /// What it says.
     pub card: Card,
 }
@@ -82,9 +80,9 @@ impl Inbox {
     /// Where the database fails: it stays open.
     pub async fn finish(&self, update_id: i64, answer: Option<Answer>, now: Timestamp) -> Result<bool, InboxError> {
         let answer = answer.map(|answer| {
-            let creator = Some(format!("{}:{}", answer.to.platform, answer.asked_by));
-            let to = NewDestination { address: answer.to, place: answer.place, tenant: answer.tenant, label: answer.label, creator };
-            (to, MessageBody::Card { card: answer.card })
+            let Answer { to: address, place, tenant, label, card } = answer;
+            let to = NewDestination { address, place, tenant, label, creator: None };
+            (to, MessageBody::Card { card })
         });
         Ok(self.store.finish_update(update_id, answer.as_ref().map(|(to, body)| (to, body)), now).await?)
     }

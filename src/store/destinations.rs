@@ -25,8 +25,10 @@ macro_rules! ensured {
         )
     };
 }
-/// Whoever wants something of the bot is not forgotten any more.
-pub(super) const ENSURE: &str = ensured!(", forgotten_at = NULL");
+/// Whoever wants something of the bot is not forgotten any more. What nobody has set up yet, though it was answered in or operators are told there,
+/// is whose who does so now.
+pub(super) const ENSURE: &str =
+    ensured!(", forgotten_at = NULL, creator = COALESCE(NULLIF(destinations.creator, 'operator'), excluded.creator, destinations.creator)");
 /// An answer alone changes nothing about that.
 pub(super) const ENSURE_FOR_ANSWER: &str = ensured!("");
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM destinations WHERE id = $1");
@@ -110,7 +112,7 @@ pub struct NewDestination {
     pub tenant: Option<String>,
     /// What people call it.
     pub label: Option<String>,
-    /// Who made it, as `platform:user`.
+    /// Who set it up, as `platform:user`, or `operator` where that is the configuration; nobody where it is only answered in.
     pub creator: Option<String>,
 }
 

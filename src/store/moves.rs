@@ -104,6 +104,7 @@ const FORGET_NUMBERS: &str = "UPDATE messages SET platform_id = NULL, follows = 
     WHERE destination_id = $1 AND CAST($2 AS BIGINT) <> destination_id";
 const MOVE_BUTTONS: &str = "UPDATE buttons SET destination_id = $2 WHERE destination_id = $1";
 const JOIN_DESTINATION: &str = "UPDATE destinations SET settings = $2, muted_until = $3, mentioned_at = $4, changed_at = $5,
+    creator = COALESCE(NULLIF(creator, 'operator'), (SELECT o.creator FROM destinations o WHERE o.id = $6), creator),
     quarantine_reason = NULL, quarantined_at = NULL, next_probe_at = NULL, probes = 0 WHERE id = $1";
 
 /// What merges one destination into another, in this order. Its two arguments are the old destination and the one that stays, or the
@@ -228,6 +229,7 @@ impl Store {
                     .bind(millis(stays.muted_until.max(old.muted_until)))
                     .bind(millis(stays.mentioned_at.max(old.mentioned_at)))
                     .bind(now.as_millis())
+                    .bind(old.id.0)
                     .execute(&mut *tx)
                     .await?;
             }

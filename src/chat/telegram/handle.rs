@@ -49,7 +49,7 @@ impl Updates {
         }
         let mut card = hint(Tone::Success, HintPhrase::ChannelAdded { label });
         card.lines.push(Phrase::Hint(HintPhrase::ChannelBegin { channel }));
-        Some(Answer { to, place: Place::Person, tenant: None, label: None, asked_by: UserId(by.to_string()), card })
+        Some(Answer { to, place: Place::Person, tenant: None, label: None, card })
     }
 
     /// Order between the bot's own place and messages is not guaranteed: what is older than the last news of the place is no news.
@@ -238,19 +238,18 @@ fn hint(tone: Tone, phrase: HintPhrase) -> Card {
 }
 
 fn answer(said: Said, card: Card) -> Answer {
-    let asked_by = said.user();
-    answer_in(said.chat, said.venue, asked_by, card)
+    answer_in(said.chat, said.venue, card)
 }
 
 /// An answer for where it was asked.
-pub(super) fn answer_in(chat: i64, venue: Venue, asked_by: UserId, card: Card) -> Answer {
+pub(super) fn answer_in(chat: i64, venue: Venue, card: Card) -> Answer {
     match venue {
         Venue::Group { address, label } => {
-            Answer { to: address, place: Place::Group, tenant: Some(chat.to_string()), label: Some(label), asked_by, card }
+            Answer { to: address, place: Place::Group, tenant: Some(chat.to_string()), label: Some(label), card }
         }
         _ => {
             let to = Address::new(Platform::Telegram, chat.to_string());
-            Answer { to, place: Place::Person, tenant: None, label: None, asked_by, card }
+            Answer { to, place: Place::Person, tenant: None, label: None, card }
         }
     }
 }

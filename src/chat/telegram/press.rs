@@ -102,7 +102,7 @@ impl Updates {
         if is_group && card.tone == Tone::Problem {
             return (popup(&card), None);
         }
-        (Shown::Nothing, Some(answer_in(chat, request.venue, request.actor.user, card)))
+        (Shown::Nothing, Some(answer_in(chat, request.venue, card)))
     }
 
     /// Nobody but the bot's alerts speaks in a channel: what was done is shown to the presser.
