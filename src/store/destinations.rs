@@ -3,9 +3,9 @@
 use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, write_db},
-    recalling::hold_back,
+    recalling::set_aside,
 };
-use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Reason, Settings, Timestamp};
+use crate::domain::{Address, Destination, DestinationId, Place, Platform, Quarantine, QuarantineReason, Settings, Timestamp};
 
 macro_rules! columns {
     () => {
@@ -41,14 +41,30 @@ const SET_ROUTE: &str = "UPDATE destinations SET route = $2 WHERE id = $1";
 pub(super) const QUARANTINE: &str =
     "UPDATE destinations SET quarantine_reason = $2, quarantined_at = COALESCE(quarantined_at, $3), next_probe_at = $4,
     probes = probes + 1 WHERE id = $1";
-/// The private chat of whoever set the destination `d` up, where the bot has one with them and is not refused there (K4).
-macro_rules! owner {
+/// That `o` is the private chat of whoever set the destination `d` up.
+macro_rules! is_owners {
     () => {
-        "(SELECT o.chat FROM destinations o WHERE o.platform = d.platform AND o.topic = '' AND o.place = 'person' AND o.quarantine_reason IS NULL
-            AND o.forgotten_at IS NULL AND o.chat = CASE d.platform WHEN 'discord' THEN 'user:' ELSE '' END
-                || SUBSTR(d.creator, LENGTH(d.platform) + 2)) AS owner"
+        "o.platform = d.platform AND o.topic = '' AND o.place = 'person' AND o.chat = CASE d.platform WHEN 'discord' THEN 'user:' ELSE '' END
+            || SUBSTR(d.creator, LENGTH(d.platform) + 2)"
     };
 }
+/// That one, where the bot has one with them and is not refused there (K4).
+macro_rules! owner {
+    () => {
+        concat!(
+            "(SELECT o.chat FROM destinations o WHERE o.quarantine_reason IS NULL AND o.forgotten_at IS NULL AND ",
+            is_owners!(),
+            ") AS owner"
+        )
+    };
+}
+/// The destination of which the notice `n` tells that it is in quarantine.
+macro_rules! told_of {
+    () => {
+        "CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END"
+    };
+}
+pub(super) use {is_owners, told_of};
 /// What turned back meanwhile is not told, so that nothing may be on its way.
 const RESTORED: &str = concat!(
     "SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, (EXISTS (SELECT 1 FROM alerts a
@@ -56,8 +72,9 @@ const RESTORED: &str = concat!(
         OR EXISTS (SELECT 1 FROM messages m JOIN message_alerts l ON l.message_id = m.id
             WHERE m.destination_id = d.id AND (m.state = 'queued' OR m.finished_at >= n.told_at))) AS has_news, ",
     owner!(),
-    " FROM notices n JOIN destinations d ON d.id = CASE WHEN n.name LIKE 'quarantine:%' THEN CAST(SUBSTR(n.name, 12) AS BIGINT) END
-    WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 500"
+    " FROM notices n JOIN destinations d ON d.id = ",
+    told_of!(),
+    " WHERE n.name LIKE 'quarantine:%' AND d.quarantine_reason IS NULL ORDER BY d.id LIMIT 500"
 );
 const UNTOLD_QUARANTINES: &str = concat!(
     "SELECT d.id, d.platform, d.chat, d.topic, d.label, d.quarantine_reason, d.quarantine_reason IS NULL AS has_news, ",
@@ -307,11 +324,8 @@ impl Store {
         now: Timestamp,
         next_probe_at: Timestamp,
     ) -> StoreResult<()> {
-        let millis = now.as_millis();
         in_transaction!(self.db, tx => {
-            sqlx::query(QUARANTINE)
-                .bind(id.0).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-            hold_back!(self, tx, now, id.0, Reason::Quarantined);
+            set_aside!(self, tx, now, id.0, reason, next_probe_at);
         })
     }
 

@@ -5,7 +5,7 @@ use super::{
     delivering::{ALERTS_DEAD, Claimed, DEAD, END_ATTEMPT, LONGEST_WAIT, REST, ends},
     destinations,
     dialect::{in_transaction, over_rows},
-    recalling::hold_back,
+    recalling::{hold_back, set_aside},
 };
 use crate::domain::{Call, MessageBody, Outcome, QuarantineReason, Reason, SourceId, Timestamp};
 
@@ -196,9 +196,7 @@ impl Store {
                     }
                 }
                 Settlement::Gone { reason, next_probe_at, .. } => {
-                    sqlx::query(destinations::QUARANTINE)
-                        .bind(destination).bind(reason.as_str()).bind(millis).bind(next_probe_at.as_millis()).execute(&mut *tx).await?;
-                    hold_back!(self, tx, now, destination, Reason::Quarantined);
+                    set_aside!(self, tx, now, destination, reason, next_probe_at);
                 }
             }
             held

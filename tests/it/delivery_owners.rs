@@ -2,9 +2,9 @@
 
 use crate::support::{
     app::TestApp,
-    audience::{FOUR, MINUTE, SOL},
+    audience::{FOUR, HOUR, MINUTE, SOL},
     commands::rows,
-    community::{PERSON, with_operator},
+    community::{OPERATOR, PERSON, with_operator},
     database::{TestDb, on_both},
     fake_telegram::Fault,
 };
@@ -83,4 +83,41 @@ on_both!(a_place_belongs_to_the_first_who_sets_it_up, |db| async move {
     db.store.ensure_destination(&place(SUPERGROUP, None), now).await.unwrap();
     db.store.move_destination(&place(GROUP, None).address, &place(SUPERGROUP, None).address, now).await.unwrap();
     assert_eq!(rows(&db.url, creators).await[1], format!("{SUPERGROUP}|telegram:1"));
+});
+
+on_both!(operators_are_told_where_the_owner_takes_no_messages_any_more, |db| async move {
+    let mut app = with_group(db).await;
+    app.telegram.fault("sendMessage", Some(PERSON), Fault::Refuse(403, "Forbidden: bot was blocked by the user", Value::Null));
+    group_is_lost(&mut app).await;
+    app.pass(MINUTE).await;
+    let told = read(&app);
+    assert!(told.len() == 1 && told[0].0 == OPERATOR && is_about_group(&told[0].1), "{told:?}");
+    for _ in 0..5 {
+        app.pass(12 * HOUR).await;
+    }
+    let told = read(&app);
+    assert!(told.iter().all(|(chat, text)| *chat == GROUP || text.contains("answers again")), "once: {told:?}");
+});
+
+on_both!(operators_are_told_where_the_owner_leaves_before_they_are, |db| async move {
+    let mut app = with_group(db).await;
+    app.telegram.fault("sendMessage", Some(GROUP), Fault::Refuse(400, "Bad Request: CHAT_WRITE_FORBIDDEN", Value::Null));
+    app.turn(&[SOL], 1).await;
+    app.clock.advance(MINUTE);
+    app.parts.housekeeping.step().await.unwrap();
+    let waits = "SELECT d.chat FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE m.state = 'queued'";
+    assert_eq!(rows(&app.db.url, waits).await, [PERSON.to_string()], "the owner is to be told");
+    app.telegram.with(|world| world.place(PERSON, "kicked"));
+    app.pass(MINUTE).await;
+    let told = read(&app);
+    assert!(told.len() == 1 && told[0].0 == OPERATOR && is_about_group(&told[0].1), "{told:?}");
+});
+
+on_both!(what_the_owner_has_read_is_not_told_to_operators_as_well, |db| async move {
+    let mut app = with_group(db).await;
+    group_is_lost(&mut app).await;
+    assert_eq!(read(&app).iter().map(|(chat, _)| *chat).collect::<Vec<_>>(), [PERSON]);
+    app.telegram.with(|world| world.place(PERSON, "kicked"));
+    app.pass(MINUTE).await;
+    assert_eq!(read(&app), []);
 });

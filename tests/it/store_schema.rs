@@ -54,7 +54,9 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN messages USING INDEX messages_leased: UPDATE messages SET lease_until = 0 WHERE state = 'queued' AND lease_until IS
     SCAN messages: SELECT COUNT(*) FROM messages WHERE state = 'sent'
     SCAN messages: UPDATE messages SET body = REPLACE(body, $1, $2) WHERE body LIKE '%' || CAST($1 AS TEXT) || '%'
+    SCAN n: DELETE FROM notices WHERE name IN (SELECT n.name FROM json_each($1) AS r CROSS JOIN messages m CROSS JOIN notice
     SCAN n: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, (EXISTS (SELECT 1 FROM alerts a WHER
+    SCAN n: UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE state = 'queued' AND unknown_ends
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
     SCAN subscriptions USING COVERING INDEX subscriptions_weekly: SELECT json_group_array(json_array(s.kind)) FROM (SELECT D
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
