@@ -29,7 +29,9 @@ impl Desk {
             Presence::Removed { platform, tenant } => self.removed(*platform, tenant).await,
             Presence::Joined { platform, tenant } => self.joined(*platform, tenant).await,
             Presence::ChatChanged { chat } => self.try_again(chat, may_be_mended).await,
-            Presence::RightsChanged { platform, tenant } => self.rights_changed(*platform, tenant).await,
+            // One of them is tried: where it answers, the others are (`store::settling`). Were all tried at each change, a server of many channels
+            // could use up what Discord lets a bot get wrong.
+            Presence::RightsChanged { platform, tenant } => self.store.probe_one(*platform, tenant, self.now()).await,
             Presence::Moved { from, to } => self.store.move_destination(from, to, self.clock.now()).await,
         };
         if let Err(error) = noted {
@@ -119,17 +121,6 @@ impl Desk {
             }
         }
         Ok(())
-    }
-
-    /// One of them is tried: where it answers, the others are (`store::settling`). Were all tried at each change, a server of many channels could use up
-    /// what Discord lets a bot get wrong.
-    async fn rights_changed(&self, platform: Platform, tenant: &str) -> StoreResult<()> {
-        let places = self.store.destinations_of_tenant(platform, tenant).await?;
-        let lacks = |reason| reason == QuarantineReason::Forbidden;
-        match places.into_iter().find(|place| place.quarantine.as_ref().is_some_and(|quarantine| lacks(quarantine.reason))) {
-            Some(place) => self.store.probe_now(place.id, self.now()).await,
-            None => Ok(()),
-        }
     }
 
     async fn set_aside(&self, destination: DestinationId, reason: QuarantineReason) -> StoreResult<()> {

@@ -84,6 +84,12 @@ const UNTOLD_QUARANTINES: &str = concat!(
 );
 /// What made it unreachable may be over.
 const PROBE_NOW: &str = "UPDATE destinations SET next_probe_at = $2 WHERE id = $1 AND quarantine_reason IS NOT NULL AND next_probe_at > $2";
+/// Of the places of a server that lack rights, that whose turn comes first: each that is tried in vain has its next turn after the others. Those that
+/// have nothing to be told would not be tried at all.
+const PROBE_ONE: &str = "UPDATE destinations SET next_probe_at = $3 WHERE next_probe_at > $3 AND id = (SELECT d.id FROM destinations d
+    WHERE d.platform = $1 AND d.tenant = $2 AND d.quarantine_reason = 'forbidden'
+    ORDER BY CASE WHEN EXISTS (SELECT 1 FROM alerts a WHERE a.destination_id = d.id AND a.state = 'pending' AND a.release_at <= $3)
+        OR EXISTS (SELECT 1 FROM messages m WHERE m.destination_id = d.id AND m.state = 'queued') THEN 0 ELSE 1 END, d.next_probe_at, d.id LIMIT 1)";
 macro_rules! probe_siblings {
     ($lock:literal) => {
         concat!(
@@ -114,6 +120,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     RESTORED,
     UNTOLD_QUARANTINES,
     PROBE_NOW,
+    PROBE_ONE,
     RESTORE,
 ];
 pub(super) const PAIRS: &[(&str, &str)] = &[PROBE_SIBLINGS];
@@ -351,6 +358,16 @@ impl Store {
     /// Where the database fails.
     pub async fn probe_now(&self, id: DestinationId, now: Timestamp) -> StoreResult<()> {
         write_db!(self.db, pool => sqlx::query(PROBE_NOW).bind(id.0).bind(now.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// One of a server's places that lack rights is tried again at the next occasion: one that is to be told something, and each time another.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn probe_one(&self, platform: Platform, tenant: &str, now: Timestamp) -> StoreResult<()> {
+        let millis = now.as_millis();
+        write_db!(self.db, pool => sqlx::query(PROBE_ONE).bind(platform.as_str()).bind(tenant).bind(millis).execute(pool).await.map(drop))?;
         Ok(())
     }
 

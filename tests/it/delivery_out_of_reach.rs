@@ -3,7 +3,7 @@
 use crate::support::{
     app::TestApp,
     audience::{BTC, ETH, FOUR, HOUR, MINUTE, SOL},
-    commands::rows,
+    commands::{rows, run_sql},
     community::today,
     database::on_both,
     fake_discord::{
@@ -322,4 +322,35 @@ on_both!(k3_a_change_of_rights_is_tried_at_once, |db| async move {
     app.discord.gateway.dealt_with().await;
     app.step().await;
     assert_eq!(app.on_discord(), ["SOL turned bullish"]);
+});
+
+on_both!(k3_a_change_of_rights_tries_what_has_something_to_say, |db| async move {
+    let mut app = TestApp::over_gateway(db, |discord| {
+        for n in [1, 2] {
+            discord.channel(&channel(n), json!({"name": format!("other-{n}")}));
+        }
+    })
+    .await;
+    app.discord.gateway.connected().await;
+    for channel in [HERE.to_owned(), channel(1), channel(2)] {
+        channel_subscribes(&mut app, &channel).await;
+    }
+    app.baseline(&FOUR).await;
+    app.discord.refuse("POST /channels", 3, 403, 50013);
+    app.turn(&[SOL], 1).await;
+    // Nothing waits for the first any more, and the second stays closed.
+    let of_first = format!("destination_id IN (SELECT id FROM destinations WHERE chat = '{HERE}')");
+    run_sql(&app.db.url, &format!("UPDATE alerts SET state = 'skipped' WHERE state = 'pending' AND {of_first}")).await;
+    app.discord.refuse(&on(&channel(1)), 100, 403, 50013);
+    let tried = |app: &TestApp| app.discord.requests().iter().filter(|request| request.starts_with("POST /channels")).count();
+    for (event, told) in [0, 1].into_iter().enumerate() {
+        let before = tried(&app);
+        for _ in 0..3 {
+            app.discord.gateway.happens("GUILD_ROLE_UPDATE", &json!({"guild_id": GUILD, "role": {"id": GUILD}}));
+            app.discord.gateway.dealt_with().await;
+        }
+        app.step().await;
+        assert_eq!(app.on_discord().len(), told, "event {event}");
+        assert_eq!(tried(&app) - before, 1 + told, "event {event}: one that has something to say, and after a success the other");
+    }
 });
