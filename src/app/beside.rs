@@ -31,6 +31,10 @@ const LOOK_AT_DATABASE: Duration = Duration::from_secs(2);
 const DATABASE_FAILURES: u32 = 2;
 /// How long commands must have worked before operators are told that they do again: two instances that take turns are no recovery.
 const CALM: Duration = Duration::from_secs(5 * 60);
+/// How often whoever gets no commands says so again, and how long nobody must have done so: one process that is well says nothing of the others, and
+/// one that is gone clears nothing.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(3 * 60);
 
 /// Keeps `/readyz` true of one platform's sending.
 pub(super) async fn report_health(
@@ -89,21 +93,32 @@ pub(super) struct CommandsReport {
 impl CommandsReport {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let platform = self.platform;
-        let name = format!("commands:{platform}");
         while !stop.is_cancelled() {
             let told: Vec<_> = self.problems.iter_mut().map(|problem| problem.borrow_and_update().clone()).collect();
             let problem = told.into_iter().flatten().next();
             self.readiness.commands(platform, problem.is_none());
             self.metrics.platform_up(platform, self.readiness.works(platform));
             if let Some(problem) = problem {
-                self.operators.tell_once(&name, NoticePhrase::CommandsDown { platform, problem }).await;
-            } else if tokio::time::timeout(CALM, any_changed(&mut self.problems, &stop)).await.is_ok() {
-                continue;
-            } else {
-                self.operators.clear(&name, Some(NoticePhrase::CommandsBack { platform })).await;
+                self.tell(problem).await;
+                let _ = tokio::time::timeout(SAY_AGAIN, any_changed(&mut self.problems, &stop)).await;
+            } else if tokio::time::timeout(CALM, any_changed(&mut self.problems, &stop)).await.is_err() {
+                self.tell_of_calm().await;
             }
-            any_changed(&mut self.problems, &stop).await;
         }
+    }
+
+    async fn tell(&self, problem: String) {
+        let notice = NoticePhrase::CommandsDown { platform: self.platform, problem };
+        self.operators.tell_while(&self.notice(), notice).await;
+    }
+
+    async fn tell_of_calm(&self) {
+        let back = NoticePhrase::CommandsBack { platform: self.platform };
+        self.operators.clear_if_over(&self.notice(), SILENCE, back).await;
+    }
+
+    fn notice(&self) -> String {
+        format!("commands:{}", self.platform)
     }
 }
 
@@ -202,8 +217,8 @@ where
 mod tests {
     use super::*;
     use crate::{
-        clock::{Clock as _, SystemClock},
-        domain::Address,
+        clock::{Clock as _, ManualClock, SystemClock},
+        domain::{Address, Timestamp},
         store::Store,
     };
 
@@ -238,5 +253,34 @@ mod tests {
             stop.cancel();
         };
         tokio::join!(report.run(stop.clone()), watching);
+    }
+
+    #[tokio::test]
+    async fn trouble_of_one_process_is_not_over_because_another_is_well() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_795_000_000)));
+        let process = || CommandsReport {
+            platform: Platform::Discord,
+            problems: Vec::new(),
+            readiness: Readiness::default(),
+            metrics: Arc::new(Metrics::default()),
+            operators: Operators::new(store.clone(), clock.clone(), vec![Address::new(Platform::Telegram, "7")]),
+        };
+        let told = async || store.queue_depth().await.unwrap().iter().map(|(.., messages)| messages).sum::<i64>();
+        let (troubled, well) = (process(), process());
+        for _ in 0..10 {
+            troubled.tell("no commands come".to_owned()).await;
+            clock.advance(SAY_AGAIN);
+            well.tell_of_calm().await;
+            assert_eq!(told().await, 1, "told once, and not over");
+        }
+        // It is gone, or well again: whoever is well says so.
+        clock.advance(SILENCE);
+        for _ in 0..2 {
+            well.tell_of_calm().await;
+            assert_eq!(told().await, 2, "it is over, which is told once");
+        }
+        troubled.tell("no commands come".to_owned()).await;
+        assert_eq!(told().await, 3, "the next trouble is told");
     }
 }

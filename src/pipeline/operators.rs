@@ -8,6 +8,7 @@ use crate::{
     },
     store::{NewDestination, NewNotice, Store, StoreResult},
 };
+use std::time::Duration;
 
 /// Tells operators. Cheap to clone.
 #[derive(Clone)]
@@ -45,13 +46,34 @@ impl Operators {
         }
     }
 
+    /// Tells it once, and remembers that it holds now, for [`Operators::clear_if_over`]: to be called again and again while it does.
+    pub async fn tell_while(&self, name: &str, notice: NoticePhrase) {
+        let (card, to) = (card(notice), self.destinations());
+        let words = card.plain();
+        let body = MessageBody::Card { card };
+        match self.store.notice_holds(name, NewNotice { to: &to, body: &body }, self.clock.now()).await {
+            Ok(true) => tracing::warn!(notice = words, "operator notice"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, name, "an operator notice could not be stored"),
+        }
+    }
+
+    /// Forgets that it was told, and tells `recovery`, where for so long no process has said that it holds; whichever had told it.
+    pub async fn clear_if_over(&self, name: &str, silence: Duration, recovery: NoticePhrase) {
+        self.clear_until(name, self.clock.now() - silence, Some(recovery)).await;
+    }
+
     /// Forgets that it was told; tells `recovery` if it had been.
     pub async fn clear(&self, name: &str, recovery: Option<NoticePhrase>) {
+        self.clear_until(name, Timestamp::NEVER, recovery).await;
+    }
+
+    async fn clear_until(&self, name: &str, until: Timestamp, recovery: Option<NoticePhrase>) {
         let (card, to) = (recovery.map(card), self.destinations());
         let words = card.as_ref().map(Card::plain);
         let body = card.map(|card| MessageBody::Card { card });
         let notice = body.as_ref().map(|body| NewNotice { to: &to, body });
-        match (self.store.clear_notice(name, notice, self.clock.now()).await, words) {
+        match (self.store.clear_notice_of(name, until, notice, self.clock.now()).await, words) {
             (Ok(true), Some(words)) => tracing::warn!(notice = words, "operator notice"),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::error!(%error, name, "an operator notice could not be cleared"),

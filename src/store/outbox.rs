@@ -18,7 +18,7 @@ pub(super) const ENQUEUE: &str = concat!(
     " FROM destinations d WHERE d.id = $1 RETURNING id"
 );
 const NOTICE_ONCE: &str = "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1";
+const NOTICE_CLEAR: &str = "DELETE FROM notices WHERE name = $1 AND told_at <= $2";
 
 const NOTICE_AGAIN: &str =
     "INSERT INTO notices (name, told_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET told_at = excluded.told_at";
@@ -102,13 +102,36 @@ impl Store {
         })
     }
 
+    /// The same for what others may tell as well: that it holds is remembered each time.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing remembered.
+    pub async fn notice_holds(&self, name: &str, notice: NewNotice<'_>, now: Timestamp) -> StoreResult<bool> {
+        in_transaction!(self.db, tx => {
+            let new = sqlx::query(NOTICE_ONCE).bind(name).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected() > 0;
+            if !new {
+                sqlx::query(NOTICE_AGAIN).bind(name).bind(now.as_millis()).execute(&mut *tx).await?;
+            }
+            tell!(tx, Some(notice).filter(|_| new), now);
+            new
+        })
+    }
+
     /// Forgets that a notice was told; says whether it had been. If so, that of its end is put into the outbox by the same transaction.
     ///
     /// # Errors
     /// Where the database fails: nothing was told and nothing forgotten.
     pub async fn clear_notice(&self, name: &str, end: Option<NewNotice<'_>>, now: Timestamp) -> StoreResult<bool> {
+        self.clear_notice_of(name, Timestamp::NEVER, end, now).await
+    }
+
+    /// The same, unless it held later than at `until`.
+    ///
+    /// # Errors
+    /// Where the database fails: nothing was told and nothing forgotten.
+    pub async fn clear_notice_of(&self, name: &str, until: Timestamp, end: Option<NewNotice<'_>>, now: Timestamp) -> StoreResult<bool> {
         in_transaction!(self.db, tx => {
-            let known = sqlx::query(NOTICE_CLEAR).bind(name).execute(&mut *tx).await?.rows_affected() > 0;
+            let known = sqlx::query(NOTICE_CLEAR).bind(name).bind(until.as_millis()).execute(&mut *tx).await?.rows_affected() > 0;
             tell!(tx, end.filter(|_| known), now);
             known
         })
