@@ -359,6 +359,7 @@ impl Parts {
             readiness: readiness.clone(),
             metrics: self.metrics.clone(),
             operators: self.operators.clone(),
+            told: Default::default(),
         };
         if let Some(discord) = self.discord {
             let (unregistered, not_coming) = (watch::Sender::new(None), watch::Sender::new(None));

@@ -16,7 +16,7 @@ use crate::{
     web::Readiness,
 };
 use futures_util::future::select_all;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +88,8 @@ pub(super) struct CommandsReport {
     pub(super) readiness: Readiness,
     pub(super) metrics: Arc<Metrics>,
     pub(super) operators: Operators,
+    /// The codes of what was told since commands last worked for a while: nothing yet.
+    pub(super) told: BTreeSet<String>,
 }
 
 impl CommandsReport {
@@ -107,12 +109,19 @@ impl CommandsReport {
         }
     }
 
-    async fn tell(&self, problem: String) {
+    /// What has another cause asks for another cure: it is told as well, each cause once.
+    async fn tell(&mut self, problem: String) {
+        let code = problem.rsplit_once('[').map_or("", |(_, code)| code).to_owned();
+        let is_first = self.told.is_empty();
+        if self.told.insert(code) && !is_first {
+            self.operators.clear(&self.notice(), None).await;
+        }
         let notice = NoticePhrase::CommandsDown { platform: self.platform, problem };
         self.operators.tell_while(&self.notice(), notice).await;
     }
 
-    async fn tell_of_calm(&self) {
+    async fn tell_of_calm(&mut self) {
+        self.told.clear();
         let back = NoticePhrase::CommandsBack { platform: self.platform };
         self.operators.clear_if_over(&self.notice(), SILENCE, back).await;
     }
@@ -236,6 +245,7 @@ mod tests {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             operators: operators.clone(),
+            told: Default::default(),
         };
         let stop = CancellationToken::new();
         let watching = async {
@@ -265,9 +275,10 @@ mod tests {
             readiness: Readiness::default(),
             metrics: Arc::new(Metrics::default()),
             operators: Operators::new(store.clone(), clock.clone(), vec![Address::new(Platform::Telegram, "7")]),
+            told: Default::default(),
         };
         let told = async || store.queue_depth().await.unwrap().iter().map(|(.., messages)| messages).sum::<i64>();
-        let (troubled, well) = (process(), process());
+        let (mut troubled, mut well) = (process(), process());
         for _ in 0..10 {
             troubled.tell("no commands come".to_owned()).await;
             clock.advance(SAY_AGAIN);
@@ -282,5 +293,11 @@ mod tests {
         }
         troubled.tell("no commands come".to_owned()).await;
         assert_eq!(told().await, 3, "the next trouble is told");
+        for _ in 0..3 {
+            troubled.tell("it cannot be reached; it is tried again by itself [DC-UNREACHABLE]".to_owned()).await;
+            troubled.tell("refused; reset the token [DC-TOKEN]".to_owned()).await;
+            troubled.tell("refused otherwise; reset the token [DC-TOKEN]".to_owned()).await;
+        }
+        assert_eq!(told().await, 5, "so is each that needs another cure, once");
     }
 }

@@ -14,7 +14,7 @@ const STEPS: usize = 50;
 fn kept(retention: Retention, shelf: Shelf) -> Duration {
     match shelf {
         Shelf::Messages | Shelf::Alerts => retention.messages,
-        Shelf::Changes | Shelf::Polls | Shelf::Observations | Shelf::Audit => retention.history,
+        Shelf::OutOfReach | Shelf::Changes | Shelf::Polls | Shelf::Observations | Shelf::Audit => retention.history,
     }
 }
 

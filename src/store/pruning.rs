@@ -1,7 +1,8 @@
 //! Removing what is older than it is kept, a few rows at a time: a step is one short transaction, so that nothing waits for it.
 //!
 //! Rows are gone through in the order of their numbers, which is that of time; where a step ended the next goes on. What is not done with (an undelivered
-//! alert, a dead letter that nobody has handled) stays however old it is, and so does whatever still names it.
+//! alert, a dead letter that nobody has handled) stays however old it is, and so does whatever still names it; but what is held for a chat that cannot be
+//! reached goes with the history where it could be read instead.
 
 use super::{
     Store, StoreResult,
@@ -19,6 +20,8 @@ pub enum Shelf {
     Messages,
     /// Alerts that were told, skipped or given up: the way that `/why` tells.
     Alerts,
+    /// Alerts that wait for a chat that cannot be reached.
+    OutOfReach,
     /// What changed.
     Changes,
     /// When the source was asked.
@@ -31,7 +34,7 @@ pub enum Shelf {
 
 impl Shelf {
     /// All, in the order in which they are pruned.
-    pub const ALL: &[Self] = &[Self::Messages, Self::Alerts, Self::Changes, Self::Polls, Self::Observations, Self::Audit];
+    pub const ALL: &[Self] = &[Self::Messages, Self::Alerts, Self::OutOfReach, Self::Changes, Self::Polls, Self::Observations, Self::Audit];
 }
 
 const NEXT_MESSAGES: &str = "SELECT id, created_at FROM messages WHERE id > $1 ORDER BY id LIMIT $2";
@@ -46,6 +49,9 @@ const MESSAGE_ALERTS: &str = "DELETE FROM message_alerts WHERE message_id IN
 const MESSAGES: &str = "DELETE FROM messages WHERE id > $1 AND id <= $2 AND state IN ('sent', 'dropped') AND finished_at < $3";
 const ALERTS: &str =
     "DELETE FROM alerts WHERE id > $1 AND id <= $2 AND created_at < $3 AND state IN ('told', 'skipped', 'superseded', 'dead')
+    AND NOT EXISTS (SELECT 1 FROM message_alerts l WHERE l.alert_id = alerts.id)";
+const OUT_OF_REACH: &str = "DELETE FROM alerts WHERE id > $1 AND id <= $2 AND created_at < $3 AND state = 'pending'
+    AND EXISTS (SELECT 1 FROM destinations d WHERE d.id = alerts.destination_id AND d.quarantine_reason IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM message_alerts l WHERE l.alert_id = alerts.id)";
 const CHANGES: &str = "DELETE FROM changes WHERE id > $1 AND id <= $2 AND detected_at < $3
     AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.change_id = changes.id)
@@ -68,6 +74,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     MESSAGE_ALERTS,
     MESSAGES,
     ALERTS,
+    OUT_OF_REACH,
     CHANGES,
     POLLS,
     AUDIT,
@@ -86,6 +93,7 @@ impl Store {
         let (next, removing): (&str, &[&str]) = match shelf {
             Shelf::Messages => (NEXT_MESSAGES, &[ATTEMPTS, MESSAGE_ALERTS, MESSAGES]),
             Shelf::Alerts => (NEXT_ALERTS, &[ALERTS]),
+            Shelf::OutOfReach => (NEXT_ALERTS, &[OUT_OF_REACH]),
             Shelf::Changes => (NEXT_CHANGES, &[CHANGES]),
             Shelf::Polls => (NEXT_POLLS, &[POLLS]),
             Shelf::Audit => (NEXT_AUDIT, &[AUDIT]),

@@ -62,6 +62,29 @@ on_both!(what_was_sent_goes_before_what_was_called_and_what_is_undelivered_stays
     assert_eq!(after[6], 0);
 });
 
+on_both!(what_is_held_for_a_chat_out_of_reach_goes_with_the_history, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    let quarantine = |reason: &str| {
+        format!("UPDATE destinations SET quarantine_reason = {reason}, next_probe_at = 9000000000000 WHERE place = 'person'")
+    };
+    run_sql(&app.db.url, &quarantine("'blocked'")).await;
+    app.turn(&[SOL], 1).await;
+    assert_eq!(counts(&app, &["alerts", "changes"]).await, [1, 1]);
+    app.clock.advance(399 * DAY);
+    prune(&app, Retention::of_days(400, 30)).await;
+    assert_eq!(counts(&app, &["alerts"]).await, [1]);
+    app.clock.advance(2 * DAY);
+    run_sql(&app.db.url, &quarantine("NULL")).await;
+    prune(&app, Retention::of_days(400, 30)).await;
+    assert_eq!(counts(&app, &["alerts"]).await, [1], "whoever can be reached is told");
+    run_sql(&app.db.url, &quarantine("'blocked'")).await;
+    app.clock.advance(2 * DAY);
+    prune(&app, Retention::of_days(400, 30)).await;
+    assert_eq!(counts(&app, &["alerts", "changes"]).await, [0, 0]);
+});
+
 on_both!(a_step_is_short_and_the_next_goes_on, |db| async move {
     let app = TestApp::start(db).await;
     let old = (app.clock.now() - 500 * DAY).as_millis();
