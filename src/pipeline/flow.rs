@@ -87,13 +87,19 @@ impl Flow {
         }
     }
 
-    /// Steps until told to stop, or until another process does.
+    /// Steps until told to stop, or until another process does. A step under way is left then: whoever goes on does so from what was committed, and
+    /// would otherwise wait until a million are fanned out to.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut outage = Outage::of("turning changes into messages");
-        while !shutdown.is_cancelled() {
+        loop {
             let began = Instant::now();
             let mut rest = TICK;
-            match self.step().await {
+            let done = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                done = self.step() => done,
+            };
+            match done {
                 Ok(written) => {
                     outage.over();
                     if written <= LITTLE {
@@ -104,7 +110,7 @@ impl Flow {
                 Err(error) => outage.failed(&error),
             }
             tokio::select! {
-                () = shutdown.cancelled() => {}
+                () = shutdown.cancelled() => return,
                 () = self.changes.notified() => {}
                 () = tokio::time::sleep(rest) => {}
             }

@@ -79,13 +79,18 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Steps until told to stop, or until another process does.
+    /// Steps until told to stop, or until another process does. A step under way is left then, as all of it is done again.
     pub async fn run(self, shutdown: CancellationToken) {
         let (mut pruning, mut outage) = (Pruning::default(), Outage::of("housekeeping"));
-        while !shutdown.is_cancelled() {
-            let done = match self.step().await {
-                Ok(()) => pruning.go_on(&self.store, self.retention, self.clock.now()).await,
-                Err(error) => Err(error),
+        loop {
+            let step = async {
+                self.step().await?;
+                pruning.go_on(&self.store, self.retention, self.clock.now()).await
+            };
+            let done = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                done = step => done,
             };
             match done {
                 Ok(()) => outage.over(),
@@ -93,7 +98,7 @@ impl Housekeeping {
                 Err(error) => outage.failed(&error),
             }
             tokio::select! {
-                () = shutdown.cancelled() => {}
+                () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
         }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use bellwether::{
     cache::Scorecards,
-    clock::{ManualClock, SharedClock},
+    clock::{Clock, ManualClock, SharedClock},
     domain::{
         Address, Delivery, DestinationId, Direction, Kind, Observation, Place, Platform, Snapshot, SourceId, Target, Timestamp, TokenId,
         Values,
@@ -14,12 +14,21 @@ use bellwether::{
     pipeline::{
         compose::{Composing, compose_all},
         fanout::{Fanout, Portions, fan_out_all},
+        flow::Flow,
         ingest::ingest,
     },
     store::{MuteOrder, NewDestination, NewsDecision, SettingsOrder, StoreError, SubscribeOrder},
     telemetry::Metrics,
 };
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
 
 const TOKENS: i64 = 100;
 
@@ -284,4 +293,41 @@ on_both!(what_was_decided_to_wait_while_somebody_asked_for_something_else_is_loo
     compose_all(&db.store, &clock, &metrics, &Scorecards::new(db.store.clone())).await.unwrap();
     assert_eq!(rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT) FROM messages").await, ["26"], "all but the four who are muted still");
     assert_eq!(held().await[1..], [waits(13), waits(16), waits(19), waits(22)]);
+});
+
+/// A clock that asks for the stop while the first chunks are on their way.
+struct StopsAmidst {
+    clock: SharedClock,
+    reads: AtomicU32,
+    stop: CancellationToken,
+}
+
+impl Clock for StopsAmidst {
+    fn now(&self) -> Timestamp {
+        if self.reads.fetch_add(1, Ordering::Relaxed) == 4 {
+            self.stop.cancel();
+        }
+        self.clock.now()
+    }
+}
+
+on_both!(a_stop_amidst_many_is_at_once_and_the_next_goes_on, |db| async move {
+    const PEOPLE: usize = 6_000;
+    people(&db, PEOPLE).await;
+    follow(&db, "1", 1, 0).await;
+    let (clock, metrics) = (turned(&db, 1..=1).await, Arc::new(Metrics::default()));
+    let stop = CancellationToken::new();
+    let flow = Flow {
+        store: db.store.clone(),
+        clock: Arc::new(StopsAmidst { clock: clock.clone(), reads: AtomicU32::new(0), stop: stop.clone() }),
+        metrics: metrics.clone(),
+        scorecards: Scorecards::new(db.store.clone()),
+        changes: Arc::default(),
+        messages: Vec::new(),
+    };
+    flow.run(stop).await;
+    assert!(db.store.fanout_cursor().await.unwrap().is_some(), "it went on until everybody was looked at");
+    fan_out_all(&db.store, &clock, &metrics).await.unwrap();
+    let alerts = rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts").await;
+    assert_eq!(alerts, [format!("{PEOPLE}|{PEOPLE}")]);
 });
