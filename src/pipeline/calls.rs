@@ -18,7 +18,8 @@ use std::{
 /// How long everything rests after a 429 that does not say how long.
 const REST: Duration = Duration::from_secs(60);
 
-/// Makes calls for polls, look-ups and `check`. Cheap to clone; all clones rest together when the API asks to slow down.
+/// Makes calls for polls, look-ups and `check`. Cheap to clone; all clones rest together when the API asks to slow down, and so does every process on
+/// the same database.
 #[derive(Clone)]
 pub struct Caller {
     source: Arc<dyn Source>,
@@ -117,9 +118,24 @@ impl Caller {
         self.store.calls_for(self.source_id(), [Purpose::Lookup, Purpose::Insight].map(Purpose::as_str), month).await
     }
 
-    /// Until when everything rests, where the API asked for that and it is not over.
+    /// Until when everything rests, where the API asked for that and it is not over, as far as this process knows.
     pub fn rest_until(&self, now: Timestamp) -> Option<Timestamp> {
         Some(Timestamp::from_millis(self.rest_until.load(Ordering::Relaxed))).filter(|at| *at > now)
+    }
+
+    fn rest(&self, until: Timestamp) {
+        self.rest_until.store(until.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Learns until when everything rests from what a predecessor or another process was asked.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn recall_rest(&self) -> StoreResult<()> {
+        if let Some(until) = self.store.rests_until(self.source_id(), self.clock.now()).await? {
+            self.rest(until);
+        }
+        Ok(())
     }
 
     /// Makes the call, if it may be made now, and once more where its key gave way to another. Waits for nothing but the answers.
@@ -142,6 +158,10 @@ impl Caller {
         let id = match permit {
             CallPermit::Granted(id) => id,
             CallPermit::NotBefore(at) => return Ok(CallEnd::NotBefore(at)),
+            CallPermit::Rests(until) => {
+                self.rest(until);
+                return Ok(CallEnd::NotBefore(until));
+            }
             CallPermit::MonthUsedUp => return Ok(CallEnd::MonthUsedUp),
         };
         let begun = Instant::now();
@@ -163,7 +183,10 @@ impl Caller {
                 tracing::warn!(call = id, endpoint, purpose, %trouble, %error, fix = trouble.fix(), "a call to the source failed");
                 if let SourceError::RateLimited { after } = &error {
                     let until = self.clock.now() + after.unwrap_or(REST);
-                    self.rest_until.store(until.as_millis(), Ordering::Relaxed);
+                    self.rest(until);
+                    if let Err(error) = self.store.rest(self.source_id(), until).await {
+                        tracing::error!(%error, %until, "that the API asks to wait could not be noted for other processes");
+                    }
                 }
                 CallEnd::Failed(error)
             }

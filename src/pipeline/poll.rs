@@ -104,6 +104,8 @@ pub struct Poller {
     planner: plan::Planner,
     watch: shape::Watch,
     renewals: Option<Renewals>,
+    /// When this process began.
+    began_at: Timestamp,
 }
 
 /// What became of one turn of a feed.
@@ -120,6 +122,7 @@ impl Poller {
         let PollerParts { source, store, clock, metrics, operators, settings, wake } = parts;
         let renewals = source.renewals();
         let caller = Caller::new(source, store.clone(), clock.clone(), metrics.clone(), settings.limits());
+        let began_at = clock.now();
         Self {
             store,
             clock,
@@ -132,6 +135,7 @@ impl Poller {
             planner: plan::Planner::default(),
             watch: shape::Watch::default(),
             renewals,
+            began_at,
         }
     }
 

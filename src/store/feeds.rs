@@ -24,6 +24,10 @@ const SAVE: &str =
         last_poll_at = excluded.last_poll_at, last_success_at = excluded.last_success_at, failures = excluded.failures,
         problem = excluded.problem, stopped = excluded.stopped, refused = excluded.refused,
         empty_since = excluded.empty_since";
+/// Until when nobody asks a source: a lease that nobody holds.
+const REST: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ('rest:' || $1, '', 1, $2)
+    ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at";
+const RESTS_UNTIL: &str = "SELECT expires_at FROM leases WHERE name = 'rest:' || $1 AND expires_at > $2 AND expires_at <= $3";
 const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
 const LEARN_FIELD: &str =
@@ -38,12 +42,27 @@ const LAST_POLLS: &str = "SELECT p.started_at,
         EXISTS (SELECT 1 FROM fanout_jobs f CROSS JOIN changes c WHERE c.id = f.change_id AND c.poll_id = p.id)
     FROM polls p WHERE p.source = $1 AND p.feed = $2 AND p.complete ORDER BY p.started_at DESC LIMIT $3";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[LAST_POLLS, STATUSES, CALLS_SINCE, CALLS_FOR, NEWEST_CALL, WRITE_CALL, SETTLE_CALL, SAVE, RECORD_POLL, LEARN_FIELD, KNOWS_FIELD];
+pub(super) const STATEMENTS: &[&str] = &[
+    LAST_POLLS,
+    STATUSES,
+    CALLS_SINCE,
+    CALLS_FOR,
+    NEWEST_CALL,
+    WRITE_CALL,
+    SETTLE_CALL,
+    SAVE,
+    REST,
+    RESTS_UNTIL,
+    RECORD_POLL,
+    LEARN_FIELD,
+    KNOWS_FIELD,
+];
 pub(super) const PAIRS: &[(&str, &str)] = &[(LOCK_LEDGER_SQLITE, LOCK_LEDGER_POSTGRES)];
 
 /// The window of the limit per minute.
 const MINUTE: Duration = Duration::from_secs(60);
+/// No source asks to be left alone for longer. A time beyond that was noted by a clock that has been set back since.
+const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 
 /// How many calls may be made; 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +80,8 @@ pub enum CallPermit {
     Granted(i64),
     /// Not before: the minute's calls are used up.
     NotBefore(Timestamp),
+    /// Not before: the source asked to be left alone, whichever process it told so.
+    Rests(Timestamp),
     /// The month's calls are used up.
     MonthUsedUp,
 }
@@ -171,6 +192,8 @@ impl Store {
         in_transaction!(self.db, tx => {
             sqlx::query(lock).execute(&mut *tx).await?;
             let now = time();
+            let rest: Option<i64> = sqlx::query_scalar(RESTS_UNTIL).bind(source.as_str())
+                .bind(now.as_millis()).bind((now + LONGEST_REST).as_millis()).fetch_optional(&mut *tx).await?;
             let month = now.day().month_start().start();
             let used: i64 = sqlx::query_scalar(CALLS_SINCE).bind(source.as_str()).bind(month.as_millis()).fetch_one(&mut *tx).await?;
             let busy = if limits.per_minute == 0 {
@@ -183,7 +206,9 @@ impl Store {
                     .fetch_optional(&mut *tx).await?;
                 made.map(Timestamp::from_millis).filter(|at| *at > now - MINUTE && *at < now + MINUTE)
             };
-            if limits.per_month > 0 && used >= i64::from(limits.per_month) {
+            if let Some(until) = rest {
+                CallPermit::Rests(Timestamp::from_millis(until))
+            } else if limits.per_month > 0 && used >= i64::from(limits.per_month) {
                 CallPermit::MonthUsedUp
             } else if let Some(oldest) = busy {
                 CallPermit::NotBefore(oldest + MINUTE)
@@ -192,6 +217,25 @@ impl Store {
                 CallPermit::Granted(write.fetch_one(&mut *tx).await?)
             }
         })
+    }
+
+    /// Nobody calls the source before that.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn rest(&self, source: SourceId, until: Timestamp) -> StoreResult<()> {
+        write_db!(self.db, pool => sqlx::query(REST).bind(source.as_str()).bind(until.as_millis()).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Until when nobody calls the source, where it asked for that and it is not over.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn rests_until(&self, source: SourceId, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        let until: Option<i64> = on_db!(self.db, pool => sqlx::query_scalar(RESTS_UNTIL).bind(source.as_str())
+            .bind(now.as_millis()).bind((now + LONGEST_REST).as_millis()).fetch_optional(pool).await)?;
+        Ok(until.map(Timestamp::from_millis))
     }
 
     /// Notes the status of a call's answer.

@@ -2,6 +2,8 @@
 //!
 //! A lease runs out by the clock, and a clock proves nothing about a process that was paused. So each taking of a role is a numbered [`Term`], and a
 //! store that writes under one ([`Store::under`]) looks in each transaction whether that term is still the newest. Whoever was overtaken cannot write.
+//!
+//! Beside them stands until when a source is left alone by everybody, because it asked for that (`feeds`).
 
 use super::{
     Db, Store, StoreResult,
@@ -28,7 +30,7 @@ const LEAVE: &str = "DELETE FROM leases WHERE name = $1
 /// Whoever runs shards, or would; and which run.
 const SHARDS: &str = "SELECT name, holder FROM leases WHERE expires_at > $1
     AND (name LIKE 'gateway:discord:member:%' OR name LIKE 'gateway:discord:shard:%') ORDER BY name";
-pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at > $1";
+pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at > $1 AND name NOT LIKE 'rest:%'";
 
 /// Nobody begins to serve before this transaction has ended.
 pub(super) const LOCK: (&str, &str) = ("SELECT 1", "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE");

@@ -8,7 +8,11 @@ use crate::support::{
 use bellwether::{
     domain::{Cadence, Feed, Kind, Listing, SourceId, Timestamp, Token, TokenId},
     engine::budget,
-    pipeline::{poll::demand, schedule::Schedule},
+    pipeline::{
+        calls::{CallEnd, Purpose},
+        poll::demand,
+        schedule::Schedule,
+    },
 };
 use std::time::Duration;
 
@@ -237,6 +241,41 @@ async fn a_long_rest_breaks_the_poll_off_and_the_next_begins_at_its_end() {
     assert_eq!(call.query["endDate"], "2026-11-23", "the poll is of the day on which it is made");
     assert_eq!((bench.status(DAILY).await.failures, bench.notices().await), (0, 4));
 }
+
+on_both!(whoever_goes_on_rests_as_long_as_the_api_asked, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    bench.fake.fault("trading-signals", Fault::WithHeaders(429, vec![("retry-after", "3600".to_owned())]));
+    let other = bench.poller().caller();
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T09:20:00Z").await;
+    assert_eq!(bench.fake.take_seen().len(), 1);
+    let end = Timestamp::parse("2026-11-22T10:10:00Z").unwrap();
+    let looked_up = other.call(&bench.source().ranks(1), Purpose::Lookup).await.unwrap();
+    assert!(matches!(looked_up, CallEnd::NotBefore(at) if at == end), "another process asks neither: {looked_up:?}");
+    let mut poller = bench.poller();
+    bench.run_until(&mut poller, "2026-11-22T10:09:59Z").await;
+    assert_eq!(bench.fake.take_seen().len(), 0, "a restart asks nothing meanwhile");
+    assert_eq!(bench.status(DAILY).await.failures, 1, "nor does it fail again");
+    bench.run_until(&mut poller, "2026-11-22T10:10:30Z").await;
+    assert_eq!((signals(&bench.fake), bench.status(DAILY).await.failures), (1, 0));
+});
+
+on_both!(a_failing_feed_is_polled_at_once_after_a_restart_and_not_by_whoever_takes_over, |db| async move {
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_down_at("trading-signals", Some(Fault::Status(503, String::new())));
+    let (mut poller, mut successor) = (bench.poller(), bench.poller());
+    bench.run_until(&mut poller, "2026-11-22T09:15:00Z").await;
+    let next = bench.status(DAILY).await.next_poll_at.unwrap();
+    bench.fake.take_seen();
+    successor.step().await.unwrap();
+    assert_eq!(signals(&bench.fake), 0, "it keeps the backoff");
+    assert_eq!(bench.status(DAILY).await.next_poll_at, Some(next));
+    bench.poller().step().await.unwrap();
+    assert_eq!(signals(&bench.fake), 1, "whoever restarts it has mended something");
+});
 
 #[tokio::test]
 async fn a_directory_that_was_never_loaded_is_told_within_hours() {

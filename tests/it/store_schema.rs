@@ -40,7 +40,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN l: SELECT json_object('query', l.query, 'found', CASE WHEN l.found THEN 'yes' ELSE 'no' END, 'asked_at', l.asked_at
     SCAN leases USING INDEX sqlite_autoindex_leases_1: SELECT name, holder FROM leases WHERE expires_at > $1 AND (name LIKE
     SCAN leases: DELETE FROM leases WHERE name = $1 OR ((name LIKE 'replica:%' OR name LIKE 'gateway:discord:member:%') AND
-    SCAN leases: SELECT COUNT(*) FROM leases WHERE expires_at > $1
+    SCAN leases: SELECT COUNT(*) FROM leases WHERE expires_at > $1 AND name NOT LIKE 'rest:%'
     SCAN leases: UPDATE leases SET fence = fence + 1, expires_at = 0
     SCAN lookups: SELECT found, asked_at FROM lookups WHERE source = $1 AND query = $2 ORDER BY asked_at DESC, id DESC LIMIT
     SCAN lookups: UPDATE lookups SET person = '' WHERE person = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)

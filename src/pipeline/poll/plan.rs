@@ -152,6 +152,7 @@ impl Poller {
     async fn start(&mut self) -> StoreResult<()> {
         // How many calls are left is to be seen before the first poll.
         self.caller.used().await?;
+        self.caller.recall_rest().await?;
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
@@ -213,8 +214,11 @@ impl Poller {
 
     /// The next slot where there is none yet or the cadence has changed.
     fn replace_slot(&mut self, feed: Feed, same_cadence: bool, now: Timestamp) {
+        let rest = self.caller.rest_until(now);
         let Some(state) = self.feeds.get_mut(&feed) else { return };
         let before = state.status.next_poll_at;
+        // An operator who restarts after mending something waits for a poll; another process that takes over has mended nothing.
+        let was_failing = state.status.failures > 0 && state.status.last_poll_at <= Some(self.began_at);
         let at_start = self.planner.last.is_none();
         let auto = Schedule::Auto;
         let schedule = if let Feed::Signals(kind) = feed { self.settings.schedules.get(&kind).unwrap_or(&auto) } else { &auto };
@@ -229,14 +233,12 @@ impl Poller {
             _ if state.status.stopped => state.status.next_poll_at = None,
             // At a start only a missed slot is taken over (caught up once): budget, key and schedule may be others now.
             _ if same_cadence && before.is_some_and(|at| !at_start || at <= now) && !stepped_back => {}
-            // Never polled, longer ago than the cadence, or failing before a restart: at once, without jitter.
-            Cadence::Every(period)
-                if state.status.last_poll_at.is_none_or(|last| last + *period <= now) || (at_start && state.status.failures > 0) =>
-            {
-                state.status.next_poll_at = Some(now);
+            // Never polled, longer ago than the cadence, or failing before a restart: as soon as the API wants to be asked, without jitter.
+            Cadence::Every(period) if state.status.last_poll_at.is_none_or(|last| last + *period <= now) || (at_start && was_failing) => {
+                state.status.next_poll_at = Some(rest.unwrap_or(now));
             }
             _ => {
-                self.set_next(feed, now);
+                self.set_next(feed, rest.map_or(now, |rest| rest - Duration::from_millis(1)));
                 // A slot that was sooner than the next regular one was wanted for a reason, such as a second answer.
                 let sooner = before.filter(|_| same_cadence);
                 self.feeds.entry(feed).and_modify(|state| {
