@@ -63,6 +63,7 @@ fn poll_result<'a>(snapshot: &Snapshot, diff: &'a Diff, verdict: &'a Verdict, se
         kind: snapshot.kind,
         started_at: snapshot.started_at,
         outcome: outcome(snapshot).as_str(),
+        settles: outcome(snapshot) != PollOutcome::Failed && verdict.unconfirmed.is_none(),
         // What waits for a second answer was not believed: such a poll shows nothing of turns (N3).
         complete: snapshot.complete && verdict.kept_back.is_empty(),
         asked: snapshot.asked.len(),

@@ -20,7 +20,10 @@ const STATES: (&str, &str) = json_list!(
 );
 const ENSURE_FEED: &str = "INSERT INTO feeds (source, feed, version, cadence, tokens, failures, stopped)
     VALUES ($1, $2, 0, $3, 0, 0, FALSE) ON CONFLICT (source, feed) DO NOTHING";
-const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1, unconfirmed = $4 WHERE source = $1 AND feed = $2 AND version = $3";
+/// With when the poll began, where its slot needs no other: whoever goes on after a death of this moment does not make it again.
+const NEXT_VERSION: &str = "UPDATE feeds SET version = version + 1, unconfirmed = $4, last_poll_at = COALESCE($5, last_poll_at),
+        failures = CASE WHEN CAST($5 AS BIGINT) IS NULL THEN failures ELSE 0 END
+    WHERE source = $1 AND feed = $2 AND version = $3";
 const INSERT_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
 /// What waits for polls is looked at again after each of them. The index holds nothing else.
@@ -105,6 +108,8 @@ pub struct PollResult<'a> {
     pub started_at: Timestamp,
     /// How it ended, in one word.
     pub outcome: &'static str,
+    /// Whether its slot needs no other poll: it did not fail, and nothing waits for a second answer.
+    pub settles: bool,
     /// Whether every page arrived.
     pub complete: bool,
     /// How many tokens were asked for.
@@ -217,7 +222,8 @@ impl Store {
         let sql = |pair: (&'static str, &'static str)| per_db!(self.db, sqlite: pair.0, postgres: pair.1);
         let stored: Option<Vec<InsertedChange>> = in_transaction!(self.db, tx => {
             sqlx::query(ENSURE_FEED).bind(source).bind(feed).bind(&bulk.cadence).execute(&mut *tx).await?;
-            let turned = sqlx::query(NEXT_VERSION).bind(source).bind(feed).bind(version).bind(&bulk.unconfirmed).execute(&mut *tx).await?;
+            let turned = sqlx::query(NEXT_VERSION).bind(source).bind(feed).bind(version).bind(&bulk.unconfirmed)
+                .bind(result.settles.then_some(result.started_at.as_millis())).execute(&mut *tx).await?;
             if turned.rows_affected() == 0 {
                 return Ok(None);
             }

@@ -136,6 +136,7 @@ on_both!(a_write_from_states_that_have_moved_on_stores_nothing, |db| async move 
     let now = at("2026-11-20T10:00:00Z");
     ingest(&db.store, &snapshot("2026-11-20T10:00:00Z", vec![row(1, "2026-11-20", 1.0, 1.0)]), now).await.unwrap();
     let stale = PollResult {
+        settles: true,
         source: SOURCE,
         kind: Kind::Daily,
         started_at: now,

@@ -485,7 +485,7 @@ async fn how_a_poll_ended_is_written_down_as_soon_as_the_database_works_again() 
     poller.step().await.unwrap();
     bench.advance(Duration::from_secs(3600));
     let full =
-        "CREATE TRIGGER full BEFORE UPDATE ON feeds WHEN NEW.last_poll_at > OLD.last_poll_at BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        "CREATE TRIGGER full BEFORE UPDATE ON feeds WHEN NEW.next_poll_at > OLD.next_poll_at BEGIN SELECT RAISE(ABORT, 'disk full'); END";
     bench.execute(full).await;
     assert!(poller.step().await.is_err());
     assert!(bench.status(DAILY).await.next_poll_at < Some(bench.clock_now()));
@@ -495,6 +495,30 @@ async fn how_a_poll_ended_is_written_down_as_soon_as_the_database_works_again() 
     let status = bench.status(DAILY).await;
     assert_eq!(status.last_poll_at, Some(bench.clock_now()));
     assert!(status.next_poll_at > Some(bench.clock_now()), "a restart would poll again: {:?}", status.next_poll_at);
+}
+
+#[tokio::test]
+async fn whoever_dies_right_after_an_ingest_leaves_no_poll_to_be_made_twice() {
+    let bench = Bench::new(TestDb::sqlite().await, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    bench.fake.set_daily(3375, "2026-11-22", 1, 1);
+    bench.poller().step().await.unwrap();
+    bench.fake.take_seen();
+    bench.advance(Duration::from_secs(3600));
+    bench
+        .execute(
+            "CREATE TRIGGER dies BEFORE UPDATE ON feeds WHEN NEW.next_poll_at > OLD.next_poll_at BEGIN SELECT RAISE(ABORT, 'dead'); END",
+        )
+        .await;
+    assert!(bench.poller().step().await.is_err());
+    assert_eq!(signals(&bench.fake), 1);
+    bench.execute("DROP TRIGGER dies").await;
+    bench.advance(Duration::from_secs(10));
+    bench.poller().step().await.unwrap();
+    assert_eq!(signals(&bench.fake), 0, "that slot is done");
+    let noon = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+    let next = bench.status(DAILY).await.next_poll_at.unwrap();
+    assert!((noon..=noon + Duration::from_secs(30)).contains(&next), "{next}");
 }
 
 #[tokio::test]

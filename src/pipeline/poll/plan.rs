@@ -153,10 +153,15 @@ impl Poller {
         // How many calls are left is to be seen before the first poll.
         self.caller.used().await?;
         self.caller.recall_rest().await?;
+        let now = self.clock.now();
         for status in self.store.feed_statuses(self.caller.source_id()).await? {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
             (state.status, state.saved) = (status.clone(), Some(status));
+            // It was ingested, and the death came before the next slot was written down.
+            let is_ingested = |slot: &Timestamp| state.status.last_poll_at.is_some_and(|last| *slot <= last && last <= now);
+            let is_done = |slot: &Timestamp| matches!(feed, Feed::Signals(_)) && is_ingested(slot);
+            state.status.next_poll_at = state.status.next_poll_at.filter(|slot| !is_done(slot));
             if was_stopped {
                 self.resume(feed, None).await?;
             }
