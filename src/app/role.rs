@@ -6,7 +6,7 @@ use crate::{
     clock::SharedClock,
     domain::Timestamp,
     pipeline::{deliver::Deliverer, flow::Flow, housekeeping::Housekeeping, poll::Poller},
-    store::{Role, Store, StoreResult, Term},
+    store::{Role, Store, StoreError, StoreResult, Term},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -17,6 +17,11 @@ pub(super) const LEASE: Duration = Duration::from_secs(12);
 pub(super) const RENEW: Duration = Duration::from_secs(4);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const _: () = assert!(LEASE.as_secs() + LOOK_AGAIN.as_secs() < 15);
+/// The longest that a word about leases takes: it waits for transactions of whoever was paused, which PostgreSQL ends after ten seconds. A host that
+/// died in its middle never answers.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
+/// Work that goes on for so long after its term, while the database answers, waits for what never comes.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 /// Whoever was not heard of for so long is forgotten.
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(3600);
 
@@ -92,9 +97,9 @@ impl Replica {
         while !stop.is_cancelled() {
             tokio::select! { () = stop.cancelled() => {}, () = sleep(RENEW) => {} }
             let said = if stop.is_cancelled() {
-                self.leases.leave(&self.holder, self.clock.now() - FORGOTTEN).await
+                in_time(self.leases.leave(&self.holder, self.clock.now() - FORGOTTEN)).await
             } else {
-                self.announce().await
+                in_time(self.announce()).await
             };
             if let Err(error) = said {
                 tracing::warn!(%error, "the database was not told whether this process serves it");
@@ -102,7 +107,8 @@ impl Replica {
         }
     }
 
-    /// Does a part's work whenever this process holds its role, until told to stop.
+    /// Does a part's work whenever this process holds its role, until told to stop; or until the work does not end with its term, and the part is as good
+    /// as dead.
     pub(super) async fn hold(self, role: Role, mut part: impl Part, stop: CancellationToken) {
         if self.is_alone() {
             return part.work(self.store.clone(), stop).await;
@@ -111,20 +117,28 @@ impl Replica {
             tracing::info!(role = %role.name(), "this process has taken over a role");
             let (over, ended) = (stop.child_token(), CancellationToken::new());
             let work = async {
-                part.work(self.store.under(term.clone()), over.clone()).await;
+                let end = end_of(part.work(self.store.under(term.clone()), over.clone()), &over, || self.is_answered()).await;
                 ended.cancel();
+                end
             };
-            tokio::join!(work, self.keep(&term, until, &over, &ended));
+            let (end, ()) = tokio::join!(work, self.keep(&term, until, &over, &ended));
+            if matches!(end, End::Never) {
+                return tracing::error!(role = %role.name(), "a part waits for an answer of the database that never comes: this process has to begin anew");
+            }
             // Where it is neither over nor taken, the part has died.
-            if !over.is_cancelled() && self.store.under(term.clone()).is_current().await.unwrap_or(false) {
+            if !over.is_cancelled() && in_time(self.store.under(term.clone()).is_current()).await.unwrap_or(false) {
                 return;
             }
             self.give_back(&term).await;
         }
     }
 
+    async fn is_answered(&self) -> bool {
+        in_time(self.leases.is_served(self.clock.now())).await.is_ok()
+    }
+
     pub(super) async fn give_back(&self, term: &Term) {
-        if let Err(error) = self.leases.give_lease_back(term).await {
+        if let Err(error) = in_time(self.leases.give_lease_back(term)).await {
             tracing::warn!(role = %term.role().name(), %error, "a role could not be given back; a successor waits until its lease has run out");
         }
     }
@@ -134,7 +148,7 @@ impl Replica {
         let mut failing = false;
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            match self.leases.take_lease(role, &self.holder, now, now + LEASE).await {
+            match in_time(self.leases.take_lease(role, &self.holder, now, now + LEASE)).await {
                 Ok(Some(term)) => return Some((term, now + LEASE)),
                 Ok(None) => failing = false,
                 Err(error) if !std::mem::replace(&mut failing, true) => {
@@ -167,5 +181,68 @@ impl Replica {
                 over.cancel();
             }
         }
+    }
+}
+
+/// How a part's work came to its end.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    ByItself,
+    /// It did not, long after its term was over.
+    Never,
+}
+
+/// Waits for the end of a part's work. While the database does not answer it may well wait for that: what is to be stored is not given up.
+async fn end_of<A: Future<Output = bool>>(work: impl Future<Output = ()>, over: &CancellationToken, is_answered: impl Fn() -> A) -> End {
+    let stands_still = async {
+        over.cancelled().await;
+        let mut answered_for = Duration::ZERO;
+        while answered_for < ENDS_WITHIN {
+            sleep(LOOK_AGAIN).await;
+            answered_for = if is_answered().await { answered_for + LOOK_AGAIN } else { Duration::ZERO };
+        }
+    };
+    tokio::select! {
+        () = work => End::ByItself,
+        () = stands_still => End::Never,
+    }
+}
+
+/// A database that says nothing for so long fails.
+pub(super) async fn in_time<T>(word: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+    timeout(ANSWERS_WITHIN, word).await.unwrap_or(Err(StoreError::Silent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_does_not_end_with_its_term_is_given_up_once_the_database_answers() {
+        let (over, answers, began) = (CancellationToken::new(), AtomicBool::new(false), Instant::now());
+        let hour = Duration::from_secs(3_600);
+        let (end, ()) = tokio::join!(end_of(std::future::pending(), &over, || async { answers.load(Ordering::Relaxed) }), async {
+            sleep(hour).await;
+            over.cancel();
+            sleep(hour).await;
+            answers.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(end, End::Never);
+        assert!(began.elapsed() >= 2 * hour + ENDS_WITHIN - LOOK_AGAIN, "neither in its term nor while the database is away");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_after_its_term_ends_by_itself() {
+        let over = CancellationToken::new();
+        over.cancel();
+        assert_eq!(end_of(sleep(ENDS_WITHIN / 2), &over, || async { true }).await, End::ByItself);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_never_answers_fails() {
+        let word = in_time(std::future::pending::<StoreResult<()>>()).await;
+        assert!(matches!(word, Err(StoreError::Silent)));
     }
 }

@@ -1,7 +1,7 @@
 //! Discord's shards divided among the processes: each shard is a lease, whoever runs the fewest takes what is free, and whoever runs more than its share gives
 //! one back. Sessions of one place begin one after the other, whoever begins them.
 
-use super::role::{FORGOTTEN, LEASE, LOOK_AGAIN, RENEW, Replica};
+use super::role::{FORGOTTEN, LEASE, LOOK_AGAIN, RENEW, Replica, in_time};
 use crate::{
     chat::discord::{Gateway, Seat, Seats, ShardId},
     store::{Role, RunningShard, RunningShards, StoreResult},
@@ -99,9 +99,9 @@ impl Shards {
     async fn ask(&self, announces: bool) -> StoreResult<RunningShards> {
         let Replica { leases, clock, holder, .. } = &self.replica;
         if announces {
-            leases.join_shards(holder, clock.now() + MEMBER_FOR).await?;
+            in_time(leases.join_shards(holder, clock.now() + MEMBER_FOR)).await?;
         }
-        leases.shards(clock.now()).await
+        in_time(leases.shards(clock.now())).await
     }
 
     /// No shard is taken any more.
@@ -109,7 +109,7 @@ impl Shards {
         let mut seen = self.seen.lock().await;
         if seen.announced.take().is_some() {
             let Replica { leases, clock, holder, .. } = &self.replica;
-            if let Err(error) = leases.leave_shards(holder, clock.now() - FORGOTTEN).await {
+            if let Err(error) = in_time(leases.leave_shards(holder, clock.now() - FORGOTTEN)).await {
                 tracing::warn!(%error, "the other processes were not told that this one runs no shards any more; they find out within 10 seconds");
             }
         }
@@ -120,7 +120,7 @@ impl Shards {
         let Replica { leases, clock, holder, .. } = &self.replica;
         let now = clock.now();
         let role = Role::Shard { index: shard.index, of: shard.of };
-        let term = leases.take_lease(role, holder, now, now + LEASE).await.ok()??;
+        let term = in_time(leases.take_lease(role, holder, now, now + LEASE)).await.ok()??;
         let over = stop.child_token();
         let (mine, ending) = (self.clone(), over.clone());
         Some(Seat::kept(over, |left| async move {
@@ -183,7 +183,7 @@ impl Seats for Shards {
         let Replica { leases, clock, holder, .. } = &self.replica;
         let now = clock.now();
         // Where the database fails nobody begins: nobody could carry out a command either.
-        matches!(leases.take_lease(Role::Start(place), holder, now, now + lasts).await, Ok(Some(_)))
+        matches!(in_time(leases.take_lease(Role::Start(place), holder, now, now + lasts)).await, Ok(Some(_)))
     }
 }
 

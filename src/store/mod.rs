@@ -121,6 +121,9 @@ pub enum StoreError {
     /// The database itself: unreachable, full, read-only.
     #[error("the database failed: {0}{remedy}", remedy = remedy(.0))]
     Database(#[source] sqlx::Error),
+    /// It says nothing at all.
+    #[error("the database does not answer")]
+    Silent,
     /// Nobody could write to a SQLite file, for as long as it was waited for.
     #[error("the database is locked: another program has been writing to its file for too long; let it end")]
     Locked,
@@ -151,7 +154,7 @@ impl StoreError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(refusal)) => matches!(refusal.kind(), sqlx::error::ErrorKind::Other),
-            Self::Database(_) | Self::Locked | Self::Conflict | Self::Contended => true,
+            Self::Database(_) | Self::Silent | Self::Locked | Self::Conflict | Self::Contended => true,
             Self::Corrupt { .. } | Self::Repeated | Self::Overtaken => false,
         }
     }
