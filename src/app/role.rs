@@ -46,7 +46,7 @@ impl Part for Flow {
 
 impl Part for Housekeeping {
     async fn work(&mut self, store: Store, stop: CancellationToken) {
-        Self { store, ..self.clone() }.run(stop).await;
+        Self { operators: self.operators.writing_to(store.clone()), store, ..self.clone() }.run(stop).await;
     }
 }
 

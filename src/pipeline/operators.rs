@@ -24,6 +24,12 @@ impl Operators {
         Self { store, clock, addresses }
     }
 
+    /// The same, which writes to this store.
+    #[must_use]
+    pub fn writing_to(&self, store: Store) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// Tells it now. A failure of the database is logged here: a notice must not stop the work it is about.
     pub async fn tell(&self, notice: NoticePhrase) {
         let (card, to) = (card(notice), self.destinations());

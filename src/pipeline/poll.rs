@@ -153,6 +153,7 @@ impl Poller {
     /// earlier time: another process may have polled since.
     pub async fn run(&mut self, store: Store, shutdown: CancellationToken) {
         self.caller = self.caller.writing_to(store.clone());
+        self.operators = self.operators.writing_to(store.clone());
         self.store = store;
         self.feeds = unknown_feeds();
         (self.planner, self.watch) = (plan::Planner::default(), shape::Watch::default());

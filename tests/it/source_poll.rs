@@ -13,8 +13,11 @@ use bellwether::{
         poll::demand,
         schedule::Schedule,
     },
+    store::Role,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 const DAILY: Feed = Feed::Signals(Kind::Daily);
 
@@ -276,6 +279,28 @@ on_both!(a_failing_feed_is_polled_at_once_after_a_restart_and_not_by_whoever_tak
     bench.poller().step().await.unwrap();
     assert_eq!(signals(&bench.fake), 1, "whoever restarts it has mended something");
 });
+
+#[tokio::test]
+async fn whoever_is_overtaken_amidst_a_poll_tells_operators_nothing() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let bench = Bench::new(db, "2026-11-22T09:10:00Z").await;
+    bench.subscribe(Kind::Daily, "3375").await;
+    let (store, now) = (&bench.db.store, bench.clock_now());
+    let take = async |holder: &str| store.take_lease(Role::Poller, &holder.into(), now, now).await.unwrap().unwrap();
+    let (released, term) = (Arc::new(Notify::new()), take("one").await);
+    bench.fake.fault("trading-signals", Fault::Held(Arc::clone(&released)));
+    bench.fake.take_key("another");
+    let mut poller = bench.poller();
+    let overtaken = async {
+        while bench.fake.arrivals().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        take("two").await;
+        released.notify_one();
+    };
+    tokio::join!(poller.run(store.under(term), CancellationToken::new()), overtaken);
+    assert_eq!(bench.notices().await, 0, "the refusal is for whoever polls now to tell");
+}
 
 #[tokio::test]
 async fn a_directory_that_was_never_loaded_is_told_within_hours() {
