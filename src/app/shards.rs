@@ -185,6 +185,10 @@ impl Seats for Shards {
         // Where the database fails nobody begins: nobody could carry out a command either.
         matches!(in_time(leases.take_lease(Role::Start(place), holder, now, now + lasts)).await, Ok(Some(_)))
     }
+
+    fn are_shared(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! The whole product over Discord's Gateway: the same commands as at the door, sessions that outlive drops, and the bot's own presence.
 
 use crate::support::{
-    app::TestApp,
+    app::{HASTE, TestApp},
     commands::rows,
     community::{SOL, heard, today},
     database::{TestDb, on_both},
     fake_discord::{FakeDiscord, FaultKind, GUILD, HERE, interaction},
 };
+use async_trait::async_trait;
+use bellwether::chat::discord::{Gateway, Seat, Seats, ShardId};
 use interaction::{ADMIN, PLAIN, autocomplete, for_channel, in_server, slash, subcommand};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 fn channel_subscribe(channel: &str) -> Value {
     for_channel("subscribe", channel, &[("tokens", "SOL")])
@@ -298,6 +302,61 @@ async fn no_session_begins_beyond_the_limit() {
         "{problem}"
     );
     app.discord.gateway.with(|state| assert_eq!((state.identified.len(), state.remaining), (2, 0)));
+}
+
+/// Seats as among several processes: sessions begin when the test lets them.
+struct Shared(Arc<Semaphore>);
+
+#[async_trait]
+impl Seats for Shared {
+    async fn shards(&self, recommended: u32) -> u32 {
+        recommended
+    }
+
+    async fn take(&self, _shard: ShardId, stop: &CancellationToken) -> Option<Seat> {
+        (!stop.is_cancelled()).then(|| Seat::kept(stop.child_token(), |left| async move { left.cancelled().await }))
+    }
+
+    async fn reserve(&self, _place: u32, lasts: Duration) -> bool {
+        // Before it connects; the second time is for the session itself.
+        if lasts > HASTE.between_starts {
+            self.0.acquire().await.unwrap().forget();
+        }
+        true
+    }
+
+    fn are_shared(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn what_other_processes_begin_counts_as_well() {
+    let mut app = TestApp::over_gateway(TestDb::sqlite().await, three_shards).await;
+    app.discord.gateway.connected().await;
+    app.stop_gateway().await;
+    app.discord.gateway.with(|state| {
+        state.identified.clear();
+        // It begins as soon as it may, and not after those of before.
+        state.window = Duration::ZERO;
+    });
+    let (may_begin, stop) = (Arc::new(Semaphore::new(1)), CancellationToken::new());
+    let parts = &app.parts;
+    let gateway = Gateway::new(parts.discord.as_ref().unwrap(), parts.desk.clone(), parts.tracker.clone()).unwrap();
+    let gateway = gateway.with_pauses(HASTE).with_seats(Arc::new(Shared(may_begin.clone())));
+    let mut problem = gateway.problem();
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { gateway.run(stop).await }
+    });
+    app.discord.gateway.until("the first session begins", |state| (state.identified.len() == 1).then_some(())).await;
+    // The others began all but one, and somebody may be about to begin that.
+    app.discord.gateway.with(|state| state.remaining = 1);
+    may_begin.add_permits(2);
+    problem.wait_for(Option::is_some).await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
+    app.discord.gateway.with(|state| assert_eq!((state.identified.len(), state.remaining), (1, 1)));
 }
 
 #[tokio::test]

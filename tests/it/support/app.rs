@@ -52,7 +52,7 @@ struct Running {
 }
 
 /// As Discord's Gateway would have it, but quick.
-const HASTE: Pauses = Pauses {
+pub(crate) const HASTE: Pauses = Pauses {
     between_starts: Duration::from_millis(60),
     after_failure: Duration::from_millis(5),
     longest: Duration::from_millis(20),

@@ -17,6 +17,9 @@ pub trait Seats: Send + Sync {
 
     /// Whether nobody else begins a session in this place for so long.
     async fn reserve(&self, place: u32, lasts: Duration) -> bool;
+
+    /// Whether others may begin sessions as well.
+    fn are_shared(&self) -> bool;
 }
 
 /// The right to run a shard.
@@ -67,5 +70,9 @@ impl Seats for Alone {
 
     async fn reserve(&self, _place: u32, _lasts: Duration) -> bool {
         true
+    }
+
+    fn are_shared(&self) -> bool {
+        false
     }
 }

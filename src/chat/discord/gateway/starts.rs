@@ -118,11 +118,14 @@ impl Starts {
         while !self.seats.reserve(place, CONNECTING).await {
             sleep(LOOK_AGAIN).await;
         }
-        if self.known().is_doubtful(Instant::now()) {
+        // What others began since is known to Discord alone, but for what begins right now in each place.
+        let (are_shared, is_doubtful) = (self.seats.are_shared(), self.known().is_doubtful(Instant::now()));
+        if are_shared || is_doubtful {
             let (known, _) = ask(&self.discord).await?;
             *self.known() = known;
         }
-        self.known().take(Instant::now())?;
+        let others = if are_shared { self.places.len() as u64 } else { 0 };
+        self.known().take(others, Instant::now())?;
         Ok(Turn { starts: self, place, last })
     }
 
@@ -137,8 +140,9 @@ impl Known {
         self.left == 0 || now.saturating_duration_since(self.at) > FRESH
     }
 
-    fn take(&mut self, now: Instant) -> Result<(), GatewayError> {
-        if self.left == 0 {
+    /// Takes one of those that are left, but for those that others may be taking.
+    fn take(&mut self, others: u64, now: Instant) -> Result<(), GatewayError> {
+        if self.left <= others {
             return Err(GatewayError::UsedUp(self.renewed_at.saturating_duration_since(now).max(FRESH)));
         }
         self.left -= 1;
@@ -174,11 +178,12 @@ mod tests {
         let now = Instant::now();
         let renewed_at = now + Duration::from_secs(3_600);
         let mut known = Known { gateway: Url::parse("wss://gateway.discord.gg").unwrap(), left: 2, renewed_at, at: now };
-        assert!(known.take(now).is_ok() && known.take(now).is_ok());
+        assert!(known.take(2, now).is_err(), "others may be taking these");
+        assert!(known.take(0, now).is_ok() && known.take(0, now).is_ok());
         assert!(known.is_doubtful(now), "Discord is asked again first");
-        let Err(GatewayError::UsedUp(wait)) = known.take(now) else { panic!("the third is one too many") };
+        let Err(GatewayError::UsedUp(wait)) = known.take(0, now) else { panic!("the third is one too many") };
         assert_eq!(wait, Duration::from_secs(3_600));
-        let Err(error) = known.take(renewed_at) else { panic!("nothing is left until Discord says so") };
+        let Err(error) = known.take(0, renewed_at) else { panic!("nothing is left until Discord says so") };
         assert_eq!(error.to_string(), "Discord lets this bot begin no more sessions for 1 min");
     }
 }
