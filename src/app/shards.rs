@@ -180,10 +180,9 @@ impl Seats for Shards {
     }
 
     async fn reserve(&self, place: u32, lasts: Duration) -> bool {
-        let Replica { leases, clock, holder, .. } = &self.replica;
-        let now = clock.now();
+        let Replica { leases, holder, .. } = &self.replica;
         // Where the database fails nobody begins: nobody could carry out a command either.
-        matches!(in_time(leases.take_lease(Role::Start(place), holder, now, now + lasts)).await, Ok(Some(_)))
+        in_time(leases.reserve(Role::Start(place), holder, lasts)).await.unwrap_or(false)
     }
 
     fn are_shared(&self) -> bool {

@@ -10,13 +10,28 @@ use super::{
     dialect::{on_db, write_db},
 };
 use crate::domain::{Platform, Timestamp};
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 pub(super) const TAKE: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
     WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder RETURNING fence";
 /// Asked before: a refused `TAKE` writes to the log all the same.
 const TAKEN: &str = "SELECT COUNT(*) FROM leases WHERE name = $1 AND holder <> $2 AND expires_at > $3";
+/// For a while from now on by the database's own clock: how far apart things lie that several machines do is not to rest on the clock of each.
+macro_rules! reserve {
+    ($now:literal) => {
+        concat!(
+            "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, ",
+            $now,
+            " + $3) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = leases.fence + 1, expires_at = excluded.expires_at
+            WHERE leases.expires_at <= ",
+            $now,
+            " OR leases.holder = excluded.holder"
+        )
+    };
+}
+const RESERVE: (&str, &str) =
+    (reserve!("CAST(unixepoch('subsec') * 1000 AS INTEGER)"), reserve!("CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"));
 const KEEP: &str = "UPDATE leases SET expires_at = $4 WHERE name = $1 AND holder = $2 AND fence = $3";
 /// The row stays: a number that came again would let an old term write.
 const GIVE_BACK: &str = "UPDATE leases SET expires_at = 0 WHERE name = $1 AND holder = $2 AND fence = $3";
@@ -35,7 +50,7 @@ pub(super) const ANYBODY: &str = "SELECT COUNT(*) FROM leases WHERE expires_at >
 /// Nobody begins to serve before this transaction has ended.
 pub(super) const LOCK: (&str, &str) = ("SELECT 1", "LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE");
 
-pub(super) const PAIRS: &[(&str, &str)] = &[(NEWEST, IS_NEWEST), LOCK];
+pub(super) const PAIRS: &[(&str, &str)] = &[(NEWEST, IS_NEWEST), LOCK, RESERVE];
 /// Whoever holds a role is overtaken, by nobody.
 pub(super) const END_TERMS: &str = "UPDATE leases SET fence = fence + 1, expires_at = 0";
 
@@ -155,6 +170,17 @@ impl Store {
         let fence: Option<i64> = write_db!(self.db, pool => sqlx::query_scalar(TAKE)
             .bind(role.name()).bind(&**holder).bind(expires_at.as_millis()).bind(now.as_millis()).fetch_optional(pool).await)?;
         Ok(fence.map(|fence| Term { role, holder: Arc::clone(holder), fence }))
+    }
+
+    /// Takes a role for so long, if nobody else holds it, or longer where this holder has it. Nobody need keep it or give it back.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn reserve(&self, role: Role, holder: &str, lasts: Duration) -> StoreResult<bool> {
+        let (sql, lasts) = (self.words(RESERVE), i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX));
+        let rows = write_db!(self.db, pool => sqlx::query(sql).bind(role.name()).bind(holder).bind(lasts)
+            .execute(pool).await.map(|done| done.rows_affected()))?;
+        Ok(rows > 0)
     }
 
     /// Holds a role on until `expires_at`; false where somebody else has taken it over.

@@ -6,7 +6,7 @@ use bellwether::{
     store::{CallLimits, Role, StoreError},
 };
 use sqlx::Connection as _;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(1_795_000_000 + seconds)
@@ -34,6 +34,14 @@ on_both!(a_role_passes_on_when_its_time_is_up, |db| async move {
     let third = store.take_lease(Role::Poller, &one, at(21), at(36)).await.unwrap().unwrap();
     assert_ne!(first, third, "an earlier term of the same process is over all the same");
     assert!(!store.keep_lease(&first, at(60)).await.unwrap());
+});
+
+on_both!(a_place_is_reserved_for_a_while_whatever_the_clocks_of_the_processes_say, |db| async move {
+    let reserve = async |place, holder, seconds| db.store.reserve(Role::Start(place), holder, Duration::from_secs(seconds)).await.unwrap();
+    assert!(reserve(0, "one", 60).await);
+    assert!(!reserve(0, "two", 60).await && reserve(1, "two", 60).await, "another place is another's");
+    assert!(reserve(0, "one", 0).await, "the same process names another time");
+    assert!(reserve(0, "two", 60).await && !reserve(0, "one", 60).await, "that is over");
 });
 
 #[tokio::test]
@@ -87,7 +95,7 @@ async fn nobody_takes_over_in_the_middle_of_a_transaction() {
     sqlx::query("SELECT fence FROM leases WHERE name = 'poller' FOR SHARE").execute(&mut *paused).await.unwrap();
     let taking = db.store.take_lease(Role::Poller, &two, at(15), at(30));
     tokio::pin!(taking);
-    let waits = tokio::time::timeout(std::time::Duration::from_millis(300), &mut taking).await.is_err();
+    let waits = tokio::time::timeout(Duration::from_millis(300), &mut taking).await.is_err();
     assert!(waits, "the transaction comes first");
     assert!(db.store.under(term).is_current().await.unwrap());
     paused.rollback().await.unwrap();
