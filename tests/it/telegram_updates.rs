@@ -288,6 +288,19 @@ async fn what_is_stored_waits_until_it_can_be_carried_out() {
 }
 
 #[tokio::test]
+async fn whoever_was_overtaken_carries_out_nothing_that_is_stored() {
+    let bench = Bench::new(TestDb::sqlite().await).await;
+    bench.fake.fault("getMe", None, Fault::Refuse(500, "Internal Server Error", json!(null)));
+    bench.fake.with(|world| world.say(ADMIN, ADMIN, "/help"));
+    assert!(bench.updates.step().await.is_err());
+    let run = bench.updates.run(CancellationToken::new(), || std::future::ready(Ok(false)));
+    let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
+    assert!(ended.is_ok(), "it goes on after its term");
+    assert_eq!(bench.inbox().open().await.unwrap().len(), 1, "it is another's to carry out");
+    assert_eq!(bench.places().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_webhook_is_removed_only_if_one_is_set() {
     let bench = Bench::new(TestDb::sqlite().await).await;
     bench.updates.step().await.unwrap();

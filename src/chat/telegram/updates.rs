@@ -144,19 +144,21 @@ impl Updates {
 
     /// Takes in and carries out until it is told to stop; what was begun by then is finished. A command that takes long delays its own
     /// chat alone: neither what comes next nor what was said elsewhere waits for it. Where it goes on is not remembered from an earlier time: another
-    /// process may have taken updates since. Before it asks Telegram it looks whether it `may` still.
+    /// process may have taken updates since. Before it asks Telegram, and before it carries anything out, it looks whether it `may` still: what it then
+    /// undid would be newer than it.
     pub async fn run<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: CancellationToken, may: impl Fn() -> May) {
         *self.position() = Position::default();
         self.arrivals.unprove();
+        let term = shutdown.child_token();
         let take_in = async {
             match self.telegram.webhook() {
-                Some(webhook) => self.keep_webhook(webhook, &shutdown).await,
-                None => self.poll(&shutdown, may).await,
+                Some(webhook) => self.keep_webhook(webhook, &term).await,
+                None => self.poll(&term, &may).await,
             }
             // Another process takes the updates from now on, or none does: how that goes is not known here.
             self.is_well();
         };
-        tokio::join!(take_in, self.carry_out(&shutdown));
+        tokio::join!(take_in, self.carry_out(&term, &may));
     }
 
     /// No problem is known, or none any more.
@@ -165,7 +167,7 @@ impl Updates {
     }
 
     /// Polls and stores.
-    async fn poll<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: &CancellationToken, may: impl Fn() -> May) {
+    async fn poll<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: &CancellationToken, may: &impl Fn() -> May) {
         let (mut failing, mut token, mut is_short) = (Failing::default(), self.telegram.token().renewals(), false);
         loop {
             let began = time::Instant::now();
@@ -196,7 +198,7 @@ impl Updates {
     }
 
     /// Carries out what is stored, also what a predecessor stored: chats beside each other, each in order.
-    async fn carry_out(&self, shutdown: &CancellationToken) {
+    async fn carry_out<May: Future<Output = Result<bool, InboxError>>>(&self, shutdown: &CancellationToken, may: &impl Fn() -> May) {
         let mut at_work = FuturesUnordered::new();
         // A chat is looked at again only when all that was taken of it is settled: nothing is carried out twice.
         let mut busy = BTreeSet::new();
@@ -215,7 +217,7 @@ impl Updates {
                 Ok(chats) => {
                     for (chat, updates) in chats {
                         if at_work.len() < CHATS_AT_ONCE && busy.insert(chat) {
-                            at_work.push(self.carry_out_chat(chat, updates, shutdown));
+                            at_work.push(self.carry_out_chat(chat, updates, shutdown, may));
                         }
                     }
                 }
@@ -236,8 +238,14 @@ impl Updates {
     }
 
     /// Carries out updates of one chat; gives the chat back. Where it fails the rest stays stored, and the chat rests a little.
-    async fn carry_out_chat(&self, chat: i64, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> i64 {
-        match self.handle_in_order(updates, shutdown).await {
+    async fn carry_out_chat<May: Future<Output = Result<bool, InboxError>>>(
+        &self,
+        chat: i64,
+        updates: Vec<(i64, Update)>,
+        shutdown: &CancellationToken,
+        may: &impl Fn() -> May,
+    ) -> i64 {
+        match self.handle_in_order(updates, shutdown, may).await {
             Ok(()) => self.obstacle().clear(),
             Err(error) => {
                 self.could_not_carry_out(&error.to_string(), Some(chat));
@@ -308,8 +316,8 @@ impl Updates {
     /// Carries out everything that is stored and open.
     async fn handle_open(&self) -> Result<(), UpdatesError> {
         let chats = self.open_by_chat().await?;
-        let to_the_end = CancellationToken::new();
-        let ends = stream::iter(chats.into_values()).map(|updates| self.handle_in_order(updates, &to_the_end));
+        let (to_the_end, may) = (CancellationToken::new(), || std::future::ready(Ok(true)));
+        let ends = stream::iter(chats.into_values()).map(|updates| self.handle_in_order(updates, &to_the_end, &may));
         ends.buffer_unordered(CHATS_AT_ONCE).fold(Ok(()), async |all: Result<(), UpdatesError>, end| all.and(end)).await
     }
 
@@ -329,10 +337,19 @@ impl Updates {
         Ok(chats)
     }
 
-    /// One after the other; a stop leaves what was not begun for the next start.
-    async fn handle_in_order(&self, updates: Vec<(i64, Update)>, shutdown: &CancellationToken) -> Result<(), UpdatesError> {
+    /// One after the other; a stop leaves what was not begun for the next start, and so does the end of the term, which ends all.
+    async fn handle_in_order<May: Future<Output = Result<bool, InboxError>>>(
+        &self,
+        updates: Vec<(i64, Update)>,
+        shutdown: &CancellationToken,
+        may: &impl Fn() -> May,
+    ) -> Result<(), UpdatesError> {
         for (id, update) in updates {
             if shutdown.is_cancelled() {
+                break;
+            }
+            if !may().await? {
+                shutdown.cancel();
                 break;
             }
             match AssertUnwindSafe(self.handle(id, &update)).catch_unwind().await {
