@@ -4,7 +4,8 @@ use super::{CommandResult, Failure, open_existing, output};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    store::{Store, Undelivered, UndeliveredId},
+    domain::Timestamp,
+    store::{Retried, Store, Undelivered, UndeliveredId},
 };
 use clap::Subcommand;
 use serde_json::json;
@@ -63,15 +64,29 @@ async fn change(store: &Store, ids: &[UndeliveredId], retry: bool) -> CommandRes
     let now = SystemClock.now();
     let mut code = ExitCode::SUCCESS;
     for id in ids {
-        let done = if retry { store.retry_undelivered(*id, now).await } else { store.drop_undelivered(*id, now).await };
-        if done.map_err(Failure::other)? {
-            output::result(&format!("{id}: {}", if retry { "is tried again" } else { "dropped" }));
+        let done = if retry {
+            store.retry_undelivered(*id, now).await.map(retried)
+        } else {
+            store.drop_undelivered(*id, now).await.map(|dropped| dropped.then(|| "dropped".to_owned()))
+        };
+        if let Some(done) = done.map_err(Failure::other)? {
+            output::result(&format!("{id}: {done}"));
         } else {
             output::error(&format!("{id}: no such entry; `bellwether outbox list` shows those that there are"));
             code = ExitCode::FAILURE;
         }
     }
     Ok(code)
+}
+
+/// What was held when its destination was lost is still held: that somebody is out of reach ends no mute of theirs.
+fn retried(retried: Retried) -> Option<String> {
+    match retried {
+        Retried::Now => Some("is tried again".to_owned()),
+        Retried::Later { until: Timestamp::NEVER, reason } => Some(format!("is held ({reason}) and goes with what is told there next")),
+        Retried::Later { until, reason } => Some(format!("is held ({reason}) until {until} and is tried then")),
+        Retried::Unknown => None,
+    }
 }
 
 fn to_json(entry: &Undelivered) -> serde_json::Value {

@@ -4,7 +4,7 @@ use super::{
     Store, StoreError, StoreResult,
     dialect::{in_transaction, on_db, write_db},
 };
-use crate::domain::{Address, AlertId, MessageId, Platform, Timestamp};
+use crate::domain::{Address, AlertId, MessageId, Platform, Reason, Timestamp};
 use std::{fmt, str::FromStr};
 
 const MESSAGES: &str = "SELECT m.id, m.state, d.platform, d.chat, d.topic, m.problem, d.quarantine_reason, m.created_at
@@ -33,9 +33,10 @@ const REVIVE: &str =
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 const PROBE_OF_MESSAGE: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
-    (SELECT destination_id FROM messages WHERE id = $1)";
+    (SELECT destination_id FROM messages WHERE id = $1 AND state = 'queued')";
 const PROBE_OF_ALERT: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
     (SELECT destination_id FROM alerts WHERE id = $1 AND state = 'pending')";
+const HELD: &str = "SELECT release_at, reason FROM alerts WHERE id = $1 AND release_at > $2";
 
 const DROP: &str = "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id = $1 AND (state = 'dead'
     OR (state = 'queued' AND (lease_until IS NULL OR lease_until < $2)
@@ -45,8 +46,21 @@ const DROP_ALERTS: &str = "UPDATE alerts SET state = 'dead' WHERE state = 'compo
 const DROP_ALERT: &str = "UPDATE alerts SET state = 'dead' WHERE id = $1 AND state = 'pending' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 
-pub(super) const STATEMENTS: &[&str] =
-    &[MESSAGES, DIED, HOW_MANY_DIED, ALERTS, REVIVE_ALERTS, REVIVE, HURRY, PROBE_OF_MESSAGE, PROBE_OF_ALERT, DROP, DROP_ALERTS, DROP_ALERT];
+pub(super) const STATEMENTS: &[&str] = &[
+    MESSAGES,
+    DIED,
+    HOW_MANY_DIED,
+    ALERTS,
+    REVIVE_ALERTS,
+    REVIVE,
+    HURRY,
+    PROBE_OF_MESSAGE,
+    PROBE_OF_ALERT,
+    HELD,
+    DROP,
+    DROP_ALERTS,
+    DROP_ALERT,
+];
 
 /// What names an entry: `17` is a message, `alert:17` an alert that is not part of a message yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +93,22 @@ pub struct Undelivered {
     pub reason: String,
     /// Since when it is under way.
     pub created_at: Timestamp,
+}
+
+/// What comes of trying an entry again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// It is tried as soon as its turn comes.
+    Now,
+    /// Its destination is tried, but it is not due itself: whoever is told asked for that.
+    Later {
+        /// Not before; never where it waits for something else to be told with.
+        until: Timestamp,
+        /// What holds it.
+        reason: Reason,
+    },
+    /// There is no such entry.
+    Unknown,
 }
 
 impl UndeliveredState {
@@ -155,27 +185,36 @@ impl Store {
         Ok(Some((u32::try_from(count).unwrap_or(u32::MAX), last.read(|id| UndeliveredId::Message(MessageId(id)))?)))
     }
 
-    /// Tries an entry again: a dead letter is queued again, a destination in quarantine is probed at `now`. Says whether there was one.
+    /// Tries an entry again: a dead letter is queued again, a destination in quarantine is probed at `now`.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn retry_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<bool> {
-        let (alerts, statements): (_, &[&'static str]) = match id {
-            UndeliveredId::Message(_) => (Some(REVIVE_ALERTS), &[REVIVE, HURRY, PROBE_OF_MESSAGE]),
-            UndeliveredId::Alert(_) => (None, &[PROBE_OF_ALERT]),
-        };
-        let id = number(id);
-        in_transaction!(self.db, tx => {
-            let mut touched = 0;
-            // The alerts first: they are found by the state that their message is about to lose.
-            if let Some(statement) = alerts {
-                sqlx::query(statement).bind(id).execute(&mut *tx).await?;
+    pub async fn retry_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<Retried> {
+        match id {
+            UndeliveredId::Message(id) => in_transaction!(self.db, tx => {
+                // The alerts first: they are found by the state that their message is about to lose.
+                sqlx::query(REVIVE_ALERTS).bind(id.0).execute(&mut *tx).await?;
+                let mut touched = 0;
+                for statement in [REVIVE, HURRY, PROBE_OF_MESSAGE] {
+                    touched += sqlx::query(statement).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
+                }
+                if touched > 0 { Retried::Now } else { Retried::Unknown }
+            }),
+            UndeliveredId::Alert(id) => {
+                let (probed, held): (u64, Option<(i64, String)>) = in_transaction!(self.db, tx => {
+                    let probed = sqlx::query(PROBE_OF_ALERT).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
+                    (probed, sqlx::query_as(HELD).bind(id.0).bind(now.as_millis()).fetch_optional(&mut *tx).await?)
+                })?;
+                match held {
+                    _ if probed == 0 => Ok(Retried::Unknown),
+                    None => Ok(Retried::Now),
+                    Some((until, reason)) => {
+                        let reason = Reason::parse(&reason).ok_or_else(|| StoreError::corrupt("a reason", &reason))?;
+                        Ok(Retried::Later { until: Timestamp::from_millis(until), reason })
+                    }
+                }
             }
-            for statement in statements {
-                touched += sqlx::query(*statement).bind(id).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
-            }
-            touched > 0
-        })
+        }
     }
 
     /// Gives an entry up for good. Says whether there was one; a message that is being sent at this moment is left alone.
@@ -197,12 +236,5 @@ impl Store {
                 Ok(done > 0)
             }
         }
-    }
-}
-
-fn number(id: UndeliveredId) -> i64 {
-    match id {
-        UndeliveredId::Message(id) => id.0,
-        UndeliveredId::Alert(id) => id.0,
     }
 }

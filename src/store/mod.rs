@@ -64,7 +64,7 @@ pub use audit::AuditEntry;
 pub use candidates::{CandidateReader, Candidates, Concerned};
 pub use changes::StoredChange;
 pub use composing::{DueBatch, DueCursor};
-pub use dead_letters::{Undelivered, UndeliveredId, UndeliveredState};
+pub use dead_letters::{Retried, Undelivered, UndeliveredId, UndeliveredState};
 pub use deep_links::{DeepLink, TakenUp};
 pub use delivering::{Claimed, Recovered};
 pub use destinations::{NewDestination, UntoldQuarantine};

@@ -1,12 +1,15 @@
 //! The shell commands as a person types them: the real binary, its output and its exit code.
 
-use crate::support::database::{TestDb, on_both};
+use crate::support::{
+    commands::run_sql,
+    database::{TestDb, on_both},
+};
 use bellwether::{
     domain::{
         Address, AlertId, Lane, MessageBody, Place, Platform, QuarantineReason, Timestamp,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
-    store::{NewDestination, UndeliveredId, UndeliveredState},
+    store::{NewDestination, Retried, UndeliveredId, UndeliveredState},
 };
 use sqlx::{Connection as _, Executor as _};
 use std::{path::Path, process::Command};
@@ -117,6 +120,30 @@ on_both!(the_outbox_lists_retries_and_drops, |db| async move {
     assert_eq!(outbox(&["retry", "x"]).code, 2);
 });
 
+on_both!(an_alert_that_is_held_is_said_to_be, |db| async move {
+    stuck(&db).await;
+    run_sql(
+        &db.url,
+        "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
+            VALUES ('token-metrics', 'daily', 7, 8, 'complete', 1, 1, 0, TRUE);
+        INSERT INTO changes (poll_id, source, kind, token_id, to_stance, since_exact, data_time, detected_at, nature, timing, after_gap)
+            SELECT 1, 'token-metrics', 'daily', value, 'bearish', TRUE, 2, 3, 'turned', 'fresh', FALSE
+            FROM (SELECT 1 AS value UNION ALL SELECT 2 UNION ALL SELECT 3) AS tokens;
+        INSERT INTO alerts (change_id, destination_id, decision, reason, lane, release_at, state, created_at)
+            VALUES (1, 1, 'send', 'instant', 1, 3, 'pending', 3), (2, 1, 'hold', 'quiet_hours', 2, 4102444800000, 'pending', 3),
+                (3, 1, 'hold', 'net_zero', 2, 9223372036854775807, 'pending', 3);",
+    )
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let retried = bellwether(folder.path(), &["outbox", "retry", "alert:1", "alert:2", "alert:3"], &[("DATABASE_URL", &db.url)]);
+    insta::assert_snapshot!(retried.out, @"
+    alert:1: is tried again
+    alert:2: is held (quiet_hours) until 2100-01-01T00:00:00Z and is tried then
+    alert:3: is held (net_zero) and goes with what is told there next
+    ");
+    assert_eq!(retried.code, 0);
+});
+
 /// What delivery leaves behind where the platform refuses a message.
 async fn give_up(url: &str) {
     const DEAD: &str = "UPDATE messages SET state = 'dead', problem = 'the message is refused: too long', attempts = 3";
@@ -137,11 +164,12 @@ on_both!(a_dead_letter_can_be_sent_after_all, |db| async move {
     give_up(&db.url).await;
     let [letter] = &db.store.undelivered().await.unwrap()[..] else { panic!("one dead letter") };
     assert_eq!((letter.state, letter.reason.as_str()), (UndeliveredState::Dead, "the message is refused: too long"));
-    assert!(
-        !db.store.retry_undelivered(UndeliveredId::Alert(AlertId(1)), now).await.unwrap(),
+    assert_eq!(
+        db.store.retry_undelivered(UndeliveredId::Alert(AlertId(1)), now).await.unwrap(),
+        Retried::Unknown,
         "an alert of the same number is another thing"
     );
-    assert!(db.store.retry_undelivered(id, now).await.unwrap());
+    assert_eq!(db.store.retry_undelivered(id, now).await.unwrap(), Retried::Now);
     assert_eq!(db.store.undelivered().await.unwrap(), []);
     let status = db.store.delivery_status().await.unwrap();
     assert_eq!((status.queued, status.dead_letters), (vec![(Platform::Telegram, Lane::Reply, 1)], 0));

@@ -7,7 +7,7 @@ use crate::support::{
     database::{TestDb, on_both},
     fake_telegram::Fault,
 };
-use bellwether::clock::Clock;
+use bellwether::{clock::Clock, store::Retried};
 use insta::assert_snapshot;
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ on_both!(h3_an_answer_helps_nobody_after_a_quarter_of_an_hour, |db| async move {
     let dead = app.parts.store.undelivered().await.unwrap();
     assert!(dead.len() == 1 && dead[0].reason.contains("15 minutes"), "{dead:?}");
     // Whoever wants it nevertheless tries it again by hand.
-    assert!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap());
+    assert_eq!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap(), Retried::Now);
     app.step().await;
     assert_eq!(app.telegram_messages().len(), 1);
     outage(&app);

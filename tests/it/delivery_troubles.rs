@@ -14,7 +14,7 @@ use bellwether::{
         Address, MessageBody, Place, Platform,
         wording::{Card, NoticePhrase, Phrase, Tone},
     },
-    store::{NewDestination, UndeliveredState},
+    store::{NewDestination, Retried, UndeliveredState},
 };
 use serde_json::{Value, json};
 use std::{
@@ -76,7 +76,7 @@ on_both!(a_dead_letter_of_unknown_ends_that_is_tried_again_is_sent, |db| async m
     assert_eq!(app.on_telegram(), [""; 0]);
     let dead = app.parts.store.undelivered().await.unwrap();
     assert_eq!(dead.iter().map(|one| one.state).collect::<Vec<_>>(), [UndeliveredState::Dead]);
-    assert!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap());
+    assert_eq!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap(), Retried::Now);
     app.step().await;
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
     assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
