@@ -1,4 +1,5 @@
-//! Forgetting what is only kept for a while. Requests and updates are forgotten where they are remembered (`interactions`, `inbox`).
+//! Forgetting what is only kept for a while. Requests and updates are forgotten where they are remembered (`interactions`, `inbox`), attempts with their
+//! messages (`pruning`): which of them may have arrived decides what becomes of a dead letter that is tried again, however old it is.
 
 use super::{Store, StoreResult, dialect::write_db};
 use crate::domain::Timestamp;
@@ -16,12 +17,9 @@ const BUTTONS: &str = oldest!("buttons", "expires_at");
 const DEEP_LINKS: &str = "DELETE FROM deep_links WHERE expires_at < $1";
 const CALLS: &str = "DELETE FROM call_ledger WHERE called_at < $1";
 const TOKEN_MUTES: &str = "DELETE FROM token_mutes WHERE muted_until < $1";
-// One without an end is of a message that is under way, and there are few of those.
-const ATTEMPTS: &str = "DELETE FROM attempts WHERE id IN
-    (SELECT id FROM attempts WHERE started_at < $1 AND outcome IS NOT NULL ORDER BY started_at LIMIT $2)";
 const UPLOADS: &str = "DELETE FROM uploads WHERE uploaded_at < $1";
 
-pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, DEEP_LINKS, CALLS, TOKEN_MUTES, ATTEMPTS, UPLOADS];
+pub(super) const STATEMENTS: &[&str] = &[LOOKUPS, BUTTONS, DEEP_LINKS, CALLS, TOKEN_MUTES, UPLOADS];
 
 /// Rows that go in one transaction, so that no send waits for it.
 const STEP: i64 = 500;
@@ -37,9 +35,8 @@ const KEPT: &[(&str, Duration)] = &[
     // The next poll makes another picture.
     (UPLOADS, Duration::from_secs(48 * 3600)),
 ];
-/// The same of what goes in steps: a poll may have left a button with each of very many alerts. Attempts stay for a look back.
-const KEPT_OF_MANY: &[(&str, Duration)] =
-    &[(LOOKUPS, Duration::from_secs(48 * 3600)), (BUTTONS, Duration::ZERO), (ATTEMPTS, Duration::from_secs(30 * 24 * 3600))];
+/// The same of what goes in steps: a poll may have left a button with each of very many alerts.
+const KEPT_OF_MANY: &[(&str, Duration)] = &[(LOOKUPS, Duration::from_secs(48 * 3600)), (BUTTONS, Duration::ZERO)];
 
 impl Store {
     /// Forgets what has outlived its use; of what there may be very many, a good part of it.

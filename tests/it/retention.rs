@@ -5,8 +5,9 @@ use crate::support::{
     audience::{FOUR, SOL, text},
     commands::{rows, run_sql},
     database::on_both,
+    fake_telegram::Fault,
 };
-use bellwether::{clock::Clock as _, domain::Retention, pipeline::pruning::Pruning};
+use bellwether::{clock::Clock as _, domain::Retention, pipeline::pruning::Pruning, store::Retried};
 use serde_json::json;
 use std::time::Duration;
 
@@ -83,6 +84,26 @@ on_both!(what_is_held_for_a_chat_out_of_reach_goes_with_the_history, |db| async 
     app.clock.advance(2 * DAY);
     prune(&app, Retention::of_days(400, 30)).await;
     assert_eq!(counts(&app, &["alerts", "changes"]).await, [0, 0]);
+});
+
+on_both!(a_dead_letter_is_sent_after_all_however_old_it_is, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    for _ in 0..2 {
+        app.telegram.fault("sendMessage", Some(PERSON), Fault::Close { carried_out: false });
+    }
+    app.turn(&[SOL], 1).await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    app.clock.advance(40 * DAY);
+    app.parts.housekeeping.step().await.unwrap();
+    prune(&app, Retention::of_days(400, 30)).await;
+    let dead = app.parts.store.undelivered().await.unwrap();
+    assert_eq!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap(), Retried::Now);
+    for deliverer in &mut app.parts.deliverers {
+        deliverer.drain().await.unwrap();
+    }
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
 });
 
 on_both!(a_step_is_short_and_the_next_goes_on, |db| async move {
