@@ -80,7 +80,6 @@ const LEFT_BEHIND: &[(&str, &str)] = &[
     ("messages", "start_tag"),
     ("virtual_times", "*"),
     ("fanout_jobs", "after_destination"),
-    ("tokens", "category"),
     ("source_fields", "*"),
 ];
 

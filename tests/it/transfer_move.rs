@@ -3,7 +3,7 @@
 use crate::{
     support::{
         app::TestApp,
-        audience::{BTC, ETH, FOUR, SOL, text},
+        audience::{BTC, ETH, FOUR, HOUR, SOL, text},
         commands::rows,
         database::on_both,
         fake_discord::{FaultKind, HERE},
@@ -113,4 +113,59 @@ on_both!(nobody_notices_a_move, |db| async move {
     let heard = app.on_telegram();
     assert_eq!(heard.iter().filter(|title| *title == "SOL turned bullish and is unstable").count(), 2, "{heard:?}");
     assert_eq!(app.on_discord(), ["SOL turned bullish and is unstable"], "the turns before the move count");
+});
+
+/// The same bot on a database of the other kind; nothing where there is none, and what was told is read.
+async fn moved(app: TestApp) -> Option<TestApp> {
+    let document = export(&app.db.url, &["--with-state"]).await;
+    let Some(there) = other(&app.db).await else {
+        app.telegram.unread();
+        app.discord.unread();
+        return None;
+    };
+    let ended = import(&there.url, &document, &[]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(export(&there.url, &["--with-state"]).await, document);
+    Some(app.move_to(there).await)
+}
+
+on_both!(a_button_under_an_old_alert_explains_no_other_alert, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol,btc").await;
+    app.baseline(&FOUR).await;
+    app.turn(&[SOL], 1).await;
+    let first = app.telegram.unread().remove(0);
+    app.turn(&[BTC], 1).await;
+    let second = app.telegram.unread().remove(0);
+    app.pass(2 * HOUR).await;
+    let Some(mut app) = moved(app).await else { return };
+    app.turn(&[SOL, BTC], -1).await;
+    assert_eq!(app.on_telegram().len(), 2);
+    let mut why = Vec::new();
+    for alert in [&first, &second] {
+        app.telegram.with(|world| world.press(PERSON, alert, "Why"));
+        app.step().await;
+        why.extend(app.on_telegram());
+    }
+    assert_eq!(why, ["That did not work; nothing was changed", "Why: BTC turned bullish (daily)"]);
+});
+
+on_both!(a_window_that_had_its_digest_has_no_second_one, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.at("2026-11-22T07:30:00Z").await;
+    app.person_subscribes(PERSON, "sol,btc digest-daily").await;
+    app.say(PERSON, PERSON, "/settings timezone=UTC").await;
+    app.baseline(&FOUR).await;
+    app.turn(&[SOL, BTC], 1).await;
+    app.say(PERSON, PERSON, "/mute 8h SOL").await;
+    app.at("2026-11-22T09:00:00Z").await;
+    assert_eq!(app.on_telegram(), ["Daily digest: 1 call"]);
+    app.pass(2 * HOUR).await;
+    // The newest message goes along in any case.
+    assert!(app.say(PERSON, PERSON, "/subscriptions").await.contains("SOL"));
+    let Some(mut app) = moved(app).await else { return };
+    app.pass(10 * HOUR).await;
+    assert_eq!(app.on_telegram(), [""; 0], "its place is in the next");
+    app.at("2026-11-23T09:00:00Z").await;
+    assert_eq!(app.on_telegram(), ["Daily digest: 1 call"]);
 });

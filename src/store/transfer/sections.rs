@@ -107,6 +107,7 @@ section! {
         lists_missed: Option<Number> = BIGINT lists_missed,
         delisted_at: Option<Moment> = BIGINT delisted_at,
         former: Option<Name> = TEXT former_key,
+        category: Option<Name> = TEXT category,
     } derived {
         TEXT symbol_key = |row| row.symbol.0.to_uppercase().into(),
         TEXT name_key = |row| row.name.0.to_uppercase().into(),
@@ -262,9 +263,10 @@ section! {
 }
 
 section! {
-    /// What is still to be told, what could not be, and whoever a fan-out under way has reached.
-    Alert: "alerts" of "alerts" "JOIN destinations d ON d.id = x.destination_id
-        WHERE x.state IN ('pending', 'composed', 'dead') OR x.change_id IN (SELECT change_id FROM fanout_jobs)" {
+    /// What is still to be told, what could not be, whoever a fan-out under way has reached, and the newest, after which the next is numbered: a button
+    /// under what was told asks for its alert by number.
+    Alert: "alerts" of "alerts" "JOIN destinations d ON d.id = x.destination_id WHERE x.state IN ('pending', 'composed', 'dead')
+        OR x.change_id IN (SELECT change_id FROM fanout_jobs) OR x.id = (SELECT MAX(id) FROM alerts)" {
         id: Number = BIGINT id,
         change: Number = BIGINT change_id,
         destination: AddressText = PLACE destination_id,
@@ -281,7 +283,8 @@ section! {
 section! {
     /// What a message tells.
     MessageAlert: "message_alerts" of "message_alerts" "WHERE EXISTS (SELECT 1 FROM alerts a WHERE a.id = x.alert_id
-            AND (a.state IN ('pending', 'composed', 'dead') OR a.change_id IN (SELECT change_id FROM fanout_jobs)))
+            AND (a.state IN ('pending', 'composed', 'dead') OR a.change_id IN (SELECT change_id FROM fanout_jobs)
+                OR a.id = (SELECT MAX(id) FROM alerts)))
         AND x.message_id IN (SELECT m.id FROM messages m WHERE m.state IN ('queued', 'dead')
             OR (m.counted AND m.finished_at > (SELECT MAX(finished_at) FROM messages) - 3600000) OR m.id = (SELECT MAX(id) FROM messages))" {
         message: Number = BIGINT message_id,
@@ -290,10 +293,13 @@ section! {
 }
 
 section! {
-    /// The outbox: what waits, what could not be delivered, what counts against the last hour, and the newest, after which the next is numbered.
-    /// A nonce is made of the number: one that was used must not come again.
+    /// The outbox: what waits, what could not be delivered, what counts against the last hour, a place's last digest where something older waits for the
+    /// next one, and the newest, after which the next is numbered. A nonce is made of the number: one that was used must not come again.
     Message: "messages" of "messages" "JOIN destinations d ON d.id = x.destination_id WHERE x.state IN ('queued', 'dead')
-        OR (x.counted AND x.finished_at > (SELECT MAX(finished_at) FROM messages) - 3600000) OR x.id = (SELECT MAX(id) FROM messages)" {
+        OR (x.counted AND x.finished_at > (SELECT MAX(finished_at) FROM messages) - 3600000) OR x.id = (SELECT MAX(id) FROM messages)
+        OR (x.lane = 3 AND x.state <> 'dropped' AND NOT EXISTS (SELECT 1 FROM messages n WHERE n.destination_id = x.destination_id AND n.lane = 3
+                AND n.state <> 'dropped' AND n.created_at > x.created_at)
+            AND EXISTS (SELECT 1 FROM alerts a WHERE a.destination_id = x.destination_id AND a.state = 'pending' AND a.created_at <= x.created_at))" {
         id: Number = BIGINT id,
         destination: AddressText = PLACE destination_id,
         lane: Number = BIGINT lane,
