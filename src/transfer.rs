@@ -7,4 +7,4 @@ mod document;
 
 pub use check::Refusal;
 pub use difference::{describe, plan};
-pub use document::{Document, DocumentError, DocumentWriter, MOST_BYTES};
+pub use document::{Document, DocumentError, DocumentWriter, MOST_BYTES, Written};

@@ -10,12 +10,13 @@ use crate::{
     domain::Timestamp,
     store::{
         Store,
-        transfer::{ExportError, Scope},
+        transfer::{ExportError, Observation, Scope, Section as _},
     },
-    transfer::{DocumentWriter, MOST_BYTES},
+    transfer::{DocumentWriter, MOST_BYTES, Written},
 };
 use clap::Args;
 use std::{
+    cmp::Reverse,
     io::{self, BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
@@ -65,26 +66,60 @@ pub(super) async fn run(config: Config, options: ExportOptions) -> CommandResult
         );
     }
     let written = match &options.output {
-        Some(path) => put_in_place(path, async |_, file| export(&store, scope, file).await.map_err(Failure::other)).await,
-        None => to_stdout(&store, scope).await,
+        Some(path) => put_in_place(path, async |_, file| export(&store, scope, file).await).await,
+        None => export(&store, scope, io::stdout()).await,
     };
     store.close().await;
-    let bytes = written?;
-    if bytes > MOST_BYTES {
-        output::error(&format!(
-            "the export has {} MiB, and `bellwether import` takes 64: use --history-since DATE to leave older history out",
-            bytes / (1024 * 1024)
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
+    written.map(|()| ExitCode::SUCCESS)
 }
 
-async fn export(store: &Store, scope: Scope, out: impl Write + Send) -> Result<u64, ExportError> {
+/// Fails where nobody could import what comes out: a file that was there before is worth more.
+async fn export(store: &Store, scope: Scope, out: impl Write + Send) -> Result<(), Failure> {
+    let written = write(store, scope, out).await.map_err(Failure::other)?;
+    if written.bytes > MOST_BYTES { Err(Failure::Other(too_large(&written))) } else { Ok(()) }
+}
+
+async fn write(store: &Store, scope: Scope, out: impl Write + Send) -> Result<Written, ExportError> {
     let mut writer = DocumentWriter::new(BufWriter::new(out))?;
     store.export(scope, &mut writer).await?;
     Ok(writer.finish()?)
 }
 
-async fn to_stdout(store: &Store, scope: Scope) -> Result<u64, Failure> {
-    export(store, scope, io::stdout()).await.map_err(Failure::other)
+/// What makes it so, and what helps.
+fn too_large(written: &Written) -> String {
+    const MIB: u64 = 1024 * 1024;
+    let mut sections = written.sections.clone();
+    sections.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    let largest: Vec<_> = sections.iter().take(3).map(|(name, bytes)| format!("{name} {} MiB", bytes / MIB)).collect();
+    let history: u64 = sections.iter().filter(|(name, _)| *name == Observation::NAME).map(|(_, bytes)| bytes).sum();
+    let help = if written.bytes - history <= MOST_BYTES {
+        "leave older observations out with --history-since DATE"
+    } else {
+        "set BELLWETHER_KEEP_HISTORY_DAYS lower, let `serve` run for a day, and export again"
+    };
+    format!(
+        "the export has {} MiB, and `bellwether import` takes {}: {help}. The largest parts: {}",
+        written.bytes.div_ceil(MIB),
+        MOST_BYTES / MIB,
+        largest.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_depends_on_what_is_large() {
+        let of = |observations: u64, audit: u64| {
+            let sections = vec![("destinations", 100), ("observations", observations << 20), ("audit", audit << 20)];
+            too_large(&Written { bytes: (observations + audit) << 20, sections })
+        };
+        assert_eq!(
+            of(60, 10),
+            "the export has 70 MiB, and `bellwether import` takes 64: leave older observations out with --history-since DATE. The largest parts: \
+             observations 60 MiB, audit 10 MiB, destinations 0 MiB"
+        );
+        assert!(of(10, 70).contains("BELLWETHER_KEEP_HISTORY_DAYS"));
+    }
 }

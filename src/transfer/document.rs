@@ -137,10 +137,19 @@ fn shown(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(300).collect()
 }
 
+/// How large a document is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// In all, in bytes.
+    pub bytes: u64,
+    /// Its sections, each with its own.
+    pub sections: Vec<(&'static str, u64)>,
+}
+
 /// Writes a document as its rows come.
 pub struct DocumentWriter<W> {
     out: W,
-    written: u64,
+    written: Written,
     in_state: bool,
     rows: Option<u64>,
 }
@@ -151,13 +160,17 @@ impl<W: Write> DocumentWriter<W> {
     /// # Errors
     /// Where it cannot be written.
     pub fn new(out: W) -> io::Result<Self> {
-        let mut writer = Self { out, written: 0, in_state: false, rows: None };
+        let mut writer = Self { out, written: Written::default(), in_state: false, rows: None };
         writer.write(&format!("{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION}"))?;
         Ok(writer)
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        self.written += text.len() as u64;
+        let bytes = text.len() as u64;
+        self.written.bytes += bytes;
+        if let Some((_, of_section)) = self.written.sections.last_mut() {
+            *of_section += bytes;
+        }
         self.out.write_all(text.as_bytes())
     }
 
@@ -169,11 +182,11 @@ impl<W: Write> DocumentWriter<W> {
         }
     }
 
-    /// Ends the document; gives its length in bytes.
+    /// Ends the document; says how large it is.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn finish(mut self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<Written> {
         self.end_section()?;
         if self.in_state {
             self.write("\n}")?;
@@ -190,6 +203,7 @@ impl<W: Write> Rows for DocumentWriter<W> {
         let begins_state = !self.in_state && !CONFIGURATION.contains(&name);
         self.write(if begins_state { ",\n\"state\": {\n" } else { ",\n" })?;
         self.in_state |= begins_state;
+        self.written.sections.push((name, 0));
         self.rows = Some(0);
         self.write(&format!("\"{name}\": ["))
     }

@@ -251,6 +251,28 @@ async fn an_export_into_a_file_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn an_export_that_nobody_could_import_takes_no_ones_place() {
+    let db = TestDb::sqlite().await;
+    fill(&db).await;
+    let shell = shell(&db.url);
+    assert_eq!(shell.run(&["export", "--with-state", "--output", "moved.json"]).await.code, Some(0));
+    let path = shell.folder.path().join("moved.json");
+    let before = std::fs::read(&path).unwrap();
+    run_sql(
+        &db.url,
+        "INSERT INTO audit (at, platform, actor, action, after) SELECT i, 'discord', '7', 'subscribe', '\"' || hex(zeroblob(1048576)) || '\"'
+         FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 33) SELECT i FROM n)",
+    )
+    .await;
+    let ended = shell.run(&["export", "--with-state", "--output", "moved.json"]).await;
+    assert!(ended.code == Some(1) && ended.err.contains("takes 64") && ended.err.contains("largest parts: audit 66 MiB"), "{ended:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(shell.folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    let ended = shell.run(&["export", "--with-state"]).await;
+    assert!(ended.code == Some(1) && ended.out.len() > 64 << 20 && ended.err.contains("takes 64"));
+}
+
+#[tokio::test]
 async fn a_dry_run_into_nowhere_makes_nothing() {
     let db = TestDb::sqlite().await;
     fill(&db).await;
