@@ -81,7 +81,11 @@ async fn not_served(config: &Config, store: &Store) -> Result<Serving, Failure> 
 
 fn report(document: &Document, present: &Present, plan: &Plan, dry_run: bool) {
     if plan.is_empty() {
-        return output::result("Nothing to change: the database holds all of it.");
+        let holds = if plan.left.is_empty() { "Nothing to change: the database holds all of it." } else { "Nothing else to change." };
+        return output::result(holds);
+    }
+    for address in &plan.left {
+        output::result(&format!("{address} asked to be forgotten and is left as it is here; with --replace it would be as in the file."));
     }
     let lines = describe(document, present, plan);
     if dry_run {

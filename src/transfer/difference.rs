@@ -25,6 +25,7 @@ pub fn plan(document: &Document, present: &Present, replace: bool) -> Result<Pla
     }
     for_configuration!(differ,);
     if !replace {
+        leave_the_forgotten(&mut plan, here, file);
         check_limits(&together(here, &plan.put))?;
     }
     if let Some(state) = &document.state {
@@ -32,6 +33,27 @@ pub fn plan(document: &Document, present: &Present, replace: bool) -> Result<Pla
         plan.state = state_plan(state, present, replace)?;
     }
     Ok(plan)
+}
+
+/// Whoever asked to be forgotten, here or where the file comes from, stays as they are here. A file from before would bring back what they wanted gone,
+/// for as long as their emptied row is still there; one from after would empty what they asked for anew.
+fn leave_the_forgotten(plan: &mut Plan, here: &Configuration, file: &Configuration) {
+    let of = |rows: &[Destination]| rows.iter().map(|row| (row.address.0.clone(), row.forgotten_at.is_some())).collect::<BTreeMap<_, _>>();
+    let (known, wanted) = (of(&here.destinations), of(&file.destinations));
+    let is_left = |address: &str| match (known.get(address), wanted.get(address)) {
+        (Some(here), Some(file)) => *here || *file,
+        _ => false,
+    };
+    macro_rules! leave {
+        ([$($field:ident: $row:ident),*]) => {$(
+            plan.put.$field.retain(|row| {
+                let left = row.place().filter(|place| is_left(&place.0));
+                plan.left.extend(left.map(|place| place.0.clone()));
+                left.is_none()
+            });
+        )*};
+    }
+    for_configuration!(leave,);
 }
 
 /// The rows to be written, and those to be removed.

@@ -272,6 +272,32 @@ async fn an_export_that_nobody_could_import_takes_no_ones_place() {
     assert!(ended.code == Some(1) && ended.out.len() > 64 << 20 && ended.err.contains("takes 64"));
 }
 
+on_both!(whoever_asked_to_be_forgotten_is_not_brought_back, |db| async move {
+    fill(&db).await;
+    let before: Value = serde_json::from_str(&export(&db.url, &[]).await).unwrap();
+    run_sql(&db.url, "UPDATE destinations SET forgotten_at = 5, settings = '{}' WHERE chat = '123'; DELETE FROM subscriptions WHERE destination_id = 1; DELETE FROM exclusions")
+        .await;
+    let here = export(&db.url, &[]).await;
+    let mut document = before.clone();
+    document["subscriptions"][1]["direction"] = "any".into();
+    let ended = import(&db.url, &document.to_string(), &[]).await;
+    insta::assert_snapshot!(ended.out, @"
+    discord:123 asked to be forgotten and is left as it is here; with --replace it would be as in the file.
+    Imported: 0 added, 1 changed, 0 removed.
+    ");
+    // The other way round: they came back after the file was written.
+    let came_back = import(&db.url, &before.to_string(), &["--replace"]).await;
+    assert_eq!(came_back.code, Some(0), "{came_back:?}");
+    assert_eq!(serde_json::from_str::<Value>(&export(&db.url, &[]).await).unwrap(), before, "with --replace the file wins");
+    let ended = import(&db.url, &here, &[]).await;
+    insta::assert_snapshot!(ended.out, @"
+    discord:123 asked to be forgotten and is left as it is here; with --replace it would be as in the file.
+    Nothing else to change.
+    ");
+    assert_eq!(import(&db.url, &here, &["--replace"]).await.code, Some(0));
+    assert_eq!(export(&db.url, &[]).await, here);
+});
+
 #[tokio::test]
 async fn a_dry_run_into_nowhere_makes_nothing() {
     let db = TestDb::sqlite().await;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::store::StoreError;
 use sha2::{Digest as _, Sha256};
-use std::io;
+use std::{collections::BTreeSet, io};
 
 /// What a database holds.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Plan {
     pub calls: Vec<Call>,
     /// What becomes of the rest of the state.
     pub state: StatePlan,
+    /// Places of which rows of the file are left out, because they are being forgotten.
+    pub left: BTreeSet<String>,
 }
 
 /// What becomes of the state.

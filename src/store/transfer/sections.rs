@@ -37,7 +37,7 @@ section! {
     } key [address] order ["x.platform", "x.chat", "x.topic"]
     conflict "ON CONFLICT (platform, chat, topic) DO UPDATE SET place = excluded.place, tenant = excluded.tenant, label = excluded.label,
         locale = excluded.locale, settings = excluded.settings, muted_until = excluded.muted_until,
-        creator = excluded.creator, created_at = excluded.created_at"
+        creator = excluded.creator, created_at = excluded.created_at, forgotten_at = excluded.forgotten_at"
 }
 
 fn parts(row: &Destination) -> (&'static str, String, String) {
