@@ -6,7 +6,10 @@ mod discord;
 mod source;
 mod telegram;
 
-use super::{CommandResult, Settings, output};
+use super::{
+    CommandResult, Settings, output,
+    serving::{self, NotUsed},
+};
 use crate::{
     app::{discord_of, telegram_of},
     clock::{SharedClock, SystemClock},
@@ -14,7 +17,6 @@ use crate::{
     domain::{Address, Platform, Timestamp},
     store::{Store, StoreError, StoreResult},
 };
-use secrecy::ExposeSecret;
 use std::{process::ExitCode, sync::Arc};
 
 /// How an item stands.
@@ -132,8 +134,9 @@ fn of_settings(settings: &Settings) -> Vec<CheckItem> {
 async fn of_database(config: &Config, now: Timestamp) -> (Option<Store>, CheckItem) {
     const NAME: &str = "database";
     const PROBE: &str = "check: can it be written to";
-    let store = match Store::open(config.database_url.expose_secret()).await {
+    let store = match serving::open(config).await {
         Ok(store) => store,
+        Err(error @ NotUsed::OlderServes) => return (None, CheckItem::fail(NAME, error.to_string())),
         Err(error) => return (None, CheckItem::fail(NAME, format!("{error}; mend DATABASE_URL"))),
     };
     let written = match store.notice_is_new(PROBE, None, now).await {

@@ -2,7 +2,7 @@
 
 use super::{
     CommandResult, Failure, output,
-    serving::{Serving, serving},
+    serving::{self, NotUsed, Serving},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -41,8 +41,7 @@ const IN_USE: &str =
 pub(super) async fn run(config: Config, options: ImportOptions) -> CommandResult {
     let in_file = |problem: String| Failure::Other(format!("{}: {problem}; nothing was changed", options.file.display()));
     let document = read(&options.file).map_err(in_file)?;
-    let store = open(&config, options.dry_run).await?;
-    let _lock = if options.dry_run { None } else { Some(not_served(&config, &store).await?) };
+    let (store, _lock) = if options.dry_run { (open_for_a_look(&config).await?, None) } else { open_alone(&config).await? };
     let state = document.state.as_ref().map(|state| &state.rest);
     let judge = |present: &Present| plan(&document, present, options.replace);
     let imported = store.import(state, judge, options.dry_run, SystemClock.now()).await;
@@ -64,28 +63,32 @@ fn read(path: &Path) -> Result<Document, String> {
     Document::parse(&bytes).map_err(|error: DocumentError| error.to_string())
 }
 
-/// A new database is made where there is none; for a dry run one in memory stands in for it.
-async fn open(config: &Config, dry_run: bool) -> Result<Store, Failure> {
-    let url = config.database_url.expose_secret();
-    let missing = Store::file_of(url).is_some_and(|path| !path.exists());
-    let url = if missing && dry_run { "sqlite::memory:" } else { url };
-    Store::open(url).await.map_err(|error| Failure::Other(format!("DATABASE_URL: {error}")))
+/// Where there is none yet, one in memory stands in for it.
+async fn open_for_a_look(config: &Config) -> Result<Store, Failure> {
+    let missing = Store::file_of(config.database_url.expose_secret()).is_some_and(|path| !path.exists());
+    let opened = if missing { Store::open("sqlite::memory:").await.map_err(NotUsed::from) } else { serving::open(config).await };
+    Ok(opened?)
 }
 
-async fn not_served(config: &Config, store: &Store) -> Result<Serving, Failure> {
-    match serving(config, store).await? {
-        Serving::Elsewhere => Err(Failure::Other(IN_USE.to_owned())),
-        nobody => Ok(nobody),
+/// A new database is made where there is none. Its tables are left alone until it is certain that nobody serves it, and on SQLite nobody can as long as
+/// the second is held.
+async fn open_alone(config: &Config) -> Result<(Store, Option<Serving>), Failure> {
+    let store = Store::connect(config.database_url.expose_secret()).await.map_err(NotUsed::from)?;
+    let nobody = serving::serving(config, &store).await?;
+    if matches!(nobody, Serving::Elsewhere) {
+        return Err(Failure::Other(IN_USE.to_owned()));
     }
+    store.migrate().await.map_err(NotUsed::from)?;
+    Ok((store, Some(nobody)))
 }
 
 fn report(document: &Document, present: &Present, plan: &Plan, dry_run: bool) {
+    for address in &plan.left {
+        output::result(&format!("{address} asked to be forgotten and is left as it is here; with --replace it would be as in the file."));
+    }
     if plan.is_empty() {
         let holds = if plan.left.is_empty() { "Nothing to change: the database holds all of it." } else { "Nothing else to change." };
         return output::result(holds);
-    }
-    for address in &plan.left {
-        output::result(&format!("{address} asked to be forgotten and is left as it is here; with --replace it would be as in the file."));
     }
     let lines = describe(document, present, plan);
     if dry_run {

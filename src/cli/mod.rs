@@ -175,9 +175,8 @@ async fn connect_existing(config: &Config) -> Result<Store, Failure> {
 
 /// The database of a command that reads what `serve` wrote: a file that is missing is a mistake, not a new database.
 async fn open_existing(config: &Config) -> Result<Store, Failure> {
-    let url = config.database_url.expose_secret();
-    must_exist(url)?;
-    Store::open(url).await.map_err(|error| Failure::Other(format!("DATABASE_URL: {error}")))
+    must_exist(config.database_url.expose_secret())?;
+    Ok(serving::open(config).await?)
 }
 
 fn must_exist(url: &str) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Opening a database: connect, lock, migrate, refuse what is newer.
+//! Opening a database: connect, lock. Migrating it stands in `migrating`.
 
 use super::{
     Db, Store, StoreResult,
@@ -7,7 +7,7 @@ use super::{
 };
 use sqlx::{
     ConnectOptions, Connection as _, PgConnection, PgPool,
-    migrate::{MigrateError, Migrator},
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -17,9 +17,6 @@ use std::{
     str::FromStr,
     time::Duration,
 };
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a statement waits for another writer of the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,21 +102,6 @@ impl Store {
             return Err(OpenError::UnknownScheme);
         };
         Ok(Self { db })
-    }
-
-    /// Whether every migration of this binary has been applied, and none besides.
-    ///
-    /// # Errors
-    /// [`OpenError::Newer`] and whatever the migrator finds.
-    pub async fn migrate(&self) -> Result<(), OpenError> {
-        let done = match &self.db {
-            Db::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer.connection()).await,
-            Db::Postgres(postgres) => POSTGRES_MIGRATIONS.run(&postgres.pool).await,
-        };
-        done.map_err(|error| match error {
-            MigrateError::VersionMissing(version) => OpenError::Newer(version),
-            other => OpenError::Migrate(other),
-        })
     }
 
     /// Takes the lock that only one `serve` of a SQLite file can hold; PostgreSQL uses leases instead.

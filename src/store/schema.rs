@@ -4,8 +4,8 @@ use super::{
     Store, StoreResult, activity, audit, buttons, candidates, categories, changed, changes, composing, compositions, dead_letters,
     deep_links, delivering, destinations,
     dialect::{on_db, per_db},
-    directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, moves, mutes, outbox, personal,
-    pruning, reading, recalling, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news,
+    directory, fair_queue, fanout, feeds, history, housekeeping, inbox, interactions, leases, lookups, migrating, moves, mutes, outbox,
+    personal, pruning, reading, recalling, scorecard, settling, signals, status, subscription_lists, subscriptions, thresholds, token_news,
     token_search, trace, transfer, uploads, waiting, wanted,
 };
 use sqlx::AssertSqlSafe;
@@ -32,6 +32,7 @@ const STATEMENTS: &[&[&str]] = &[
     interactions::STATEMENTS,
     leases::STATEMENTS,
     lookups::STATEMENTS,
+    migrating::STATEMENTS,
     moves::STATEMENTS,
     mutes::STATEMENTS,
     outbox::STATEMENTS,
@@ -67,6 +68,7 @@ const PAIRS: &[&[(&str, &str)]] = &[
     fanout::PAIRS,
     feeds::PAIRS,
     leases::PAIRS,
+    migrating::PAIRS,
     moves::PAIRS,
     mutes::PAIRS,
     outbox::PAIRS,

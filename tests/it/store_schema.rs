@@ -13,6 +13,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     let mut walks: Vec<_> = walks.iter().map(|walk| walk.chars().take(120).collect::<String>().trim_end().to_owned()).collect();
     walks.sort();
     insta::assert_snapshot!(walks.join("\n"), @r"
+    SCAN _sqlx_migrations: SELECT version FROM _sqlx_migrations WHERE success
     SCAN a USING INDEX attempts_open: SELECT a.id, a.message_id FROM attempts a CROSS JOIN messages m WHERE m.id = a.message
     SCAN a: SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quarantine_reason, d.quarantine_reason, a.created_at FROM a
     SCAN a: SELECT json_object('action', a.action, 'at', a.at, 'server_or_group', a.tenant, 'place', d.label, 'chat', d.chat
@@ -58,6 +59,7 @@ async fn sqlite_walks_no_other_tables_than_these() {
     SCAN n: SELECT d.id, d.platform, d.chat, d.topic, d.label, '' AS quarantine_reason, (EXISTS (SELECT 1 FROM alerts a WHER
     SCAN n: UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE state = 'queued' AND unknown_ends
     SCAN s: SELECT json_object('place', d.label, 'chat', d.chat, 'tokens', CASE s.target WHEN 'all' THEN 'all' ELSE '#' || s
+    SCAN sqlite_master: SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'
     SCAN subscriptions USING COVERING INDEX subscriptions_weekly: SELECT json_group_array(json_array(s.kind)) FROM (SELECT D
     SCAN subscriptions: UPDATE subscriptions SET creator = '' WHERE creator = CAST($1 AS TEXT) || ':' || CAST($2 AS TEXT)
     SCAN token_mutes: DELETE FROM token_mutes WHERE muted_until < $1
