@@ -254,11 +254,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let foreign = |status| ApiError::Foreign { status, body: String::new(), retry_after: None };
-        assert_eq!(end_of(&refused(500, "Internal Server Error", Parameters::default())), (Scope::Destination, End::NotDelivered));
-        assert_eq!(end_of(&foreign(502)), (Scope::Destination, End::NotDelivered));
-        assert_eq!(end_of(&foreign(302)), (Scope::Platform, End::NotDelivered));
-        assert_eq!(end_of(&foreign(404)), (Scope::Platform, End::NotDelivered));
-        assert_eq!(end_of(&ApiError::NotSent(String::new())), (Scope::Platform, End::NotDelivered));
+        assert_eq!(end_of(&refused(500, "Internal Server Error", Parameters::default())), (Scope::Destination, End::NotServed));
+        assert_eq!(end_of(&foreign(502)), (Scope::Destination, End::NotServed));
+        assert_eq!(end_of(&foreign(302)), (Scope::Platform, End::NotServed));
+        assert_eq!(end_of(&foreign(404)), (Scope::Platform, End::NotServed));
+        assert_eq!(end_of(&ApiError::NotSent(String::new())), (Scope::Platform, End::NotServed));
         assert_eq!(end_of(&ApiError::Broken(String::new())), (Scope::Destination, End::Unknown));
         assert_eq!(end_of(&ApiError::Unreadable { raw: String::new(), message_id: None }), (Scope::Destination, End::Unknown));
     }
