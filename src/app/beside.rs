@@ -34,7 +34,7 @@ const CALM: Duration = Duration::from_secs(5 * 60);
 /// How often whoever gets no commands says so again, and how long nobody must have done so: one process that is well says nothing of the others, and
 /// one that is gone clears nothing.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-const SILENCE: Duration = Duration::from_secs(3 * 60);
+const SILENCE: Duration = CALM.saturating_add(SAY_AGAIN);
 
 /// Keeps `/readyz` true of one platform's sending.
 pub(super) async fn report_health(

@@ -117,7 +117,7 @@ impl Replica {
             tracing::info!(role = %role.name(), "this process has taken over a role");
             let (over, ended) = (stop.child_token(), CancellationToken::new());
             let work = async {
-                let end = end_of(part.work(self.store.under(term.clone()), over.clone()), &over, || self.is_answered()).await;
+                let end = end_of(part.work(self.store.under(term.clone()), over.clone()), &over, || self.is_answered(&stop)).await;
                 ended.cancel();
                 end
             };
@@ -133,8 +133,9 @@ impl Replica {
         }
     }
 
-    async fn is_answered(&self) -> bool {
-        in_time(self.leases.is_served(self.clock.now())).await.is_ok()
+    /// Whether the database takes what is written to it: where it only answers, ends that are to be stored still wait.
+    async fn is_answered(&self, stop: &CancellationToken) -> bool {
+        !stop.is_cancelled() && in_time(self.announce()).await.is_ok()
     }
 
     pub(super) async fn give_back(&self, term: &Term) {

@@ -42,8 +42,8 @@ pub trait Messenger: Send + Sync {
     /// The time before which there is no place.
     fn admit(&self, now: Timestamp) -> Result<(), Timestamp>;
 
-    /// Whether the platform answers a harmless question. Asked where it has answered no message for a while (`engine::silence`).
-    async fn answers(&self) -> bool;
+    /// Whether the platform answers a harmless question; nothing where our own limits let none be asked. See `engine::silence`.
+    async fn answers(&self) -> Option<bool>;
 
     /// What went out in the last minute, before a restart or by another process: the platform's limits go on from there.
     fn recall(&self, _sent: &[SentLately], _now: Timestamp) {}
@@ -173,6 +173,13 @@ pub enum SendError {
         /// In words for the operator.
         why: String,
     },
+}
+
+impl SendError {
+    /// Whether it says nothing of what was asked: the platform was not reached, failed, or its answer did not arrive.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Retry { end: End::NotServed | End::Unknown, .. })
+    }
 }
 
 /// The message of before is as it was.

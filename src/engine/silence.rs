@@ -13,16 +13,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One that lasts so long is worth a word to whoever runs the bot.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How many attempts in a row brought no usable answer, and what the platform says to a question.
+/// How many attempts in a row brought no usable answer, and what the platform says to questions.
 #[derive(Debug, Default)]
 pub struct Silence {
     unanswered: u32,
     since: Timestamp,
     answered_at: Option<Timestamp>,
     question: Question,
+    asking: bool,
 }
 
-/// What was asked since the last message was tried.
+/// What came of the question since the last message was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Question {
     #[default]
@@ -69,27 +70,29 @@ impl Silence {
         (!lasted && self.lasts()).then_some(Turn::Begins)
     }
 
-    /// Takes note of what came of a question. A clock that was stepped back makes no silence shorter.
-    pub fn asked(&mut self, answered: bool, now: Timestamp) -> Option<Turn> {
-        let lasted = self.lasts();
-        self.since = self.since.min(now);
-        self.question = if answered { Question::Answered } else { Question::InVain };
-        match (lasted, self.lasts()) {
-            (false, true) => Some(Turn::Begins),
-            (true, false) => Some(Turn::Ends),
-            _ => None,
-        }
+    /// A question is under way: nothing else goes there.
+    pub fn ask(&mut self) {
+        self.asking = true;
     }
 
-    /// The question was answered and nothing waits that could be tried: there is no sign of a silence any more.
-    pub fn nothing_waits(&mut self) -> Option<Turn> {
-        self.end()
+    /// Takes note of what came of the question; nothing where it could not be asked. A clock that was stepped back makes no silence shorter.
+    pub fn asked(&mut self, answered: Option<bool>, now: Timestamp) -> Option<Turn> {
+        self.asking = false;
+        let (lasted, answered) = (self.lasts(), answered?);
+        self.since = self.since.min(now);
+        if answered && self.unanswered < MOST_UNANSWERED {
+            // It was about those messages.
+            return self.end();
+        }
+        self.question = if answered { Question::Answered } else { Question::InVain };
+        (!lasted && self.lasts()).then_some(Turn::Begins)
     }
 
     /// What may be sent now, pauses apart. `alone` where nothing is under way.
     pub fn next(&self, alone: bool) -> Next {
         let many = self.unanswered >= MOST_UNANSWERED;
         match self.question {
+            _ if self.asking => Next::Question,
             Question::InVain => Next::Question,
             Question::NotAsked if many || (alone && self.unanswered > 0) => Next::Question,
             Question::Answered if many => Next::One,
@@ -163,13 +166,15 @@ mod tests {
     fn a_question_goes_before_each_message() {
         let mut silence = silent_since(0);
         assert!(!silence.is_total(), "nobody has asked");
-        assert_eq!(silence.asked(false, at(13)), None);
+        assert_eq!(silence.asked(Some(false), at(13)), None);
         assert_eq!((silence.next(false), silence.is_total()), (Next::Question, true));
-        assert_eq!(silence.asked(true, at(20)), None);
+        assert_eq!(silence.asked(Some(true), at(20)), None);
         assert_eq!((silence.next(false), silence.is_total()), (Next::One, false));
         assert_eq!((silence.note(false, at(20), at(28)), silence.next(false)), (None, Next::Question));
-        assert_eq!(silence.asked(true, at(33)), None);
-        assert_eq!((silence.nothing_waits(), silence.next(false)), (Some(Turn::Ends), Next::All));
+        silence.ask();
+        assert_eq!((silence.asked(None, at(33)), silence.next(false)), (None, Next::Question), "it could not be asked");
+        assert_eq!(silence.asked(Some(true), at(34)), None);
+        assert_eq!((silence.note(true, at(35), at(36)), silence.next(false)), (Some(Turn::Ends), Next::All));
     }
 
     #[test]
@@ -177,11 +182,18 @@ mod tests {
         let mut silence = Silence::default();
         assert_eq!(silence.note(false, at(0), at(8)), None);
         assert_eq!((silence.next(false), silence.next(true)), (Next::All, Next::Question));
-        assert_eq!((silence.asked(true, at(8)), silence.next(true)), (None, Next::All));
-        assert_eq!((silence.note(false, at(10), at(18)), silence.next(true)), (None, Next::Question));
-        assert_eq!((silence.asked(false, at(26)), silence.next(false), silence.is_total()), (Some(Turn::Begins), Next::Question, true));
-        assert_eq!(silence.pause(at(26)), Some(Duration::from_millis(6_500)));
-        assert_eq!((silence.asked(true, at(40)), silence.next(true), silence.is_total()), (Some(Turn::Ends), Next::All, false));
+        silence.ask();
+        assert_eq!(silence.next(false), Next::Question, "nothing goes beside it");
+        assert_eq!((silence.asked(Some(true), at(8)), silence.next(true)), (None, Next::All));
+        assert_eq!((silence.note(false, at(100), at(108)), silence.next(true)), (None, Next::Question));
+        assert_eq!(
+            (silence.asked(Some(false), at(116)), silence.next(false), silence.is_total()),
+            (Some(Turn::Begins), Next::Question, true)
+        );
+        assert_eq!((silence.pause(at(116)), silence.is_long(at(159))), (Some(SHORTEST_PAUSE), None), "what was before is over");
+        silence.ask();
+        assert!(silence.is_total(), "until there is an answer");
+        assert_eq!((silence.asked(Some(true), at(120)), silence.next(true), silence.is_total()), (Some(Turn::Ends), Next::All, false));
     }
 
     #[test]
@@ -194,9 +206,9 @@ mod tests {
     fn one_that_lasts_for_a_minute_is_long_by_whatever_clock() {
         let mut silence = silent_since(0);
         assert_eq!(silence.is_long(at(60)), None, "it may be about the messages alone");
-        silence.asked(false, at(13));
+        silence.asked(Some(false), at(13));
         assert_eq!((silence.is_long(at(59)), silence.is_long(at(60))), (None, Some(at(0))));
-        silence.asked(false, at(-3_600));
+        silence.asked(Some(false), at(-3_600));
         assert_eq!((silence.is_long(at(-3_541)), silence.is_long(at(-3_540))), (None, Some(at(-3_600))));
     }
 }

@@ -17,6 +17,8 @@ use std::{
 
 /// How long everything rests after a 429 that does not say how long.
 const REST: Duration = Duration::from_secs(60);
+/// A successor, or whoever is started anew with another key or plan, waits no longer.
+const LONGEST_SHARED_REST: Duration = Duration::from_secs(3600);
 
 /// Makes calls for polls, look-ups and `check`. Cheap to clone; all clones rest together when the API asks to slow down, and so does every process on
 /// the same database.
@@ -184,7 +186,8 @@ impl Caller {
                 if let SourceError::RateLimited { after } = &error {
                     let until = self.clock.now() + after.unwrap_or(REST);
                     self.rest(until);
-                    if let Err(error) = self.store.rest(self.source_id(), until).await {
+                    let shared = until.min(self.clock.now() + LONGEST_SHARED_REST);
+                    if let Err(error) = self.store.rest(self.source_id(), shared).await {
                         tracing::error!(%error, %until, "that the API asks to wait could not be noted for other processes");
                     }
                 }

@@ -270,23 +270,21 @@ impl Deliverer {
         if room == 0 {
             return Ok(Round::default());
         }
-        if next == Next::Question {
-            let shared = Arc::clone(&self.shared);
-            self.in_flight.begin(now + LEASE, async move {
-                shared.ask().await;
-                Ok(())
-            });
-            return Ok(Round { started: 1, not_before: None });
-        }
         let Some(room) = self.shared.places(now).map(|places| room.min(places)) else {
             return Ok(Round { started: 0, not_before: self.shared.with_condition(|condition| condition.full.end(now)) });
         };
         let parts = &self.shared.parts;
         let lease_until = now + LEASE;
-        let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, lease_until, room as i64).await?;
-        if next == Next::One && claims.is_empty() {
-            self.shared.nothing_waits();
+        if next == Next::Question {
+            self.shared.with_condition(|condition| condition.silence.ask());
+            let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
+            self.in_flight.begin(lease_until, async move {
+                shared.ask(&claims).await;
+                Ok(())
+            });
+            return Ok(Round { started: 1, not_before: None });
         }
+        let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, lease_until, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
         for claimed in claims {
             // Who waits for a picture asks for a place afterwards: one of now would be of a second that is over. What has lapsed needs none.

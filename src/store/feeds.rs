@@ -26,7 +26,8 @@ const SAVE: &str =
         empty_since = excluded.empty_since";
 /// Until when nobody asks a source: a lease that nobody holds.
 const REST: &str = "INSERT INTO leases (name, holder, fence, expires_at) VALUES ('rest:' || $1, '', 1, $2)
-    ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at";
+    ON CONFLICT (name) DO UPDATE SET expires_at = CASE WHEN leases.expires_at > excluded.expires_at AND leases.expires_at <= $3
+        THEN leases.expires_at ELSE excluded.expires_at END";
 const RESTS_UNTIL: &str = "SELECT expires_at FROM leases WHERE name = 'rest:' || $1 AND expires_at > $2 AND expires_at <= $3";
 const RECORD_POLL: &str = "INSERT INTO polls (source, feed, started_at, finished_at, outcome, asked, taken, set_aside, complete)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
@@ -219,12 +220,13 @@ impl Store {
         })
     }
 
-    /// Nobody calls the source before that.
+    /// Nobody calls the source before that, or before what it asked for earlier.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn rest(&self, source: SourceId, until: Timestamp) -> StoreResult<()> {
-        write_db!(self.db, pool => sqlx::query(REST).bind(source.as_str()).bind(until.as_millis()).execute(pool).await.map(drop))?;
+        write_db!(self.db, pool => sqlx::query(REST).bind(source.as_str()).bind(until.as_millis())
+            .bind((until + LONGEST_REST).as_millis()).execute(pool).await.map(drop))?;
         Ok(())
     }
 

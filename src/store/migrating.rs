@@ -48,6 +48,10 @@ impl Store {
             return Ok(SchemaAge::New);
         }
         let applied: Vec<i64> = on_db!(self.db, pool => sqlx::query_scalar(APPLIED).fetch_all(pool).await)?;
+        if applied.is_empty() {
+            // Whoever makes it is at its first step, or died there.
+            return Ok(SchemaAge::New);
+        }
         let applied: BTreeSet<i64> = applied.into_iter().collect();
         let own = if self.is_sqlite() { &SQLITE_MIGRATIONS } else { &POSTGRES_MIGRATIONS };
         let is_current = own.iter().all(|migration| applied.contains(&migration.version));

@@ -24,6 +24,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 const PERSON: i64 = 501;
 const FRIEND: i64 = 502;
@@ -285,7 +286,7 @@ async fn told_and_given_up(app: &TestApp) -> (Vec<i64>, usize) {
 on_both!(where_no_message_is_answered_one_at_a_time_is_tried, |db| async move {
     let (mut app, asked) =
         forty_wait(db, Arc::new(|method| (method == "sendmessage").then_some(Fault::Close { carried_out: false }))).await;
-    let mut send = async |app: &mut TestApp| {
+    let send = async |app: &mut TestApp| {
         drain_telegram(app).await;
         asked.load(Ordering::SeqCst)
     };
@@ -322,6 +323,42 @@ on_both!(who_is_alone_asks_before_it_tries_again, |db| async move {
     app.telegram.observe(Arc::new(|_, _| None), Arc::new(|_| {}));
     drain_telegram(&mut app).await;
     assert_eq!((told_and_given_up(&app).await, telegram_works(&app)), ((vec![PERSON], 0), true));
+});
+
+on_both!(nothing_is_sent_beside_the_question, |db| async move {
+    let mut app = TestApp::start(db).await;
+    app.person_subscribes(PERSON, "sol").await;
+    app.baseline(&FOUR).await;
+    app.telegram.unread();
+    up_to_messages(&mut app, 1).await;
+    let (sends, questions) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (Arc::clone(&sends), Arc::clone(&questions));
+    let silent: Weather<Fault> = Arc::new(move |method, _| match method {
+        "sendmessage" => {
+            counts.0.fetch_add(1, Ordering::SeqCst);
+            Some(Fault::Close { carried_out: false })
+        }
+        _ => {
+            counts.1.fetch_add(1, Ordering::SeqCst);
+            Some(Fault::Silence { carried_out: false })
+        }
+    });
+    app.telegram.observe(silent, Arc::new(|_| {}));
+    let (store, clock) = (app.parts.store.clone(), app.clock.clone());
+    let telegram = app.parts.deliverers.iter_mut().find(|deliverer| deliverer.platform() == Platform::Telegram).unwrap();
+    let meanwhile = async {
+        while questions.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // By now the message is due again.
+        clock.advance(Duration::from_secs(3));
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+    };
+    tokio::select! {
+        () = telegram.run(store, CancellationToken::new()) => panic!("it is not told to stop"),
+        () = meanwhile => {}
+    }
+    assert_eq!((sends.load(Ordering::SeqCst), questions.load(Ordering::SeqCst)), (1, 1));
 });
 
 // 6.4: down is what takes no messages, also where nothing is to be sent.

@@ -65,8 +65,8 @@ impl Messenger for Console {
         Ok(())
     }
 
-    async fn answers(&self) -> bool {
-        true
+    async fn answers(&self) -> Option<bool> {
+        Some(true)
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {

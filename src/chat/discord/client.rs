@@ -94,11 +94,6 @@ impl ApiError {
         matches!(self, Self::Refused { status: 401, .. })
     }
 
-    /// Whether Discord itself has answered, or could have been asked: what it says may be no all the same.
-    pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Self::Refused { status: ..500, .. } | Self::Limited(_))
-    }
-
     /// What happened, with the way to mend it.
     pub fn explain(&self) -> String {
         self.trouble().explain(self)
@@ -240,6 +235,13 @@ impl Inner {
         }
         let (code, trouble) = (body.map_or(0, |body| body.code), errors::trouble(&answer));
         Err(ApiError::Refused { status: answer.status, code, trouble, why: answer.words() })
+    }
+
+    /// Whether Discord answers a question about the bot itself; nothing where there is no place for it.
+    pub(super) async fn answers(&self) -> Option<bool> {
+        self.place().await.ok()?;
+        let asked = self.ask(Ask::Bot(Route::UserMe, LightMethod::Get), None, "question", "").await;
+        Some(asked.is_ok_and(|(answer, _)| answer.is_success() || !errors::classify(&answer).is_no_answer()))
     }
 
     async fn place(&self) -> Result<(), ApiError> {

@@ -52,8 +52,8 @@ impl Messenger for Discord {
         self.0.limiter().recall(sent.iter().map(|sent| sent.ended_at.unwrap_or(now)), now);
     }
 
-    async fn answers(&self) -> bool {
-        self.me().await.map_or_else(|error| error.is_answer(), |_| true)
+    async fn answers(&self) -> Option<bool> {
+        self.0.answers().await
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {

@@ -68,11 +68,6 @@ impl ApiError {
             || matches!(self, Self::Refused { code: 404, description, .. } if description == "Not Found")
     }
 
-    /// Whether Telegram itself has answered: what it says may be no all the same.
-    pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Self::Refused { code: ..500, .. })
-    }
-
     /// How long Telegram asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = match self {

@@ -207,8 +207,8 @@ impl Messenger for Telegram {
         self.limits().recall(known, now);
     }
 
-    async fn answers(&self) -> bool {
-        self.me().await.map_or_else(|error| error.is_answer(), |_| true)
+    async fn answers(&self) -> Option<bool> {
+        Some(self.me().await.map_or_else(|error| !errors::classify(&error).is_no_answer(), |_| true))
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {

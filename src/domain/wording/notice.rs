@@ -48,7 +48,7 @@ pub enum NoticePhrase {
         #[serde(default)]
         at: Option<Timestamp>,
     },
-    /// The platform answers nobody: one message at a time is tried.
+    /// The platform answers nobody, not even a question: no message is sent.
     PlatformSilent { platform: Platform, since: Timestamp },
     /// It takes messages again.
     PlatformBack { platform: Platform },
@@ -159,7 +159,7 @@ impl NoticePhrase {
             Self::PlatformSilent { platform, since } => out
                 .text(format!("{} has given the bot's messages no usable answer since ", capital(platform.as_str())))
                 .time(*since, TimeStyle::DateTime)
-                .text(". One at a time is tried until it does, and the others wait. Where it goes on, look at this machine's way there: network, name server, proxy."),
+                .text(". None is sent until it does; they wait. Where it goes on, look at this machine's way there: network, name server, proxy."),
             Self::PlatformBack { platform } => {
                 out.text(format!("{} takes the bot's messages again; what waited is on its way.", capital(platform.as_str())))
             }

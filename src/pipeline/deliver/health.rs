@@ -1,11 +1,11 @@
 //! Whether the platform takes messages at all: it may refuse the bot's token, or answer nobody. Who must know of it is told here.
 
-use super::{LEASE, Shared, Wait};
+use super::{LEASE, LONGEST_SLEEP, Shared, Wait};
 use crate::{
     chat::{EditError, End, Receipt, SendError},
     domain::{Timestamp, wording::NoticePhrase},
     engine::silence::Turn,
-    store::refused_notice,
+    store::{Store, refused_notice},
 };
 
 impl Shared {
@@ -30,7 +30,7 @@ impl Shared {
     pub(super) fn listen(&self, result: &Result<Receipt, EditError>, began: Timestamp, now: Timestamp) {
         let answered = match result {
             Err(EditError::Failed(SendError::Retry { end: End::NotTried, .. })) => return,
-            Err(EditError::Failed(SendError::Retry { end: End::NotServed | End::Unknown, .. })) => false,
+            Err(EditError::Failed(error)) => !error.is_no_answer(),
             _ => true,
         };
         let turn = self.with_condition(|condition| {
@@ -41,30 +41,29 @@ impl Shared {
         self.turned(turn);
     }
 
-    /// Asks a question that does no harm, as long as nobody is answered.
-    pub(super) async fn ask(&self) {
-        let answered = tokio::time::timeout(LEASE, self.messenger.answers()).await.unwrap_or(false);
+    /// Asks a question that does no harm, as long as nobody is answered. Tells of what it finds under the term of `claims`.
+    pub(super) async fn ask(&self, claims: &Store) {
+        let answered = tokio::time::timeout(LEASE, self.messenger.answers()).await.unwrap_or(Some(false));
         let now = self.parts.clock.now();
-        let (turn, long) = self.with_condition(|condition| {
+        let (turn, was_total, long) = self.with_condition(|condition| {
+            let was_total = condition.silence.is_total();
             let turn = condition.silence.asked(answered, now);
-            if !answered {
-                condition.wait_for_answer(now);
+            match answered {
+                Some(true) => {}
+                Some(false) => condition.wait_for_answer(now),
+                None => condition.hush.lengthen(now + LONGEST_SLEEP, now),
             }
-            (turn, condition.silence.is_long(now))
+            condition.may_be_told_down |= condition.silence.is_total();
+            (turn, was_total, condition.silence.is_long(now))
         });
         tracing::debug!(platform = %self.platform, answered, "a question was asked, because no message was answered");
         self.turned(turn);
+        let operators = self.parts.operators.writing_to(claims.clone());
         if let Some(since) = long {
-            self.with_condition(|condition| condition.may_be_told_down = true);
-            let notice = NoticePhrase::PlatformSilent { platform: self.platform, since };
-            self.parts.operators.tell_once(&self.silent_notice(), notice).await;
+            operators.tell_once(&self.silent_notice(), NoticePhrase::PlatformSilent { platform: self.platform, since }).await;
+        } else if was_total && answered == Some(true) {
+            operators.clear(&self.silent_notice(), Some(NoticePhrase::PlatformBack { platform: self.platform })).await;
         }
-    }
-
-    /// The question was answered, and there is no message to try.
-    pub(super) fn nothing_waits(&self) {
-        let turn = self.with_condition(|condition| condition.silence.nothing_waits());
-        self.turned(turn);
     }
 
     fn turned(&self, turn: Option<Turn>) {

@@ -158,10 +158,11 @@ impl Poller {
             let (feed, was_stopped) = (status.feed, status.stopped);
             let Some(state) = self.feeds.get_mut(&feed) else { continue };
             (state.status, state.saved) = (status.clone(), Some(status));
+            let (slot, last) = (state.status.next_poll_at, state.status.last_poll_at.filter(|last| *last <= now));
             // It was ingested, and the death came before the next slot was written down.
-            let is_ingested = |slot: &Timestamp| state.status.last_poll_at.is_some_and(|last| *slot <= last && last <= now);
-            let is_done = |slot: &Timestamp| matches!(feed, Feed::Signals(_)) && is_ingested(slot);
-            state.status.next_poll_at = state.status.next_poll_at.filter(|slot| !is_done(slot));
+            if let Some(last) = last.filter(|last| matches!(feed, Feed::Signals(_)) && slot.is_some_and(|slot| slot <= *last)) {
+                self.set_next(feed, last);
+            }
             if was_stopped {
                 self.resume(feed, None).await?;
             }

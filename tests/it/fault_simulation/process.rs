@@ -128,7 +128,7 @@ impl Messenger for Watched {
         self.inner.admit(now)
     }
 
-    async fn answers(&self) -> bool {
+    async fn answers(&self) -> Option<bool> {
         self.inner.answers().await
     }
 

@@ -151,8 +151,8 @@ impl Messenger for Chat {
         Ok(())
     }
 
-    async fn answers(&self) -> bool {
-        true
+    async fn answers(&self) -> Option<bool> {
+        Some(true)
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
