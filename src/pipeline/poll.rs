@@ -82,7 +82,7 @@ pub struct PollSettings {
 impl PollSettings {
     /// The limits of calls.
     pub fn limits(&self) -> CallLimits {
-        CallLimits { per_month: self.calls_per_month, per_minute: self.calls_per_minute }
+        CallLimits { per_month: self.calls_per_month, per_minute: self.calls_per_minute, despite_rest: false }
     }
 
     /// What the plan needs to know of the schedules: the same throughout a month, and no small work where one of them fires every few seconds.

@@ -65,13 +65,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// No source asks to be left alone for longer. A time beyond that was noted by a clock that has been set back since.
 const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 
-/// How many calls may be made; 0 is no limit.
+/// Which calls may be made: so many, 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
     /// In a UTC calendar month.
     pub per_month: u32,
     /// In any 60 seconds.
     pub per_minute: u32,
+    /// Also while the source asked to be left alone: one that a person makes by hand, to see what it says.
+    pub despite_rest: bool,
 }
 
 /// Whether a call may be made now.
@@ -207,7 +209,7 @@ impl Store {
                     .fetch_optional(&mut *tx).await?;
                 made.map(Timestamp::from_millis).filter(|at| *at > now - MINUTE && *at < now + MINUTE)
             };
-            if let Some(until) = rest {
+            if let Some(until) = rest.filter(|_| !limits.despite_rest) {
                 CallPermit::Rests(Timestamp::from_millis(until))
             } else if limits.per_month > 0 && used >= i64::from(limits.per_month) {
                 CallPermit::MonthUsedUp

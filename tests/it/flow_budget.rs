@@ -63,7 +63,7 @@ async fn a_month_of_500_calls_is_kept_to_and_spread_and_survives_restarts() {
 }
 
 async fn ask_permission(store: &Store, clock: &ManualClock) -> CallPermit {
-    let limits = CallLimits { per_month: 500, per_minute: 1 };
+    let limits = CallLimits { per_month: 500, per_minute: 1, despite_rest: false };
     store.permit_call(SourceId::TokenMetrics, "trading-signals", "poll", limits, || clock.now()).await.unwrap()
 }
 

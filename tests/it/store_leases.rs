@@ -74,7 +74,7 @@ async fn whoever_was_overtaken_writes_nothing_any_more() {
     let new = db.store.under(db.store.take_lease(Role::Poller, &two, at(15), at(30)).await.unwrap().unwrap());
     assert!(!old.is_current().await.unwrap());
     assert!(matches!(save(&old, 2).await, Err(StoreError::Overtaken)), "a single statement");
-    let limits = CallLimits { per_month: 0, per_minute: 0 };
+    let limits = CallLimits { per_month: 0, per_minute: 0, despite_rest: false };
     let permit = old.permit_call(SourceId::TokenMetrics, "trading-signals", "poll", limits, || at(16)).await;
     assert!(matches!(permit, Err(StoreError::Overtaken)), "a transaction: no call is made either");
     assert_eq!(saved().await, Some(1), "nothing was written");

@@ -12,7 +12,7 @@ use crate::{
         poll,
     },
     sources::{Ask, Source, token_metrics::TokenMetrics},
-    store::{Store, StoreResult},
+    store::{CallLimits, Store, StoreResult},
     telemetry::Metrics,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -24,8 +24,6 @@ const NEXT_KEY: &str = "TOKEN_METRICS_API_KEY is refused, and TOKEN_METRICS_API_
 const ASKED: TokenId = TokenId(3375);
 /// Empty for so long, it is not by chance (`rules.md` 1.9).
 const EMPTY_FOR: Duration = Duration::from_secs(24 * 3600);
-/// The limit per minute lets nobody wait for longer.
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// Whether the key works: one call, the one that `serve` makes most, noted in the ledger like any other.
 pub(super) async fn of_key(config: &Config, store: Option<&Store>, clock: &SharedClock, offline: bool) -> StoreResult<CheckItem> {
@@ -41,23 +39,20 @@ pub(super) async fn of_key(config: &Config, store: Option<&Store>, clock: &Share
     };
     let source: Arc<dyn Source> =
         Arc::new(TokenMetrics::new(&config.source.api_url, api_key).with_next_key(config.source.next_api_key.clone()));
-    let limits = poll_settings(config).limits();
+    let limits = CallLimits { despite_rest: true, ..poll_settings(config).limits() };
     let caller = Caller::new(source.clone(), store.clone(), clock.clone(), Arc::new(Metrics::default()), limits);
     let ask = Ask { kind: Kind::Daily, tokens: BTreeMap::from([(ASKED, None)]), now: clock.now() };
     let Some(call) = source.collect(ask).next_call() else { return Ok(CheckItem::warn(KEY, "not tried: there is nothing to ask for")) };
-    let item = key_item(caller.call(&call, Purpose::Check).await?, clock.now());
+    let item = key_item(caller.call(&call, Purpose::Check).await?);
     Ok(if source.uses_next_key() && item.status == CheckStatus::Ok { CheckItem::warn(KEY, NEXT_KEY) } else { item })
 }
 
-fn key_item(end: CallEnd, now: Timestamp) -> CheckItem {
+fn key_item(end: CallEnd) -> CheckItem {
     match end {
         CallEnd::Came(page) if page.rows == 0 => {
             CheckItem::warn(KEY, Trouble::SourceNoData.explain("the key works, but there is no current data for Bitcoin"))
         }
         CallEnd::Came(_) => CheckItem::ok(KEY, "works: the daily call of Bitcoin came"),
-        CallEnd::NotBefore(at) if at.since(now) > MINUTE => {
-            CheckItem::warn(KEY, format!("not tried: the API asked to be left alone; check again after {at}"))
-        }
         CallEnd::NotBefore(at) => CheckItem::warn(KEY, format!("not tried: the calls of this minute are used up; check again after {at}")),
         CallEnd::MonthUsedUp => CheckItem::warn(KEY, Trouble::SourceBudget.explain("not tried: the calls of this month are used up")),
         CallEnd::Failed(error) => CheckItem::fail(KEY, error.explain()),
@@ -137,7 +132,6 @@ mod tests {
 
     #[test]
     fn every_refusal_says_what_to_do() {
-        let now = Timestamp::from_secs(1_795_000_000);
         let refused = |status, message: &str| CallEnd::Failed(SourceError::Refused { status, message: message.to_owned() });
         let fixes: Vec<_> = [
             refused(401, "\"Invalid API key\""),
@@ -145,14 +139,12 @@ mod tests {
             refused(402, "\"X-PAYMENT header is required\""),
         ]
         .into_iter()
-        .map(|end| key_item(end, now).advice)
+        .map(|end| key_item(end).advice)
         .collect();
         assert!(fixes[0].contains("copy the key again"), "{fixes:?}");
         assert!(fixes[1].contains("choose a plan that has it"), "{fixes:?}");
         assert!(fixes[2].contains("choose a plan with API access"), "{fixes:?}");
-        let waits = |seconds| key_item(CallEnd::NotBefore(now + Duration::from_secs(seconds)), now).advice;
-        assert!(waits(60).contains("the calls of this minute") && waits(61).contains("the API asked to be left alone"));
-        assert!(key_item(CallEnd::MonthUsedUp, now).advice.contains("TOKEN_METRICS_CALLS_PER_MONTH"));
+        assert!(key_item(CallEnd::MonthUsedUp).advice.contains("TOKEN_METRICS_CALLS_PER_MONTH"));
     }
 
     #[test]
