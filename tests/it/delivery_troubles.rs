@@ -245,7 +245,7 @@ on_both!(a_claim_is_given_back_though_the_database_fails_for_a_moment, |db| asyn
 });
 
 /// Forty people are about to be told, and Telegram behaves as the weather says; how often it was sent a message is counted.
-async fn forty_wait(db: TestDb, weather: Arc<dyn Fn(&str) -> Option<Fault> + Send + Sync>) -> (TestApp, Arc<AtomicUsize>) {
+async fn forty_wait(db: TestDb, weather: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static) -> (TestApp, Arc<AtomicUsize>) {
     let mut app = TestApp::with(db, &[("BELLWETHER_OPERATORS", "telegram:900")]).await;
     app.telegram.with(|world| {
         world.person(OPERATOR);
@@ -284,8 +284,7 @@ async fn told_and_given_up(app: &TestApp) -> (Vec<i64>, usize) {
 
 // Whatever is sent into a silence may have arrived, and is tried once more alone.
 on_both!(where_no_message_is_answered_one_at_a_time_is_tried, |db| async move {
-    let (mut app, asked) =
-        forty_wait(db, Arc::new(|method| (method == "sendmessage").then_some(Fault::Close { carried_out: false }))).await;
+    let (mut app, asked) = forty_wait(db, |method| (method == "sendmessage").then_some(Fault::Close { carried_out: false })).await;
     let send = async |app: &mut TestApp| {
         drain_telegram(app).await;
         asked.load(Ordering::SeqCst)
@@ -367,7 +366,7 @@ on_both!(a_platform_that_answers_nothing_is_asked_a_question_and_sent_no_message
     let faults = [Fault::Close { carried_out: false }, Fault::Raw(502, "<h1>Bad Gateway</h1>")];
     let (turn, silent) = (AtomicUsize::new(0), Arc::clone(&is_silent));
     let weather = move |_: &str| silent.load(Ordering::SeqCst).then(|| faults[turn.fetch_add(1, Ordering::SeqCst) % 2].clone());
-    let (mut app, asked) = forty_wait(db, Arc::new(weather)).await;
+    let (mut app, asked) = forty_wait(db, weather).await;
     drain_telegram(&mut app).await;
     let at_once = asked.load(Ordering::SeqCst);
     let notices = "SELECT CAST(COUNT(*) AS TEXT) FROM messages m JOIN destinations d ON d.id = m.destination_id WHERE d.chat = '900'";
