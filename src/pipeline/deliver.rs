@@ -276,13 +276,7 @@ impl Deliverer {
         let parts = &self.shared.parts;
         let lease_until = now + LEASE;
         if next == Next::Question {
-            self.shared.with_condition(|condition| condition.silence.ask());
-            let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
-            self.in_flight.begin(lease_until, async move {
-                shared.ask(&claims).await;
-                Ok(())
-            });
-            return Ok(Round { started: 1, not_before: None });
+            return Ok(self.begin_question(lease_until));
         }
         let claims = self.claims.claim(self.shared.platform, &parts.holder, |id| nonce(id, 0), now, lease_until, room as i64).await?;
         let (mut round, mut without_place) = (Round::default(), Vec::new());
@@ -304,6 +298,17 @@ impl Deliverer {
             round.not_before = self.shared.with_condition(|condition| condition.full.end(now));
         }
         Ok(round)
+    }
+
+    /// On its own, as an attempt: what waits for its answer is the next round.
+    fn begin_question(&mut self, lease_until: Timestamp) -> Round {
+        self.shared.with_condition(|condition| condition.silence.ask());
+        let (shared, claims) = (Arc::clone(&self.shared), self.claims.clone());
+        self.in_flight.begin(lease_until, async move {
+            shared.ask(&claims).await;
+            Ok(())
+        });
+        Round { started: 1, not_before: None }
     }
 }
 

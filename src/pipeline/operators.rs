@@ -42,22 +42,19 @@ impl Operators {
 
     /// Tells it unless it was told already under this name and not cleared since.
     pub async fn tell_once(&self, name: &str, notice: NoticePhrase) {
-        let (card, to) = (card(notice), self.destinations());
-        let words = card.plain();
-        let body = MessageBody::Card { card };
-        match self.store.notice_is_new(name, Some(NewNotice { to: &to, body: &body }), self.clock.now()).await {
-            Ok(true) => tracing::warn!(notice = words, "operator notice"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, name, "an operator notice could not be stored"),
-        }
+        self.tell_new(name, notice, async |notice, now| self.store.notice_is_new(name, Some(notice), now).await).await;
     }
 
     /// Tells it once, and remembers that it holds now, for [`Operators::clear_if_over`]: to be called again and again while it does.
     pub async fn tell_while(&self, name: &str, notice: NoticePhrase) {
+        self.tell_new(name, notice, async |notice, now| self.store.notice_holds(name, notice, now).await).await;
+    }
+
+    async fn tell_new(&self, name: &str, notice: NoticePhrase, store: impl AsyncFnOnce(NewNotice<'_>, Timestamp) -> StoreResult<bool>) {
         let (card, to) = (card(notice), self.destinations());
         let words = card.plain();
         let body = MessageBody::Card { card };
-        match self.store.notice_holds(name, NewNotice { to: &to, body: &body }, self.clock.now()).await {
+        match store(NewNotice { to: &to, body: &body }, self.clock.now()).await {
             Ok(true) => tracing::warn!(notice = words, "operator notice"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, name, "an operator notice could not be stored"),
