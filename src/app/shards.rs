@@ -19,18 +19,20 @@ const MEMBER_FOR: Duration = Duration::from_secs(10);
 /// What nobody with fewer shards takes in this time is taken by whoever may.
 const FREE_FOR: Duration = Duration::from_secs(10);
 
-/// How many shards this process runs, and the fewest that any does.
+/// How many shards this process runs, the fewest that any does, and how many nobody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Division {
     mine: u32,
     fewest: u32,
+    free: u32,
 }
 
 impl Division {
-    fn of(running: &RunningShards, holder: &str) -> Self {
+    fn of(running: &RunningShards, holder: &str, shards: u32) -> Self {
         let count = |holder: &str| running.shards.iter().filter(|shard| shard.holder == holder).count() as u32;
         let mine = count(holder);
-        Self { mine, fewest: running.members.iter().map(|member| count(member)).min().unwrap_or(mine) }
+        let fewest = running.members.iter().map(|member| count(member)).min().unwrap_or(mine);
+        Self { mine, fewest, free: shards.saturating_sub(running.shards.len() as u32) }
     }
 
     /// Whether a free shard is this process's, of which nobody else has wanted to know for so long.
@@ -38,8 +40,9 @@ impl Division {
         self.mine <= self.fewest || free_for >= FREE_FOR
     }
 
+    /// Whether one is to be given up. Not while another is free: sessions begin one after the other, and what waits for its turn hears nothing.
     fn has_too_many(self) -> bool {
-        self.mine > self.fewest.saturating_add(1)
+        self.free == 0 && self.mine > self.fewest.saturating_add(1)
     }
 }
 
@@ -135,8 +138,8 @@ impl Shards {
         while !over.is_cancelled() {
             tokio::select! { () = left.cancelled() => return, () = over.cancelled() => return, () = sleep(RENEW) => {} }
             let Some((mut seen, mut running)) = self.look().await else { continue };
-            if Division::of(&running, &self.replica.holder).has_too_many() {
-                // One at a time: the next one is judged by what is left.
+            if Division::of(&running, &self.replica.holder, shard.of).has_too_many() {
+                // One at a time: the next one waits until somebody has taken this.
                 running.shards.retain(|run| run.index != shard.index);
                 seen.running = Some((running, Instant::now()));
                 tracing::info!(shard = shard.index, of = shard.of, "this process gives up a shard, which another one is to run");
@@ -164,7 +167,7 @@ impl Seats for Shards {
             if let Some((mut seen, mut running)) = self.look().await {
                 if running.shards.iter().any(|run| run.index == shard.index) {
                     free_since = Instant::now();
-                } else if Division::of(&running, &self.replica.holder).takes(free_since.elapsed())
+                } else if Division::of(&running, &self.replica.holder, shard.of).takes(free_since.elapsed())
                     && let Some(seat) = self.try_take(shard, stop).await
                 {
                     tracing::info!(shard = shard.index, of = shard.of, "this process has taken over a shard");
@@ -195,13 +198,18 @@ mod tests {
     use super::*;
 
     fn division(mine: u32, others: &[u32]) -> Division {
+        with_free(mine, others, 0)
+    }
+
+    fn with_free(mine: u32, others: &[u32], free: u32) -> Division {
         let mut running = RunningShards::default();
         for (number, count) in [mine].iter().chain(others).enumerate() {
             let holder = number.to_string();
             running.shards.extend((0..*count).map(|index| RunningShard { index, of: 16, holder: holder.clone() }));
             running.members.push(holder);
         }
-        Division::of(&running, "0")
+        let shards = running.shards.len() as u32 + free;
+        Division::of(&running, "0", shards)
     }
 
     #[test]
@@ -216,6 +224,7 @@ mod tests {
     fn nobody_runs_two_more_than_another() {
         let many = |mine, others: &[u32]| division(mine, others).has_too_many();
         assert_eq!([many(4, &[]), many(4, &[0]), many(1, &[0, 3]), many(2, &[1, 1]), many(3, &[1])], [false, true, false, false, true]);
+        assert!(!with_free(3, &[0], 1).has_too_many(), "the one that was given up is taken first");
     }
 
     #[test]
@@ -225,11 +234,11 @@ mod tests {
             counts[0] = shards;
             for _ in 0..100 {
                 let fewest = counts.iter().copied().min().unwrap();
-                let giver = counts.iter().position(|mine| Division { mine: *mine, fewest }.has_too_many());
+                let giver = counts.iter().position(|mine| Division { mine: *mine, fewest, free: 0 }.has_too_many());
                 let Some(giver) = giver else { break };
                 counts[giver] -= 1;
                 let fewest = counts.iter().copied().min().unwrap();
-                let taker = counts.iter().position(|mine| Division { mine: *mine, fewest }.takes(Duration::ZERO)).unwrap();
+                let taker = counts.iter().position(|mine| Division { mine: *mine, fewest, free: 1 }.takes(Duration::ZERO)).unwrap();
                 counts[taker] += 1;
             }
             assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");

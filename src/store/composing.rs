@@ -48,7 +48,7 @@ const PENDING: (&str, &str) = over_rows!(
                 AND due.release_at <= $2 AND dc.source = c.source AND dc.kind = c.kind AND dc.token_id = c.token_id))
            AND a.destination_id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM"
     ),
-    ") ORDER BY a.id"
+    ") ORDER BY a.id LIMIT $3"
 );
 // The keys come first, which the order of the join says to SQLite: it would rather walk every subscription of a source.
 macro_rules! of_key {
@@ -70,7 +70,7 @@ const WISHES: (&str, &str) = over_rows!(
 const EXCLUDED: (&str, &str) =
     over_rows!("SELECT k.destination_id, k.kind, k.token_id FROM", of_key!("exclusions", "token_id = CAST(r.value ->> 2 AS BIGINT)"));
 const TOLD: (&str, &str) = over_rows!(
-    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at, k.unstable FROM",
+    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.data_time, k.known_at, k.told_at, k.unstable FROM",
     of_key!("told", "token_id = CAST(r.value ->> 2 AS BIGINT)")
 );
 const SENT: (&str, &str) = over_rows!(
@@ -108,6 +108,8 @@ pub(super) const STATEMENTS: &[&str] = &[DUE_DESTINATIONS];
 pub(super) const PAIRS: &[(&str, &str)] = &[DESTINATIONS, PENDING, WISHES, EXCLUDED, TOLD, SENT, DIGESTS, TOLD_IN, TURNS];
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// With more due alerts than this a batch has fewer destinations: a chat that was out of reach for months may have as many by itself.
+const MOST_ALERTS: usize = 20_000;
 
 #[derive(sqlx::FromRow)]
 struct PendingRow {
@@ -138,6 +140,7 @@ struct ToldRow {
     kind: String,
     token_id: i64,
     stance: String,
+    data_time: i64,
     known_at: i64,
     told_at: Option<i64>,
     unstable: bool,
@@ -170,15 +173,33 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn due_situations(&self, now: Timestamp, after: DueCursor, limit: i64) -> StoreResult<Option<DueBatch>> {
-        let due: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(DUE_DESTINATIONS)
+        let mut due: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(DUE_DESTINATIONS)
             .bind(now.as_millis()).bind(limit).bind(after.0).bind(after.1).fetch_all(pool).await)?;
-        let Some(upto) = due.last().map(|(release_at, id)| DueCursor(*release_at, *id)) else { return Ok(None) };
-        let ids: BTreeSet<i64> = due.into_iter().map(|(_, id)| id).collect();
-        let list = serde_json::to_string(&ids).unwrap_or_default();
+        loop {
+            let Some(upto) = due.last().map(|(release_at, id)| DueCursor(*release_at, *id)) else { return Ok(None) };
+            let ids: BTreeSet<i64> = due.iter().map(|(_, id)| *id).collect();
+            let most = if ids.len() > 1 { MOST_ALERTS } else { usize::MAX };
+            match self.situations(&ids, now, most).await? {
+                Some(situations) => return Ok(Some(DueBatch { situations, upto })),
+                None => due.truncate(due.len() / 2),
+            }
+        }
+    }
+
+    /// What decides about each of these destinations; nothing where more than so many alerts are due for them.
+    async fn situations(
+        &self,
+        ids: &BTreeSet<i64>,
+        now: Timestamp,
+        most: usize,
+    ) -> StoreResult<Option<BTreeMap<DestinationId, Situation>>> {
+        let list = serde_json::to_string(ids).unwrap_or_default();
         let mut situations = self.destinations_of(&list).await?;
         // First: what arrives in between is then known already, or still waits.
         self.add_waiting(&list, &mut situations).await?;
-        self.add_pending(&list, now, &mut situations).await?;
+        if self.add_pending(&list, now, &mut situations, most).await? > most {
+            return Ok(None);
+        }
         self.add_told_in(&mut situations).await?;
         self.add_wishes(&mut situations).await?;
         self.add_told(&mut situations).await?;
@@ -194,7 +215,7 @@ impl Store {
                 situation.sent.push(Timestamp::from_millis(at));
             }
         }
-        Ok(Some(DueBatch { situations, upto }))
+        Ok(Some(situations))
     }
 
     async fn destinations_of(&self, list: &str) -> StoreResult<BTreeMap<DestinationId, Situation>> {
@@ -221,9 +242,18 @@ impl Store {
         rows.into_iter().map(situation).collect()
     }
 
-    async fn add_pending(&self, list: &str, now: Timestamp, situations: &mut BTreeMap<DestinationId, Situation>) -> StoreResult<()> {
-        let sql = self.words(PENDING);
-        let rows: Vec<PendingRow> = on_db!(self.db, pool => sqlx::query_as(sql).bind(list).bind(now.as_millis()).fetch_all(pool).await)?;
+    /// Says how many there are; no more than one above `most` are looked at.
+    async fn add_pending(
+        &self,
+        list: &str,
+        now: Timestamp,
+        situations: &mut BTreeMap<DestinationId, Situation>,
+        most: usize,
+    ) -> StoreResult<usize> {
+        let (sql, limit) = (self.words(PENDING), i64::try_from(most).map_or(i64::MAX, |most| most.saturating_add(1)));
+        let rows: Vec<PendingRow> =
+            on_db!(self.db, pool => sqlx::query_as(sql).bind(list).bind(now.as_millis()).bind(limit).fetch_all(pool).await)?;
+        let count = rows.len();
         for row in rows {
             let stored = StoredChange::try_from(row.change)?;
             let reason = Reason::parse(&row.reason).ok_or_else(|| StoreError::corrupt("a reason", &row.reason))?;
@@ -240,7 +270,7 @@ impl Store {
                 });
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Corrections are rare: nothing is asked where there is none.
@@ -297,6 +327,7 @@ impl Store {
         for row in rows {
             let told = Told {
                 stance: stance(&row.stance)?,
+                data_time: Timestamp::from_millis(row.data_time),
                 known_at: Timestamp::from_millis(row.known_at),
                 told_at: row.told_at.map(Timestamp::from_millis),
                 unstable: row.unstable,

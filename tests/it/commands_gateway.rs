@@ -162,6 +162,22 @@ on_both!(a_drop_loses_and_doubles_no_command, |db| async move {
     });
 });
 
+on_both!(what_one_person_asks_for_is_done_in_that_order, |db| async move {
+    let mut app = TestApp::over_gateway(db, |_| {}).await;
+    let gateway = std::sync::Arc::clone(&app.discord.gateway);
+    gateway.connected().await;
+    app.discord.channel("4242", json!({}));
+    app.discord.fault("GET /channels/4242", 1, FaultKind::Delay(Duration::from_millis(700)));
+    let asked = [channel_subscribe("4242"), for_channel("unsubscribe", "4242", &[("tokens", "SOL")])];
+    let asked = asked.map(|data| in_server(app.next_interaction(), ADMIN, data));
+    asked.iter().for_each(|interaction| gateway.asks(interaction));
+    for interaction in &asked {
+        gateway.answer(interaction).await;
+    }
+    app.settle().await;
+    assert_eq!(rows(&app.db.url, "SELECT target FROM subscriptions").await, [""; 0], "first the one, then the other");
+});
+
 on_both!(a_session_that_is_over_is_followed_by_a_new_one, |db| async move {
     let mut app = channel_told(db).await;
     let gateway = std::sync::Arc::clone(&app.discord.gateway);
@@ -406,7 +422,7 @@ async fn what_needs_an_operator_ends_the_connection_and_is_told() {
 async fn a_gateway_that_is_away_is_told_and_found_again() {
     let mut app = TestApp::over_gateway(TestDb::sqlite().await, |_| {}).await;
     app.discord.gateway.connected().await;
-    app.discord.gateway.with(|state| state.refusals = [4000; 4].into());
+    app.discord.gateway.with(|state| state.refusals = [4000; 6].into());
     app.discord.gateway.forget_sessions();
     app.discord.gateway.hang_up();
     let problem = app.gateway_problem(|problem| problem.is_some()).await.unwrap();

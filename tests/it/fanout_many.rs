@@ -17,10 +17,11 @@ use bellwether::{
         flow::Flow,
         ingest::ingest,
     },
-    store::{MuteOrder, NewDestination, NewsDecision, SettingsOrder, StoreError, SubscribeOrder},
+    store::{DueCursor, MuteOrder, NewDestination, NewsDecision, SettingsOrder, StoreError, SubscribeOrder},
     telemetry::Metrics,
 };
 use std::{
+    collections::BTreeMap,
     ops::RangeInclusive,
     sync::{
         Arc,
@@ -330,4 +331,24 @@ on_both!(a_stop_amidst_many_is_at_once_and_the_next_goes_on, |db| async move {
     fan_out_all(&db.store, &clock, &metrics).await.unwrap();
     let alerts = rows(&db.url, "SELECT CAST(COUNT(*) AS TEXT), CAST(COUNT(DISTINCT destination_id) AS TEXT) FROM alerts").await;
     assert_eq!(alerts, [format!("{PEOPLE}|{PEOPLE}")]);
+});
+
+on_both!(a_batch_has_few_destinations_where_much_is_due_for_each, |db| async move {
+    people(&db, 800).await;
+    follow(&db, "all", 1, 0).await;
+    let token = |n| format!("('token-metrics', {n}, 'T', 'T', 'T', 't', 1, 0, TRUE, 0, 0)");
+    let columns = "(source, token_id, symbol, symbol_key, name, name_key, market_rank, refreshes_out, in_all, first_seen_at, refreshed_at)";
+    let tokens: Vec<_> = (1..=TOKENS).map(token).collect();
+    run_sql(&db.url, &format!("INSERT INTO tokens {columns} VALUES {}", tokens.join(","))).await;
+    let clock = turned(&db, 1..=30).await;
+    assert_eq!(fan_out_all(&db.store, &clock, &Metrics::default()).await.unwrap(), 24_000);
+    let (mut after, mut seen) = (DueCursor::default(), BTreeMap::new());
+    while let Some(batch) = db.store.due_situations(clock.now(), after, 1_000).await.unwrap() {
+        let due: usize = batch.situations.values().map(|situation| situation.due.len()).sum();
+        assert!((1..=20_000).contains(&due), "{due}");
+        seen.extend(batch.situations.into_iter().map(|(destination, situation)| (destination, situation.due.len())));
+        after = batch.upto;
+    }
+    assert_eq!(seen.len(), 800);
+    assert!(seen.values().all(|due| *due == 30), "each with all of its own");
 });

@@ -3,7 +3,7 @@
 
 use super::{
     client::Discord,
-    interactions::{Interactions, Received},
+    interactions::Interactions,
     key::{PublicKey, unhex},
 };
 use crate::{
@@ -63,7 +63,7 @@ async fn enter(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) ->
     if !door.is_signed(&headers, &body, now) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    match serde_json::from_slice(&body).ok().and_then(|body| Received::read(body, &door.discord, now)) {
+    match serde_json::from_slice(&body).ok().and_then(|body| door.interactions.receive(body, now)) {
         Some(received) => Json(door.interactions.answer(received).await).into_response(),
         None => StatusCode::BAD_REQUEST.into_response(),
     }

@@ -39,7 +39,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Where the Gateway is could not be found out so many times in a row: a trouble to tell of.
-const FAILURES: u32 = 3;
+const FAILURES: u32 = 5;
 
 /// How long is waited for what, in Discord's measures unless a test has less time.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use super::{
     client::Discord,
     convert, facts,
     payload::{Interaction, PressData},
+    turns::{Turn, Turns},
 };
 use crate::{
     commands::Desk,
@@ -28,21 +29,13 @@ pub(super) struct Received {
     id: String,
     object: Map<String, Value>,
     at: Timestamp,
+    /// Of what changes something: its place behind whatever the same person asked for before.
+    turn: Option<Turn>,
 }
 
 impl Received {
     pub(super) fn id(&self) -> &str {
         &self.id
-    }
-
-    /// `None` where it is not an object, of an unknown type, or for another application.
-    pub(super) fn read(body: Value, discord: &Discord, at: Timestamp) -> Option<Self> {
-        let Value::Object(object) = body else { return None };
-        let kind = object.get("type")?.as_u64().filter(|kind| (1..=5).contains(kind))?;
-        let own = discord.0.application.get().to_string();
-        let is_foreign = object.get("application_id").is_some_and(|id| id.as_str() != Some(&own));
-        let id = object.get("id").and_then(Value::as_str).unwrap_or("without an id").to_owned();
-        (!is_foreign).then_some(Self { kind, id, object, at })
     }
 }
 
@@ -52,12 +45,26 @@ pub(super) struct Interactions {
     discord: Discord,
     desk: Desk,
     tasks: TaskTracker,
+    turns: Turns,
 }
 
 impl Interactions {
     /// Work that goes on after an answer is tracked in `tasks`.
     pub(super) fn new(discord: Discord, desk: Desk, tasks: TaskTracker) -> Self {
-        Self { discord, desk, tasks }
+        Self { discord, desk, tasks, turns: Turns::default() }
+    }
+
+    /// Takes one in, in the order in which they come; `None` where it is not an object, of an unknown type, or for another application.
+    pub(super) fn receive(&self, body: Value, at: Timestamp) -> Option<Received> {
+        let Value::Object(object) = body else { return None };
+        let kind = object.get("type")?.as_u64().filter(|kind| (1..=5).contains(kind))?;
+        let own = self.discord.0.application.get().to_string();
+        if object.get("application_id").is_some_and(|id| id.as_str() != Some(&own)) {
+            return None;
+        }
+        let id = object.get("id").and_then(Value::as_str).unwrap_or("without an id").to_owned();
+        let turn = person(&object).filter(|_| matches!(kind, 2 | 3)).map(|person| self.turns.line_up(person));
+        Some(Received { kind, id, object, at, turn })
     }
 
     /// What Discord is answered, well inside its 3 s.
@@ -84,17 +91,17 @@ impl Interactions {
         answer::choices(&choices)
     }
 
-    async fn command(&self, Received { id, object, at, .. }: Received) -> Value {
+    async fn command(&self, Received { id, object, at, turn, .. }: Received) -> Value {
         let read = interaction(object).and_then(|i| convert::typed(&i).map(|typed| (i, typed)).map_err(|why| why.to_string()));
         let (interaction, typed) = match read {
             Ok(read) => read,
             Err(why) => return unreadable(&id, 2, &why),
         };
-        self.carry_out(interaction, at, |discord, desk, interaction| ask(discord, desk, interaction, typed).boxed()).await
+        self.carry_out(interaction, at, turn, |discord, desk, interaction| ask(discord, desk, interaction, typed).boxed()).await
     }
 
     /// A button stands for a command, and is authorised like one each time.
-    async fn press(&self, Received { id, object, at, .. }: Received) -> Value {
+    async fn press(&self, Received { id, object, at, turn, .. }: Received) -> Value {
         let read = interaction::<PressData>(object).and_then(|i| {
             let (custom_id, interaction) = i.pressed();
             convert::pressed(&custom_id, &interaction).map(|pressed| (interaction, pressed)).map_err(|why| why.to_string())
@@ -103,7 +110,7 @@ impl Interactions {
             Ok(read) => read,
             Err(why) => return unreadable(&id, 3, &why),
         };
-        self.carry_out(interaction, at, |discord, desk, interaction| {
+        self.carry_out(interaction, at, turn, |discord, desk, interaction| {
             let work = async move {
                 match desk.pressed(&pressed.press, &pressed.at).await {
                     Ok(command) => ask(discord, desk, interaction, pressed.stands_for(command.invocation)).await,
@@ -116,18 +123,22 @@ impl Interactions {
     }
 
     /// Carries something out in a task of its own, so that a client that hangs up stops nothing; waits a little for its answer.
-    async fn carry_out<W>(&self, interaction: Interaction, at: Timestamp, work: W) -> Value
+    async fn carry_out<W>(&self, interaction: Interaction, at: Timestamp, turn: Option<Turn>, work: W) -> Value
     where
         W: for<'a> FnOnce(&'a Discord, &'a Desk, &'a Interaction) -> BoxFuture<'a, Card> + Send + 'static,
     {
         let (give, mut take) = oneshot::channel::<Card>();
         let Self { discord, desk, .. } = self.clone();
         self.tasks.spawn(async move {
+            if let Some(turn) = &turn {
+                turn.comes().await;
+            }
             // Whoever asked would see "thinking…" for ever.
             let card = AssertUnwindSafe(work(&discord, &desk, &interaction)).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(interaction = %quoted(&interaction.id), "an interaction broke its handler");
                 answer::apology(&interaction.id)
             });
+            drop(turn);
             // A file cannot stand in a first answer: "thinking…" goes before it.
             let unsent = if card.file.is_some() {
                 drop(give);
@@ -156,6 +167,11 @@ async fn ask(discord: &Discord, desk: &Desk, interaction: &Interaction, typed: c
     let request = facts::request(discord, interaction, typed).await;
     let reply = desk.answer(&request).await;
     answer::follow_up(discord, desk, reply).await
+}
+
+/// Who asks: in a server a member, elsewhere a user.
+fn person(object: &Map<String, Value>) -> Option<&str> {
+    object.get("member").and_then(|member| member.get("user")).or_else(|| object.get("user"))?.get("id")?.as_str()
 }
 
 fn interaction<D: DeserializeOwned>(object: Map<String, Value>) -> Result<Interaction<D>, String> {

@@ -21,6 +21,7 @@ mod permissions;
 mod register;
 mod render;
 mod transport;
+mod turns;
 
 pub use application::{Application, BotUser};
 pub use client::{ApiError, Discord, DiscordSettings};

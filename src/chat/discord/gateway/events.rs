@@ -2,11 +2,7 @@
 
 use super::protocol::{Event, Ready, ShardId};
 use crate::{
-    chat::discord::{
-        answer,
-        client::Discord,
-        interactions::{Interactions, Received},
-    },
+    chat::discord::{answer, client::Discord, interactions::Interactions},
     commands::{Desk, Presence},
     domain::{Address, Platform, QuarantineReason},
     http::quoted,
@@ -64,7 +60,7 @@ impl Events {
     fn interaction(&self, interaction: Value) {
         let at = self.discord.0.clock.now();
         let token = interaction.get("token").and_then(Value::as_str).map(SecretString::from);
-        let (Some(token), Some(received)) = (token, Received::read(interaction, &self.discord, at)) else {
+        let (Some(token), Some(received)) = (token, self.interactions.receive(interaction, at)) else {
             return tracing::error!("an interaction cannot even be answered: no token, an unknown type or another application");
         };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {

@@ -24,8 +24,8 @@ const MOST_SENT: usize = 110;
 const SENT_WITHIN: Duration = Duration::from_secs(60);
 /// No heartbeat is expected more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// A connection that fails now and then is no trouble yet; so many times in a row is.
-const FAILURES: u32 = 3;
+/// A connection that fails now and then is no trouble yet; so many times in a row, which takes some ten seconds, is.
+const FAILURES: u32 = 5;
 /// A session that cannot be resumed so many times in a row is given up.
 const MOST_RESUMES: u32 = 6;
 /// The longest wait before Discord is asked again whether a session may begin.
