@@ -54,8 +54,6 @@ pub struct Drawn {
 pub struct Told {
     /// The stance it knows.
     pub stance: Stance,
-    /// Of which data.
-    pub data_time: Timestamp,
     /// Since when it knows it.
     pub known_at: Timestamp,
     /// When a message last said anything of the token; nothing if none did.

@@ -74,18 +74,6 @@ fn titles(composition: &Composition) -> Vec<String> {
     composition.messages.iter().map(|draft| draft.body.to_card().title.plain()).collect()
 }
 
-#[test]
-fn what_the_chat_was_told_since_is_not_undone_by_older_news() {
-    let told = |data_time| Told { stance: Stance::Bearish, data_time, known_at: at(-5), told_at: Some(at(-5)), unstable: false };
-    let mut situation = situation(vec![due(1, Reason::Stale, Change { data_time: at(-3000), ..change(1, Stance::Bullish) })]);
-    for (newer, said) in [(at(-1500), 0), (at(-3000), 1)] {
-        situation.told.insert((Kind::Daily, TokenId(1)), told(newer));
-        let composition = compose(&situation, at(1));
-        assert_eq!((composition.messages.len(), composition.holds.len()), (said, 1 - said), "{composition:?}");
-        assert!(composition.holds.iter().all(|(.., reason)| *reason == Reason::NetZero));
-    }
-}
-
 fn told_in(call: Call, alone: bool) -> ToldIn {
     ToldIn { platform_id: "77".to_owned(), alone, call }
 }
@@ -94,10 +82,9 @@ fn told_in(call: Call, alone: bool) -> ToldIn {
 fn corrected(told_in: Option<ToldIn>) -> Draft {
     let correction = Change { nature: Nature::Correction { stored_at: at(-100) }, ..change(1, Stance::Bearish) };
     let mut situation = situation(vec![Due { told_in, ..due(2, Reason::Correction, correction) }]);
-    situation.told.insert(
-        (Kind::Daily, TokenId(1)),
-        Told { stance: Stance::Bullish, data_time: Timestamp::EPOCH, known_at: at(-90), told_at: Some(at(-90)), unstable: false },
-    );
+    situation
+        .told
+        .insert((Kind::Daily, TokenId(1)), Told { stance: Stance::Bullish, known_at: at(-90), told_at: Some(at(-90)), unstable: false });
     let mut composed = compose(&situation, at(1));
     assert_eq!(composed.messages.len(), 1);
     composed.messages.remove(0)
@@ -176,7 +163,7 @@ fn rule_2_4_a_chat_gets_the_net_and_nothing_where_it_turned_back() {
 #[test]
 fn the_net_is_against_what_was_last_told_to_this_subscription() {
     let mut known = situation(vec![due(1, Reason::Instant, change(1, Stance::Bullish))]);
-    let told = |known_at| Told { stance: Stance::Bullish, data_time: Timestamp::EPOCH, known_at, told_at: Some(known_at), unstable: false };
+    let told = |known_at| Told { stance: Stance::Bullish, known_at, told_at: Some(known_at), unstable: false };
     known.told.insert((Kind::Daily, TokenId(1)), told(at(-100)));
     assert!(compose(&known, at(1)).messages.is_empty(), "it is what the chat knows");
     known.told.insert((Kind::Daily, TokenId(1)), told(at(-200_000)));
@@ -349,10 +336,9 @@ fn rule_3_6_the_end_of_a_mute_keeps_to_the_hour_and_the_cooldown() {
     ended.due.iter_mut().for_each(|due| due.reason = Reason::Muted);
     ended.mutes.all = Some(at(1));
     ended.settings = Settings { max_per_hour: 1, cooldown_minutes: 30, ..Settings::default() };
-    ended.told.insert(
-        (Kind::Daily, TokenId(3)),
-        Told { stance: Stance::Bearish, data_time: Timestamp::EPOCH, known_at: at(-9), told_at: Some(at(-9)), unstable: false },
-    );
+    ended
+        .told
+        .insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-9), told_at: Some(at(-9)), unstable: false });
     let composition = compose(&ended, at(1));
     assert_eq!(titles(&composition), ["Held back: 2 calls"]);
     assert_eq!(composition.holds, [(AlertId(3), at(21), Reason::Cooldown)]);

@@ -170,8 +170,7 @@ mod tests {
         assert_eq!(decide(&change(), &token(1), at(60)), Some(Decision::SendNow(Reason::Instant)), "it has ended");
         let correction = Change { nature: Nature::Correction { stored_at: at(0) }, ..change() };
         assert_eq!(decide(&correction, &token(1), at(1)), until_60, "a mute holds corrections too");
-        let told =
-            Some(Told { stance: Stance::Bearish, data_time: Timestamp::EPOCH, known_at: at(-20), told_at: Some(at(-20)), unstable: false });
+        let told = Some(Told { stance: Stance::Bearish, known_at: at(-20), told_at: Some(at(-20)), unstable: false });
         let cooling = Candidate { settings: Settings { cooldown_minutes: 30, ..Settings::default() }, told, ..base };
         assert_eq!(decide(&change(), &cooling, at(1)), Some(Decision::Hold { until: at(10), reason: Reason::Cooldown }));
         assert_eq!(decide(&change(), &cooling, at(10)), Some(Decision::SendNow(Reason::Instant)));
@@ -225,8 +224,7 @@ mod tests {
         let all = Wish { threshold: drawn("above:70", -50), ..wish(Target::All, -60) };
         assert!(told(&crossed(None), vec![all.clone()]) && !told(&crossed(None), vec![all, own(None)]), "the token's own wish decides");
         let cooling = Settings { cooldown_minutes: 30, confirmation: Confirmation::Minutes(30), ..Settings::default() };
-        let known =
-            Some(Told { stance: Stance::Bullish, data_time: Timestamp::EPOCH, known_at: at(0), told_at: Some(at(0)), unstable: false });
+        let known = Some(Told { stance: Stance::Bullish, known_at: at(0), told_at: Some(at(0)), unstable: false });
         let busy = Candidate { settings: cooling, told: known, ..candidate(vec![own(drawn("above:70", -50))]) };
         assert_eq!(decide(&crossed(None), &busy, at(1)), Some(Decision::SendNow(Reason::Instant)));
     }

@@ -282,8 +282,7 @@ impl Follower {
             self.digested_at = if draft.lane == Lane::Digest { Some(now) } else { self.digested_at };
             for call in draft.body.stances() {
                 let unstable = call.outcome == Outcome::Unstable;
-                let told_now = Told { stance: call.to, data_time: call.data_time, known_at: now, told_at: Some(now), unstable };
-                self.told.insert((call.kind, call.token), told_now);
+                self.told.insert((call.kind, call.token), Told { stance: call.to, known_at: now, told_at: Some(now), unstable });
                 self.await_settling(call, &told);
             }
             steps.push(Step::Sent { at: now, reason, draft: draft.into() });
@@ -299,9 +298,9 @@ impl Follower {
         for (alert, reason) in composition.skips {
             steps.extend(self.pending.remove(&alert).map(|one| Step::Skipped { due: one.due.into(), reason }));
         }
-        for (kind, token, stance, data_time) in composition.passed_over {
+        for (kind, token, stance, _) in composition.passed_over {
             let told_at = self.told(kind, token).and_then(|told| told.told_at);
-            self.told.insert((kind, token), Told { stance, data_time, known_at: now, told_at, unstable: false });
+            self.told.insert((kind, token), Told { stance, known_at: now, told_at, unstable: false });
         }
     }
 }

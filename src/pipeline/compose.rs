@@ -36,6 +36,8 @@ pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, 
 #[derive(Debug, Default)]
 pub struct Composing {
     after: DueCursor,
+    /// How far the last batch reached, where that was less than it was to.
+    reach: Option<i64>,
     conflicts: u32,
 }
 
@@ -55,7 +57,9 @@ impl Composing {
     ) -> StoreResult<Option<usize>> {
         loop {
             let now = clock.now();
-            let Some(DueBatch { situations, upto }) = store.due_situations(now, self.after, most).await? else { return Ok(None) };
+            let limit = self.reach.map_or(most, |reach| most.min(reach * 2));
+            let Some(DueBatch { situations, upto, reach }) = store.due_situations(now, self.after, limit).await? else { return Ok(None) };
+            self.reach = (reach < most).then_some(reach);
             let mut compositions: Vec<_> =
                 situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
             weekly::add_reviews(store, scorecards, &mut compositions, now).await;

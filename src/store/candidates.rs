@@ -17,7 +17,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 macro_rules! candidate_columns {
     () => {
         "c.change_id, c.destination_id, c.target, c.direction, c.delivery, c.mention, c.created_at, c.threshold, c.threshold_at, c.settings,
-         c.muted_until, c.token_muted_until, c.quarantined, c.stance, c.data_time, c.known_at, c.told_at, c.unstable, c.excluded"
+         c.muted_until, c.token_muted_until, c.quarantined, c.stance, c.known_at, c.told_at, c.unstable, c.excluded"
     };
 }
 /// Of rows of change, token, kind and target: the first $5 wishes of destinations after $3, up to $4, with all that decides about each. The index of
@@ -26,8 +26,8 @@ const CANDIDATES: (&str, &str) = json_list!(
     over_rows: candidate_columns!(),
     beside: ", COUNT(*), MAX(c.destination_id)",
     "FROM (SELECT w.change_id, w.destination_id, w.target, w.direction, w.delivery, w.mention, w.created_at, w.threshold, w.threshold_at, d.settings,
-        d.muted_until, m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.data_time,
-        k.known_at, k.told_at, COALESCE(k.unstable, FALSE) AS unstable,
+        d.muted_until, m.muted_until AS token_muted_until, d.quarantine_reason IS NOT NULL AS quarantined, k.stance, k.known_at, k.told_at,
+        COALESCE(k.unstable, FALSE) AS unstable,
         EXISTS (SELECT 1 FROM exclusions e WHERE e.destination_id = w.destination_id AND e.source = $2 AND e.kind = w.kind
             AND e.token_id = w.token_id) AS excluded
      FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS change_id, CAST(r.value ->> 1 AS BIGINT) AS token_id, s.destination_id, s.target, s.kind,
@@ -177,7 +177,6 @@ struct CandidateRow<'a> {
     #[serde(deserialize_with = "flag")]
     quarantined: bool,
     stance: Option<String>,
-    data_time: Option<i64>,
     known_at: Option<i64>,
     told_at: Option<i64>,
     #[serde(deserialize_with = "flag")]
@@ -204,10 +203,9 @@ impl CandidateRow<'_> {
 
     fn candidate(&self, token: TokenId) -> StoreResult<Candidate> {
         let token_mute = self.token_muted_until.map(|until| (token, Timestamp::from_millis(until)));
-        let told = match (&self.stance, self.data_time, self.known_at) {
-            (Some(word), Some(data_time), Some(known_at)) => Some(Told {
+        let told = match (&self.stance, self.known_at) {
+            (Some(word), Some(known_at)) => Some(Told {
                 stance: stance(word)?,
-                data_time: Timestamp::from_millis(data_time),
                 known_at: Timestamp::from_millis(known_at),
                 told_at: self.told_at.map(Timestamp::from_millis),
                 unstable: self.unstable,

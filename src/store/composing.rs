@@ -70,7 +70,7 @@ const WISHES: (&str, &str) = over_rows!(
 const EXCLUDED: (&str, &str) =
     over_rows!("SELECT k.destination_id, k.kind, k.token_id FROM", of_key!("exclusions", "token_id = CAST(r.value ->> 2 AS BIGINT)"));
 const TOLD: (&str, &str) = over_rows!(
-    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.data_time, k.known_at, k.told_at, k.unstable FROM",
+    "SELECT k.destination_id, k.kind, k.token_id, k.stance, k.known_at, k.told_at, k.unstable FROM",
     of_key!("told", "token_id = CAST(r.value ->> 2 AS BIGINT)")
 );
 const SENT: (&str, &str) = over_rows!(
@@ -140,7 +140,6 @@ struct ToldRow {
     kind: String,
     token_id: i64,
     stance: String,
-    data_time: i64,
     known_at: i64,
     told_at: Option<i64>,
     unstable: bool,
@@ -164,6 +163,8 @@ pub struct DueBatch {
     pub situations: BTreeMap<DestinationId, Situation>,
     /// From where to go on.
     pub upto: DueCursor,
+    /// How far the next batch had better reach: less than this one was to, where so much is due for each destination.
+    pub reach: i64,
 }
 
 impl Store {
@@ -175,13 +176,17 @@ impl Store {
     pub async fn due_situations(&self, now: Timestamp, after: DueCursor, limit: i64) -> StoreResult<Option<DueBatch>> {
         let mut due: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(DUE_DESTINATIONS)
             .bind(now.as_millis()).bind(limit).bind(after.0).bind(after.1).fetch_all(pool).await)?;
+        let mut reach = limit;
         loop {
             let Some(upto) = due.last().map(|(release_at, id)| DueCursor(*release_at, *id)) else { return Ok(None) };
             let ids: BTreeSet<i64> = due.iter().map(|(_, id)| *id).collect();
             let most = if ids.len() > 1 { MOST_ALERTS } else { usize::MAX };
             match self.situations(&ids, now, most).await? {
-                Some(situations) => return Ok(Some(DueBatch { situations, upto })),
-                None => due.truncate(due.len() / 2),
+                Some(situations) => return Ok(Some(DueBatch { situations, upto, reach })),
+                None => {
+                    due.truncate(due.len() / 2);
+                    reach = due.len() as i64;
+                }
             }
         }
     }
@@ -327,7 +332,6 @@ impl Store {
         for row in rows {
             let told = Told {
                 stance: stance(&row.stance)?,
-                data_time: Timestamp::from_millis(row.data_time),
                 known_at: Timestamp::from_millis(row.known_at),
                 told_at: row.told_at.map(Timestamp::from_millis),
                 unstable: row.unstable,

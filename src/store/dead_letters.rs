@@ -21,19 +21,39 @@ const ALERTS: &str = "SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quara
     FROM alerts a JOIN destinations d ON d.id = a.destination_id
     WHERE a.state = 'pending' AND d.quarantine_reason IS NOT NULL ORDER BY a.id";
 
+/// The alerts of the message $1, none of whose attempts can have arrived.
+macro_rules! certainly_unread {
+    () => {
+        "SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead'
+            AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
+    };
+}
+/// Newer news of the same call was told since, or was passed over because of its direction: this one had turned back, or is known.
+const SKIP_OVERTAKEN: &str = concat!(
+    "UPDATE alerts SET state = 'skipped', decision = 'skip', reason = 'net_zero' WHERE state = 'dead' AND id IN (",
+    certainly_unread!(),
+    ") AND EXISTS (SELECT 1 FROM changes c
+        JOIN changes n ON n.source = c.source AND n.kind = c.kind AND n.token_id = c.token_id AND n.id > c.id AND n.nature <> 'crossed'
+        JOIN alerts o ON o.change_id = n.id AND o.destination_id = alerts.destination_id
+        WHERE c.id = alerts.change_id AND c.nature <> 'crossed' AND (o.state = 'told' OR (o.state = 'skipped' AND o.reason = 'direction')))"
+);
+/// Told anew, with whatever else waits of the same call.
+const TELL_ANEW: &str =
+    concat!("UPDATE alerts SET state = 'pending', release_at = 0 WHERE state = 'dead' AND id IN (", certainly_unread!(), ")");
+const RECALL: &str = concat!(
+    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id = $1 AND state = 'dead' AND EXISTS (",
+    certainly_unread!(),
+    ")"
+);
 const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND id IN
     (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead')";
-// Whoever asks for it knows that it did not arrive, or does not mind: ends that nobody knew do not count against it any more, nor does its
-// age, unless it tells alerts that can be told otherwise.
-const REVIVE: &str =
-    "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, unknown_ends = 0, finished_at = NULL, problem = NULL,
-    created_at = CASE WHEN EXISTS (SELECT 1 FROM message_alerts ma WHERE ma.message_id = messages.id)
-        AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = messages.id AND t.outcome = 'unknown') THEN created_at ELSE $2 END
-    WHERE id = $1 AND state = 'dead'";
+// Whoever asks for it knows that it did not arrive, or does not mind: ends that nobody knew do not count against it any more, nor does its age.
+const REVIVE: &str = "UPDATE messages SET state = 'queued', next_attempt_at = $2, attempts = 0, unknown_ends = 0, finished_at = NULL,
+    problem = NULL, created_at = $2 WHERE id = $1 AND state = 'dead'";
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 const PROBE_OF_MESSAGE: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
-    (SELECT destination_id FROM messages WHERE id = $1 AND state = 'queued')";
+    (SELECT destination_id FROM messages WHERE id = $1 AND (state = 'queued' OR (state = 'dropped' AND finished_at = $2)))";
 const PROBE_OF_ALERT: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
     (SELECT destination_id FROM alerts WHERE id = $1 AND state = 'pending')";
 const HELD: &str = "SELECT release_at, reason FROM alerts WHERE id = $1 AND release_at > $2";
@@ -51,6 +71,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     DIED,
     HOW_MANY_DIED,
     ALERTS,
+    SKIP_OVERTAKEN,
+    TELL_ANEW,
+    RECALL,
     REVIVE_ALERTS,
     REVIVE,
     HURRY,
@@ -98,8 +121,10 @@ pub struct Undelivered {
 /// What comes of trying an entry again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// It is tried as soon as its turn comes.
+    /// It is tried as soon as its turn comes; what certainly did not arrive in other words, as what changed on balance by now.
     Now,
+    /// What it told had turned back, or newer news of it was told since: it is done with.
+    Overtaken,
     /// Its destination is tried, but it is not due itself: whoever is told asked for that.
     Later {
         /// Not before; never where it waits for something else to be told with.
@@ -193,12 +218,19 @@ impl Store {
         match id {
             UndeliveredId::Message(id) => in_transaction!(self.db, tx => {
                 // The alerts first: they are found by the state that their message is about to lose.
+                sqlx::query(SKIP_OVERTAKEN).bind(id.0).execute(&mut *tx).await?;
+                let anew = sqlx::query(TELL_ANEW).bind(id.0).execute(&mut *tx).await?.rows_affected();
+                let recalled = sqlx::query(RECALL).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
                 sqlx::query(REVIVE_ALERTS).bind(id.0).execute(&mut *tx).await?;
-                let mut touched = 0;
+                let mut touched = recalled;
                 for statement in [REVIVE, HURRY, PROBE_OF_MESSAGE] {
                     touched += sqlx::query(statement).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
                 }
-                if touched > 0 { Retried::Now } else { Retried::Unknown }
+                match (recalled, anew, touched) {
+                    (.., 0) => Retried::Unknown,
+                    (1.., 0, _) => Retried::Overtaken,
+                    _ => Retried::Now,
+                }
             }),
             UndeliveredId::Alert(id) => {
                 let (probed, held): (u64, Option<(i64, String)>) = in_transaction!(self.db, tx => {

@@ -47,6 +47,7 @@ mod delivery_net;
 mod delivery_out_of_reach;
 mod delivery_overtaking;
 mod delivery_owners;
+mod delivery_retry;
 mod delivery_run;
 mod delivery_summaries;
 mod delivery_telegram;

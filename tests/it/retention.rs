@@ -2,13 +2,13 @@
 
 use crate::support::{
     app::TestApp,
-    audience::{FOUR, MINUTE, SOL, text},
+    audience::{FOUR, SOL, text},
     commands::{rows, run_sql},
     database::on_both,
     fake_telegram::Fault,
 };
 use bellwether::{clock::Clock as _, domain::Retention, pipeline::pruning::Pruning, store::Retried};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 const PERSON: i64 = 501;
@@ -104,49 +104,6 @@ on_both!(a_dead_letter_is_sent_after_all_however_old_it_is, |db| async move {
         deliverer.drain().await.unwrap();
     }
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
-});
-
-on_both!(an_old_call_that_is_tried_again_undoes_nothing_that_was_told_since, |db| async move {
-    let mut app = TestApp::start(db).await;
-    app.person_subscribes(PERSON, "sol").await;
-    app.baseline(&FOUR).await;
-    app.telegram.fault("sendMessage", Some(PERSON), Fault::Refuse(400, "Bad Request: message is too long", Value::Null));
-    app.call(&[SOL], 1);
-    app.next_poll().await;
-    app.pass(DAY).await;
-    app.call(&[SOL], -1);
-    app.next_poll().await;
-    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
-    let dead = app.parts.store.undelivered().await.unwrap();
-    assert_eq!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap(), Retried::Now);
-    app.pass(MINUTE).await;
-    assert_eq!(app.on_telegram(), [""; 0], "it had turned back");
-    app.pass(8 * DAY).await;
-    app.call(&[SOL], 1);
-    app.next_poll().await;
-    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
-});
-
-on_both!(an_old_call_that_is_sent_after_all_is_not_taken_for_the_newest, |db| async move {
-    let mut app = TestApp::start(db).await;
-    app.person_subscribes(PERSON, "sol").await;
-    app.baseline(&FOUR).await;
-    app.at("2026-11-21T23:00:00Z").await;
-    app.telegram.fault("sendMessage", Some(PERSON), Fault::Refuse(400, "Bad Request: message is too long", Value::Null));
-    app.call(&[SOL], 1);
-    app.next_poll().await;
-    app.at("2026-11-22T01:00:00Z").await;
-    app.call(&[SOL], -1);
-    app.next_poll().await;
-    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
-    let dead = app.parts.store.undelivered().await.unwrap();
-    assert_eq!(app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap(), Retried::Now);
-    app.pass(MINUTE).await;
-    assert_eq!(app.on_telegram(), ["SOL turned bullish"], "of the day before, as it says");
-    app.pass(8 * DAY).await;
-    app.call(&[SOL], 1);
-    app.next_poll().await;
-    assert_eq!(app.on_telegram(), ["SOL turned bullish"], "it was bearish since");
 });
 
 on_both!(a_step_is_short_and_the_next_goes_on, |db| async move {

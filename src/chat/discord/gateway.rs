@@ -52,7 +52,7 @@ pub struct Pauses {
     pub longest: Duration,
     /// After Discord refused a session: this long to five times as long.
     pub after_refusal: Duration,
-    /// A connection that lasted so long forgets earlier failures.
+    /// A session that went on for so long in one connection forgets earlier failures.
     pub calm: Duration,
 }
 

@@ -15,34 +15,41 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Whose turn it is. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Turns {
-    /// Of each person whose commands are being carried out: when the last of them is done.
-    last: Arc<Mutex<HashMap<String, CancellationToken>>>,
+    /// Of each person whose commands are being carried out: when each of them is done.
+    open: Arc<Mutex<HashMap<String, Vec<CancellationToken>>>>,
 }
 
 impl Turns {
     /// A place behind everything of that person that came before.
     pub(super) fn line_up(&self, person: &str) -> Turn {
-        let done = CancellationToken::new();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.retain(|_, done| !done.is_cancelled());
-        let before = last.insert(person.to_owned(), done.clone());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, turns| {
+            turns.retain(|done| !done.is_cancelled());
+            !turns.is_empty()
+        });
+        let (done, turns) = (CancellationToken::new(), open.entry(person.to_owned()).or_default());
+        let before = turns.clone();
+        turns.push(done.clone());
         Turn { before, _done: done.drop_guard() }
     }
 }
 
 /// A place in the line; whoever drops it is done.
 pub(super) struct Turn {
-    before: Option<CancellationToken>,
+    before: Vec<CancellationToken>,
     _done: DropGuard,
 }
 
 impl Turn {
     /// Waits until everything before is done.
     pub(super) async fn comes(&self) {
-        if let Some(before) = &self.before {
-            // Where it is not done in time, both go on beside each other.
-            let _ = timeout(LONGEST_WAIT, before.cancelled()).await;
-        }
+        let all_before = async {
+            for before in &self.before {
+                before.cancelled().await;
+            }
+        };
+        // Where that takes too long, they go on beside each other.
+        let _ = timeout(LONGEST_WAIT, all_before).await;
     }
 }
 
@@ -57,13 +64,13 @@ mod tests {
         let (first, second, third, other) = (turns.line_up("1"), turns.line_up("1"), turns.line_up("1"), turns.line_up("2"));
         let has_come = |turn: &Turn| turn.comes().now_or_never().is_some();
         assert_eq!([&first, &second, &third, &other].map(has_come), [true, false, false, true]);
-        drop(first);
-        assert_eq!([&second, &third].map(has_come), [true, false]);
         drop(second);
+        assert!(!has_come(&third), "though the one between is done, such as one that cannot be read");
+        drop(first);
         assert!(has_come(&third));
         drop((third, other));
         assert!(has_come(&turns.line_up("1")));
-        assert_eq!(turns.last.lock().unwrap().len(), 1, "nobody is remembered");
+        assert_eq!(turns.open.lock().unwrap().len(), 1, "nobody is remembered");
     }
 
     #[tokio::test(start_paused = true)]

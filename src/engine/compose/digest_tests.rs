@@ -98,10 +98,9 @@ fn d3_the_longest_window_gives_its_name_and_what_is_told_at_once_stays_apart() {
     reader.wishes = vec![digest_of(Delivery::DigestHourly), own(1, Delivery::DigestDaily), own(2, Delivery::Instant)];
     reader.settings.max_per_hour = 1;
     reader.settings.cooldown_minutes = 10_000;
-    reader.told.insert(
-        (Kind::Daily, TokenId(3)),
-        Told { stance: Stance::Bearish, data_time: Timestamp::EPOCH, known_at: at(-5), told_at: Some(at(-5)), unstable: false },
-    );
+    reader
+        .told
+        .insert((Kind::Daily, TokenId(3)), Told { stance: Stance::Bearish, known_at: at(-5), told_at: Some(at(-5)), unstable: false });
     let composition = compose(&reader, time("09:00:00") + Duration::from_secs(24 * 3600));
     assert_eq!(titles(&composition), ["T2 turned bullish", "Daily digest: 5 calls"]);
     assert!(composition.holds.is_empty(), "neither the hour nor a cooldown holds a digest");

@@ -69,9 +69,6 @@ impl<'a> Net<'a> {
         };
         if net.crossing.is_some() {
             net.sum_up_crossings();
-        } else if let Some(told) = known.filter(|told| told.data_time > last.change.data_time && !net.is_correction()) {
-            // A dead letter that is tried again: meanwhile the chat was told what came after it.
-            net.to = told.stance;
         }
         Some(net)
     }

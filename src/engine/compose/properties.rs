@@ -53,7 +53,7 @@ prop_compose! {
             settings: Settings { max_per_hour, cooldown_minutes, quiet_hours: quiet.and_then(quiet_until), ..Settings::default() },
             sent: sent.into_iter().map(at).collect(),
             told: told.into_iter()
-                .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, data_time: Timestamp::EPOCH, known_at: at(ago), told_at: Some(at(ago)), unstable: false }))
+                .map(|(token, (stance, ago))| ((Kind::Daily, TokenId(token)), Told { stance, known_at: at(ago), told_at: Some(at(ago)), unstable: false }))
                 .collect(),
             wishes: vec![(Kind::Daily, Wish { delivery, ..all(direction).1 })],
             digests: Digests { last: last_digest.map(at), under_way },
@@ -185,7 +185,7 @@ proptest! {
                 reader.digests.last = Some(now);
                 draft.alerts.iter().for_each(|alert| drop(waiting.remove(alert)));
                 for call in draft.body.calls() {
-                    reader.told.insert((Kind::Daily, call.token), Told { stance: call.to, data_time: call.data_time, known_at: now, told_at: Some(now), unstable: false });
+                    reader.told.insert((Kind::Daily, call.token), Told { stance: call.to, known_at: now, told_at: Some(now), unstable: false });
                 }
                 let next = next_digest(&reader.settings, delivery, now);
                 prop_assert!(windows.insert(next), "a second digest before {next:?}");

@@ -56,6 +56,8 @@ pub(super) struct Shard<'gateway> {
     sequence: Option<u64>,
     /// Ends in a row without a calm while in between.
     failures: u32,
+    /// Since when the session goes on in this connection.
+    ready_since: Option<Instant>,
 }
 
 /// How a connection ended.
@@ -78,15 +80,15 @@ impl End {
 
 impl<'gateway> Shard<'gateway> {
     pub(super) fn new(id: ShardId, tools: &'gateway Tools<'gateway>) -> Self {
-        Self { id, tools, session: None, sequence: None, failures: 0 }
+        Self { id, tools, session: None, sequence: None, failures: 0, ready_since: None }
     }
 
     /// Stays connected until it is told to stop, or until that cannot work any more.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Option<Fatal> {
         loop {
-            let began = Instant::now();
+            self.ready_since = None;
             let end = self.connection(stop).await;
-            if began.elapsed() >= self.tools.pauses.calm {
+            if self.ready_since.is_some_and(|since| since.elapsed() >= self.tools.pauses.calm) {
                 self.failures = 0;
             }
             let wait = match end {
@@ -248,6 +250,7 @@ impl<'gateway> Shard<'gateway> {
         }
         let begins = matches!(event, Event::Ready(_) | Event::Resumed);
         if begins {
+            self.ready_since = Some(Instant::now());
             self.tools.troubles.is_well(Part::Shard(self.id.index));
         }
         if event == Event::Resumed {
