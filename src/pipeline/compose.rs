@@ -36,7 +36,7 @@ pub async fn compose_all(store: &Store, clock: &SharedClock, metrics: &Metrics, 
 #[derive(Debug, Default)]
 pub struct Composing {
     after: DueCursor,
-    /// How far the last batch reached, where that was less than it was to.
+    /// How far a batch can reach at present, where so much is due that it is less than it may.
     reach: Option<i64>,
     conflicts: u32,
 }
@@ -57,9 +57,11 @@ impl Composing {
     ) -> StoreResult<Option<usize>> {
         loop {
             let now = clock.now();
-            let limit = self.reach.map_or(most, |reach| most.min(reach * 2));
-            let Some(DueBatch { situations, upto, reach }) = store.due_situations(now, self.after, limit).await? else { return Ok(None) };
-            self.reach = (reach < most).then_some(reach);
+            let limit = self.reach.map_or(most, |reach| most.min(reach));
+            let Some(DueBatch { situations, upto, cut, has_room }) = store.due_situations(now, self.after, limit).await? else {
+                return Ok(None);
+            };
+            self.reach = cut.or(self.reach.map(|reach| if has_room { reach.saturating_mul(2) } else { reach }));
             let mut compositions: Vec<_> =
                 situations.iter().map(|(destination, situation)| (*destination, with_buttons(compose(situation, now)))).collect();
             weekly::add_reviews(store, scorecards, &mut compositions, now).await;

@@ -163,8 +163,10 @@ pub struct DueBatch {
     pub situations: BTreeMap<DestinationId, Situation>,
     /// From where to go on.
     pub upto: DueCursor,
-    /// How far the next batch had better reach: less than this one was to, where so much is due for each destination.
-    pub reach: i64,
+    /// How far this one reached, where so much is due for each destination that it did not reach as far as it was to.
+    pub cut: Option<i64>,
+    /// Whether twice as many destinations would probably not have been too many.
+    pub has_room: bool,
 }
 
 impl Store {
@@ -176,16 +178,19 @@ impl Store {
     pub async fn due_situations(&self, now: Timestamp, after: DueCursor, limit: i64) -> StoreResult<Option<DueBatch>> {
         let mut due: Vec<(i64, i64)> = on_db!(self.db, pool => sqlx::query_as(DUE_DESTINATIONS)
             .bind(now.as_millis()).bind(limit).bind(after.0).bind(after.1).fetch_all(pool).await)?;
-        let mut reach = limit;
+        let mut cut = None;
         loop {
             let Some(upto) = due.last().map(|(release_at, id)| DueCursor(*release_at, *id)) else { return Ok(None) };
             let ids: BTreeSet<i64> = due.iter().map(|(_, id)| *id).collect();
             let most = if ids.len() > 1 { MOST_ALERTS } else { usize::MAX };
             match self.situations(&ids, now, most).await? {
-                Some(situations) => return Ok(Some(DueBatch { situations, upto, reach })),
+                Some(situations) => {
+                    let alerts: usize = situations.values().map(|situation| situation.due.len()).sum();
+                    return Ok(Some(DueBatch { situations, upto, cut, has_room: alerts <= MOST_ALERTS / 2 }));
+                }
                 None => {
                     due.truncate(due.len() / 2);
-                    reach = due.len() as i64;
+                    cut = i64::try_from(due.len()).ok();
                 }
             }
         }

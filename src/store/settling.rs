@@ -21,15 +21,13 @@ const ALERTS_TOLD: &str = "UPDATE alerts SET state = 'told', told_at = $2
 const AWAIT_SETTLING: &str = "UPDATE alerts SET state = 'pending', decision = 'hold', reason = 'flapping', release_at = $4
     WHERE state = 'told' AND id = (SELECT MAX(a.id) FROM message_alerts ma JOIN alerts a ON a.id = ma.alert_id JOIN changes c ON c.id = a.change_id
         WHERE ma.message_id = $1 AND c.kind = $2 AND c.token_id = $3)";
-/// What an old message says that is sent once more (`outbox retry`) takes the place of nothing newer. What settles may be older than what was told to be
-/// unstable.
 const TOLD: (&str, &str) = over_rows!(
     "INSERT INTO told (destination_id, source, kind, token_id, stance, data_time, known_at, told_at, unstable)
      SELECT CAST($2 AS BIGINT), r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), r.value ->> 3,
         CAST(r.value ->> 4 AS BIGINT), CAST($3 AS BIGINT), CAST($3 AS BIGINT), CAST(r.value ->> 5 AS BOOLEAN) FROM",
     "WHERE TRUE ON CONFLICT (destination_id, source, kind, token_id) DO UPDATE
      SET stance = excluded.stance, data_time = excluded.data_time, known_at = excluded.known_at, told_at = excluded.told_at,
-        unstable = excluded.unstable WHERE told.unstable OR told.data_time <= excluded.data_time"
+        unstable = excluded.unstable"
 );
 /// What waited for a digest that did not get through, or for its own, is looked at together with what that told (H2).
 const LOOK_AGAIN: &str =

@@ -173,7 +173,7 @@ on_both!(a_picture_comes_with_it_where_it_can, |db| async move {
     let picture = answer.file.unwrap();
     assert_eq!(picture.name, "3988-daily.png");
     // It is not kept.
-    assert_eq!(rows(&app.db.url, "SELECT body FROM messages WHERE body LIKE '%png%'").await, [""; 0]);
+    assert_eq!(rows(&app.db.url, "SELECT body FROM messages WHERE body LIKE '%.png%'").await, [""; 0]);
 
     app.on_server(PLAIN, slash("history", &[("token", "sol")])).await;
     assert_eq!(app.discord.files(), [picture], "the same picture, drawn once");
