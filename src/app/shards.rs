@@ -51,6 +51,8 @@ impl Division {
 struct Seen {
     running: Option<(RunningShards, Instant)>,
     announced: Option<Instant>,
+    /// What this process gives up, until others may take it.
+    leaving: Option<u32>,
     is_failing: bool,
 }
 
@@ -129,7 +131,9 @@ impl Shards {
         Some(Seat::kept(over, |left| async move {
             tokio::join!(mine.replica.keep(&term, now + LEASE, &ending, &left), mine.stay_fair(shard, &ending, &left));
             mine.replica.give_back(&term).await;
-            mine.seen.lock().await.running = None;
+            let mut seen = mine.seen.lock().await;
+            seen.running = None;
+            seen.leaving = seen.leaving.filter(|leaving| *leaving != shard.index);
         }))
     }
 
@@ -138,10 +142,11 @@ impl Shards {
         while !over.is_cancelled() {
             tokio::select! { () = left.cancelled() => return, () = over.cancelled() => return, () = sleep(RENEW) => {} }
             let Some((mut seen, mut running)) = self.look().await else { continue };
-            if Division::of(&running, &self.replica.holder, shard.of).has_too_many() {
+            if seen.leaving.is_none() && Division::of(&running, &self.replica.holder, shard.of).has_too_many() {
                 // One at a time: the next one waits until somebody has taken this.
                 running.shards.retain(|run| run.index != shard.index);
                 seen.running = Some((running, Instant::now()));
+                seen.leaving = Some(shard.index);
                 tracing::info!(shard = shard.index, of = shard.of, "this process gives up a shard, which another one is to run");
                 over.cancel();
             }

@@ -83,7 +83,7 @@ async fn change(store: &Store, ids: &[UndeliveredId], retry: bool) -> CommandRes
 fn retried(retried: Retried) -> Option<String> {
     match retried {
         Retried::Now => Some("is tried again".to_owned()),
-        Retried::Overtaken => Some("is done with: newer news of it was told there since".to_owned()),
+        Retried::Overtaken => Some("is done with: what it tells has changed once more since".to_owned()),
         Retried::Later { until: Timestamp::NEVER, reason } => Some(format!("is held ({reason}) and goes with what is told there next")),
         Retried::Later { until, reason } => Some(format!("is held ({reason}) until {until} and is tried then")),
         Retried::Unknown => None,

@@ -100,6 +100,8 @@ worded! {
         Stale = "stale",
         /// It turned back before it was told: a line of the next summary (2.4).
         NetZero = "net_zero",
+        /// The call had changed once more before an operator tried it again (H5).
+        Overtaken = "overtaken",
         /// The subscriber wants the other direction alone (3.8).
         Direction = "direction",
         /// The subscription had ended when it was composed (3.2).

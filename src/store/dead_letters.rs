@@ -21,29 +21,51 @@ const ALERTS: &str = "SELECT a.id, a.state, d.platform, d.chat, d.topic, d.quara
     FROM alerts a JOIN destinations d ON d.id = a.destination_id
     WHERE a.state = 'pending' AND d.quarantine_reason IS NOT NULL ORDER BY a.id";
 
-/// The alerts of the message $1, none of whose attempts can have arrived.
+/// That nothing of the message `m` can have arrived, and that its alerts can be told anew: none is of a place that was merged into another.
 macro_rules! certainly_unread {
     () => {
-        "SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead'
-            AND NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome = 'unknown'))"
+        "NOT EXISTS (SELECT 1 FROM attempts t WHERE t.message_id = m.id AND (t.outcome IS NULL OR t.outcome IN ('unknown', 'sent')))
+            AND NOT EXISTS (SELECT 1 FROM message_alerts l JOIN alerts x ON x.id = l.alert_id
+                WHERE l.message_id = m.id AND x.destination_id <> m.destination_id)"
     };
 }
-/// Newer news of the same call was told since, or was passed over because of its direction: this one had turned back, or is known.
+/// The alerts of the message $1 where that is certain.
+macro_rules! unread_alerts {
+    () => {
+        concat!(
+            "SELECT ma.alert_id FROM messages m JOIN message_alerts ma ON ma.message_id = m.id WHERE m.id = $1 AND m.state = 'dead' AND ",
+            certainly_unread!()
+        )
+    };
+}
+/// That the call of the row of `alerts` has changed once more, unless that waits to be told here as well: both are one net result then. Of the thresholds
+/// that others have drawn nobody hears here.
+macro_rules! is_overtaken {
+    () => {
+        "EXISTS (SELECT 1 FROM changes c
+            JOIN changes n ON n.source = c.source AND n.kind = c.kind AND n.token_id = c.token_id AND n.id > c.id
+                AND (n.nature = 'crossed') = (c.nature = 'crossed')
+            LEFT JOIN alerts o ON o.change_id = n.id AND o.destination_id = alerts.destination_id
+            WHERE c.id = alerts.change_id AND (o.id IS NOT NULL OR c.nature <> 'crossed' OR c.kind = 'levels')
+                AND (o.id IS NULL OR o.state <> 'pending' OR o.told_at IS NOT NULL))"
+    };
+}
 const SKIP_OVERTAKEN: &str = concat!(
-    "UPDATE alerts SET state = 'skipped', decision = 'skip', reason = 'net_zero' WHERE state = 'dead' AND id IN (",
-    certainly_unread!(),
-    ") AND EXISTS (SELECT 1 FROM changes c
-        JOIN changes n ON n.source = c.source AND n.kind = c.kind AND n.token_id = c.token_id AND n.id > c.id AND n.nature <> 'crossed'
-        JOIN alerts o ON o.change_id = n.id AND o.destination_id = alerts.destination_id
-        WHERE c.id = alerts.change_id AND c.nature <> 'crossed' AND (o.state = 'told' OR (o.state = 'skipped' AND o.reason = 'direction')))"
+    "UPDATE alerts SET state = 'skipped', decision = 'skip', reason = 'overtaken' WHERE state = 'dead' AND id IN (",
+    unread_alerts!(),
+    ") AND ",
+    is_overtaken!()
 );
-/// Told anew, with whatever else waits of the same call.
 const TELL_ANEW: &str =
-    concat!("UPDATE alerts SET state = 'pending', release_at = 0 WHERE state = 'dead' AND id IN (", certainly_unread!(), ")");
+    concat!("UPDATE alerts SET state = 'pending', release_at = 0 WHERE state = 'dead' AND id IN (", unread_alerts!(), ")");
+/// The message itself is done with where its alerts are told anew, or all of them are overtaken.
 const RECALL: &str = concat!(
-    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE id = $1 AND state = 'dead' AND EXISTS (",
+    "UPDATE messages SET state = 'dropped', finished_at = $2, counted = FALSE WHERE state = 'dead'
+        AND id = (SELECT m.id FROM messages m WHERE m.id = $1 AND EXISTS (SELECT 1 FROM message_alerts l WHERE l.message_id = m.id) AND ((",
     certainly_unread!(),
-    ")"
+    ") OR NOT EXISTS (SELECT 1 FROM alerts WHERE id IN (SELECT l.alert_id FROM message_alerts l WHERE l.message_id = m.id) AND NOT ",
+    is_overtaken!(),
+    ")))"
 );
 const REVIVE_ALERTS: &str = "UPDATE alerts SET state = 'composed' WHERE state = 'dead' AND id IN
     (SELECT ma.alert_id FROM message_alerts ma JOIN messages m ON m.id = ma.message_id WHERE m.id = $1 AND m.state = 'dead')";
@@ -53,7 +75,9 @@ const REVIVE: &str = "UPDATE messages SET state = 'queued', next_attempt_at = $2
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 const PROBE_OF_MESSAGE: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
-    (SELECT destination_id FROM messages WHERE id = $1 AND (state = 'queued' OR (state = 'dropped' AND finished_at = $2)))";
+    (SELECT destination_id FROM messages WHERE id = $1 AND state = 'queued')";
+const PROBE_OF_RECALLED: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
+    (SELECT destination_id FROM messages WHERE id = $1)";
 const PROBE_OF_ALERT: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
     (SELECT destination_id FROM alerts WHERE id = $1 AND state = 'pending')";
 const HELD: &str = "SELECT release_at, reason FROM alerts WHERE id = $1 AND release_at > $2";
@@ -78,6 +102,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REVIVE,
     HURRY,
     PROBE_OF_MESSAGE,
+    PROBE_OF_RECALLED,
     PROBE_OF_ALERT,
     HELD,
     DROP,
@@ -123,7 +148,7 @@ pub struct Undelivered {
 pub enum Retried {
     /// It is tried as soon as its turn comes; what certainly did not arrive in other words, as what changed on balance by now.
     Now,
-    /// What it told had turned back, or newer news of it was told since: it is done with.
+    /// Every call that it told has changed once more since: it is done with.
     Overtaken,
     /// Its destination is tried, but it is not due itself: whoever is told asked for that.
     Later {
@@ -210,26 +235,31 @@ impl Store {
         Ok(Some((u32::try_from(count).unwrap_or(u32::MAX), last.read(|id| UndeliveredId::Message(MessageId(id)))?)))
     }
 
-    /// Tries an entry again: a dead letter is queued again, a destination in quarantine is probed at `now`.
+    /// Tries an entry again: a dead letter is sent, or what it told is told as what changed by now; a destination in quarantine is probed at `now`.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn retry_undelivered(&self, id: UndeliveredId, now: Timestamp) -> StoreResult<Retried> {
         match id {
             UndeliveredId::Message(id) => in_transaction!(self.db, tx => {
+                let (id, at) = (id.0, now.as_millis());
                 // The alerts first: they are found by the state that their message is about to lose.
-                sqlx::query(SKIP_OVERTAKEN).bind(id.0).execute(&mut *tx).await?;
-                let anew = sqlx::query(TELL_ANEW).bind(id.0).execute(&mut *tx).await?.rows_affected();
-                let recalled = sqlx::query(RECALL).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
-                sqlx::query(REVIVE_ALERTS).bind(id.0).execute(&mut *tx).await?;
-                let mut touched = recalled;
-                for statement in [REVIVE, HURRY, PROBE_OF_MESSAGE] {
-                    touched += sqlx::query(statement).bind(id.0).bind(now.as_millis()).execute(&mut *tx).await?.rows_affected();
+                sqlx::query(SKIP_OVERTAKEN).bind(id).execute(&mut *tx).await?;
+                let anew = sqlx::query(TELL_ANEW).bind(id).execute(&mut *tx).await?.rows_affected() > 0;
+                let recalled = sqlx::query(RECALL).bind(id).bind(at).execute(&mut *tx).await?.rows_affected() > 0;
+                let mut touched = 0;
+                if anew {
+                    sqlx::query(PROBE_OF_RECALLED).bind(id).bind(at).execute(&mut *tx).await?;
+                } else if !recalled {
+                    sqlx::query(REVIVE_ALERTS).bind(id).execute(&mut *tx).await?;
+                    for statement in [REVIVE, HURRY, PROBE_OF_MESSAGE] {
+                        touched += sqlx::query(statement).bind(id).bind(at).execute(&mut *tx).await?.rows_affected();
+                    }
                 }
-                match (recalled, anew, touched) {
-                    (.., 0) => Retried::Unknown,
-                    (1.., 0, _) => Retried::Overtaken,
-                    _ => Retried::Now,
+                match (anew || touched > 0, recalled) {
+                    (true, _) => Retried::Now,
+                    (false, true) => Retried::Overtaken,
+                    (false, false) => Retried::Unknown,
                 }
             }),
             UndeliveredId::Alert(id) => {

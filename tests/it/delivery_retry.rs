@@ -3,12 +3,12 @@
 use crate::support::{
     app::TestApp,
     audience::{FOUR, MINUTE, SOL},
-    commands::rows,
+    commands::{rows, run_sql},
     database::on_both,
     fake_telegram::Fault,
 };
 use bellwether::{clock::Clock as _, store::Retried};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const PERSON: i64 = 501;
@@ -49,6 +49,12 @@ on_both!(what_was_not_told_yet_is_told, |db| async move {
     assert_eq!(retry(&mut app).await, Retried::Now);
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
     assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
+    app.pass(CALM).await;
+    // Whom nobody reaches is tried at once.
+    turn_in_vain(&mut app, &[SOL], -1).await;
+    run_sql(&app.db.url, "UPDATE destinations SET quarantine_reason = 'blocked', next_probe_at = 9000000000000").await;
+    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
 });
 
 on_both!(what_newer_news_was_told_of_is_done_with, |db| async move {
@@ -58,6 +64,7 @@ on_both!(what_newer_news_was_told_of_is_done_with, |db| async move {
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
     assert_eq!(retry(&mut app).await, Retried::Overtaken, "of the same day");
     assert_eq!(app.on_telegram(), [""; 0]);
+    assert_eq!(rows(&app.db.url, "SELECT state, reason FROM alerts ORDER BY id").await, ["skipped|overtaken", "told|instant"]);
     app.pass(CALM).await;
     turn(&mut app, &[SOL], 1).await;
     let told = app.telegram_messages();
@@ -99,20 +106,42 @@ on_both!(of_a_summary_the_rest_is_told, |db| async move {
     assert_eq!(told, ["BTC turned bullish", "ETH turned bullish", "XRP turned bullish"]);
 });
 
-on_both!(what_may_have_arrived_is_sent_as_it_is_and_not_taken_for_the_newest, |db| async move {
+on_both!(what_newer_news_is_on_its_way_of_is_done_with, |db| async move {
     let mut app = following(db, "sol").await;
-    app.at("2026-11-21T23:00:00Z").await;
+    turn_in_vain(&mut app, &[SOL], 1).await;
+    app.telegram.fault("sendMessage", Some(PERSON), Fault::Refuse(429, "Too Many Requests: retry after 40", json!({"retry_after": 40})));
+    turn(&mut app, &[SOL], -1).await;
+    assert_eq!(app.on_telegram(), [""; 0], "it is tried again");
+    assert_eq!(retry(&mut app).await, Retried::Overtaken);
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
+});
+
+on_both!(of_two_the_older_is_done_with, |db| async move {
+    let mut app = following(db, "sol").await;
+    turn_in_vain(&mut app, &[SOL], 1).await;
+    turn_in_vain(&mut app, &[SOL], -1).await;
+    let dead = app.parts.store.undelivered().await.unwrap();
+    let first = app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap();
+    assert_eq!(first, Retried::Overtaken);
+    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
+    let again = app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap();
+    assert_eq!(again, Retried::Unknown, "it is in the list no more");
+});
+
+on_both!(what_may_have_arrived_is_not_sent_again_where_newer_news_was_told, |db| async move {
+    let mut app = following(db, "sol").await;
     for _ in 0..2 {
         app.telegram.fault("sendMessage", Some(PERSON), Fault::Close { carried_out: false });
     }
     turn(&mut app, &[SOL], 1).await;
     app.pass(MINUTE).await;
-    app.at("2026-11-22T01:00:00Z").await;
     turn(&mut app, &[SOL], -1).await;
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
-    assert_eq!(retry(&mut app).await, Retried::Now);
-    assert_eq!(app.on_telegram(), ["SOL turned bullish"], "of the day before, as it says");
+    assert_eq!(retry(&mut app).await, Retried::Overtaken);
+    assert_eq!(app.on_telegram(), [""; 0]);
+    assert_eq!(rows(&app.db.url, "SELECT state FROM alerts ORDER BY id").await, ["dead", "told"], "nobody knows whether it was read");
     app.pass(CALM).await;
     turn(&mut app, &[SOL], 1).await;
-    assert_eq!(app.on_telegram(), ["SOL turned bullish"], "it was bearish since");
+    assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
 });

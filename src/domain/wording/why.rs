@@ -285,6 +285,7 @@ fn because(reason: Reason) -> &'static str {
         Reason::Quarantined => "this chat could not be reached",
         Reason::Stale => "it could not be sent while it was news",
         Reason::NetZero => "the call turned back before it was told; that is a line of the next summary",
+        Reason::Overtaken => "it could not be delivered, and the call had changed once more before it was tried again",
         Reason::Direction => "only the other direction is wanted here",
         Reason::Unsubscribed => "the subscription had ended by then",
         Reason::Excluded => "the token is left out of all here",
