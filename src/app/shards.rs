@@ -141,11 +141,9 @@ impl Shards {
     async fn stay_fair(&self, shard: ShardId, over: &CancellationToken, left: &CancellationToken) {
         while !over.is_cancelled() {
             tokio::select! { () = left.cancelled() => return, () = over.cancelled() => return, () = sleep(RENEW) => {} }
-            let Some((mut seen, mut running)) = self.look().await else { continue };
+            let Some((mut seen, running)) = self.look().await else { continue };
             if seen.leaving.is_none() && Division::of(&running, &self.replica.holder, shard.of).has_too_many() {
-                // One at a time: the next one waits until somebody has taken this.
-                running.shards.retain(|run| run.index != shard.index);
-                seen.running = Some((running, Instant::now()));
+                // One at a time: the next one waits until others may take this, and then until one has.
                 seen.leaving = Some(shard.index);
                 tracing::info!(shard = shard.index, of = shard.of, "this process gives up a shard, which another one is to run");
                 over.cancel();

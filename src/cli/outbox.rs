@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::Subcommand;
 use serde_json::json;
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 /// What to do with it.
 #[derive(Debug, Subcommand)]
@@ -59,11 +59,13 @@ async fn list(store: &Store, as_json: bool) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Retries or drops every id, and fails where one of them is not in the list.
+/// Retries or drops every id, and fails where one of them is not in the list. The newest comes first: what is told of a call that has changed twice is what
+/// both come to.
 async fn change(store: &Store, ids: &[UndeliveredId], retry: bool) -> CommandResult {
     let now = SystemClock.now();
     let mut code = ExitCode::SUCCESS;
-    for id in ids {
+    let ids: BTreeSet<_> = ids.iter().collect();
+    for id in ids.into_iter().rev() {
         let done = if retry {
             store.retry_undelivered(*id, now).await.map(retried)
         } else {
@@ -83,6 +85,7 @@ async fn change(store: &Store, ids: &[UndeliveredId], retry: bool) -> CommandRes
 fn retried(retried: Retried) -> Option<String> {
     match retried {
         Retried::Now => Some("is tried again".to_owned()),
+        Retried::Anew => Some("is told anew, as what changed by now and with what else waits there".to_owned()),
         Retried::Overtaken => Some("is done with: what it tells has changed once more since".to_owned()),
         Retried::Later { until: Timestamp::NEVER, reason } => Some(format!("is held ({reason}) and goes with what is told there next")),
         Retried::Later { until, reason } => Some(format!("is held ({reason}) until {until} and is tried then")),

@@ -38,8 +38,8 @@ macro_rules! unread_alerts {
         )
     };
 }
-/// That the call of the row of `alerts` has changed once more, unless that waits to be told here as well: both are one net result then. Of the thresholds
-/// that others have drawn nobody hears here.
+/// That the call of the row of `alerts` has changed once more, unless that waits to be told here as well or is told by the message $1 itself: they are one
+/// net result then. Of the thresholds that others have drawn nobody hears here.
 macro_rules! is_overtaken {
     () => {
         "EXISTS (SELECT 1 FROM changes c
@@ -47,7 +47,8 @@ macro_rules! is_overtaken {
                 AND (n.nature = 'crossed') = (c.nature = 'crossed')
             LEFT JOIN alerts o ON o.change_id = n.id AND o.destination_id = alerts.destination_id
             WHERE c.id = alerts.change_id AND (o.id IS NOT NULL OR c.nature <> 'crossed' OR c.kind = 'levels')
-                AND (o.id IS NULL OR o.state <> 'pending' OR o.told_at IS NOT NULL))"
+                AND (o.id IS NULL OR ((o.state <> 'pending' OR o.told_at IS NOT NULL)
+                    AND NOT EXISTS (SELECT 1 FROM message_alerts l WHERE l.message_id = $1 AND l.alert_id = o.id))))"
     };
 }
 const SKIP_OVERTAKEN: &str = concat!(
@@ -75,8 +76,6 @@ const REVIVE: &str = "UPDATE messages SET state = 'queued', next_attempt_at = $2
 const HURRY: &str = "UPDATE messages SET next_attempt_at = $2 WHERE id = $1 AND state = 'queued' AND destination_id IN
     (SELECT id FROM destinations WHERE quarantine_reason IS NOT NULL)";
 const PROBE_OF_MESSAGE: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
-    (SELECT destination_id FROM messages WHERE id = $1 AND state = 'queued')";
-const PROBE_OF_RECALLED: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
     (SELECT destination_id FROM messages WHERE id = $1)";
 const PROBE_OF_ALERT: &str = "UPDATE destinations SET next_probe_at = $2 WHERE quarantine_reason IS NOT NULL AND id =
     (SELECT destination_id FROM alerts WHERE id = $1 AND state = 'pending')";
@@ -102,7 +101,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     REVIVE,
     HURRY,
     PROBE_OF_MESSAGE,
-    PROBE_OF_RECALLED,
     PROBE_OF_ALERT,
     HELD,
     DROP,
@@ -146,8 +144,10 @@ pub struct Undelivered {
 /// What comes of trying an entry again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// It is tried as soon as its turn comes; what certainly did not arrive in other words, as what changed on balance by now.
+    /// It is tried as soon as its turn comes.
     Now,
+    /// It certainly did not arrive: what it told is told as what changed on balance by now, with what else waits there.
+    Anew,
     /// Every call that it told has changed once more since: it is done with.
     Overtaken,
     /// Its destination is tried, but it is not due itself: whoever is told asked for that.
@@ -247,19 +247,21 @@ impl Store {
                 sqlx::query(SKIP_OVERTAKEN).bind(id).execute(&mut *tx).await?;
                 let anew = sqlx::query(TELL_ANEW).bind(id).execute(&mut *tx).await?.rows_affected() > 0;
                 let recalled = sqlx::query(RECALL).bind(id).bind(at).execute(&mut *tx).await?.rows_affected() > 0;
-                let mut touched = 0;
-                if anew {
-                    sqlx::query(PROBE_OF_RECALLED).bind(id).bind(at).execute(&mut *tx).await?;
-                } else if !recalled {
+                let mut sent = false;
+                if !recalled {
                     sqlx::query(REVIVE_ALERTS).bind(id).execute(&mut *tx).await?;
-                    for statement in [REVIVE, HURRY, PROBE_OF_MESSAGE] {
-                        touched += sqlx::query(statement).bind(id).bind(at).execute(&mut *tx).await?.rows_affected();
+                    for statement in [REVIVE, HURRY] {
+                        sent |= sqlx::query(statement).bind(id).bind(at).execute(&mut *tx).await?.rows_affected() > 0;
                     }
                 }
-                match (anew || touched > 0, recalled) {
-                    (true, _) => Retried::Now,
-                    (false, true) => Retried::Overtaken,
-                    (false, false) => Retried::Unknown,
+                if anew || sent {
+                    sqlx::query(PROBE_OF_MESSAGE).bind(id).bind(at).execute(&mut *tx).await?;
+                }
+                match (sent, anew, recalled) {
+                    (true, ..) => Retried::Now,
+                    (_, true, _) => Retried::Anew,
+                    (.., true) => Retried::Overtaken,
+                    _ => Retried::Unknown,
                 }
             }),
             UndeliveredId::Alert(id) => {

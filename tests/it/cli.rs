@@ -137,9 +137,9 @@ on_both!(an_alert_that_is_held_is_said_to_be, |db| async move {
     let folder = tempfile::tempdir().unwrap();
     let retried = bellwether(folder.path(), &["outbox", "retry", "alert:1", "alert:2", "alert:3"], &[("DATABASE_URL", &db.url)]);
     insta::assert_snapshot!(retried.out, @"
-    alert:1: is tried again
-    alert:2: is held (quiet_hours) until 2100-01-01T00:00:00Z and is tried then
     alert:3: is held (net_zero) and goes with what is told there next
+    alert:2: is held (quiet_hours) until 2100-01-01T00:00:00Z and is tried then
+    alert:1: is tried again
     ");
     assert_eq!(retried.code, 0);
 });

@@ -2,12 +2,13 @@
 
 use crate::support::{
     app::TestApp,
-    audience::{FOUR, MINUTE, SOL},
+    audience::{FOUR, HOUR, MINUTE, SOL},
     commands::{rows, run_sql},
     database::on_both,
     fake_telegram::Fault,
 };
 use bellwether::{clock::Clock as _, store::Retried};
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -46,14 +47,14 @@ async fn retry(app: &mut TestApp) -> Retried {
 on_both!(what_was_not_told_yet_is_told, |db| async move {
     let mut app = following(db, "sol").await;
     turn_in_vain(&mut app, &[SOL], 1).await;
-    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
     assert_eq!(rows(&app.db.url, "SELECT DISTINCT state FROM alerts").await, ["told"]);
     app.pass(CALM).await;
     // Whom nobody reaches is tried at once.
     turn_in_vain(&mut app, &[SOL], -1).await;
     run_sql(&app.db.url, "UPDATE destinations SET quarantine_reason = 'blocked', next_probe_at = 9000000000000").await;
-    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
 });
 
@@ -79,7 +80,7 @@ on_both!(what_turned_back_unread_is_not_told, |db| async move {
     turn_in_vain(&mut app, &[SOL], -1).await;
     turn(&mut app, &[SOL], 1).await;
     assert_eq!(app.on_telegram(), [""; 0], "it knows that it is bullish");
-    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
     assert_eq!(app.on_telegram(), [""; 0], "it was bearish for a while, which is over");
 });
 
@@ -100,7 +101,7 @@ on_both!(of_a_summary_the_rest_is_told, |db| async move {
     turn_in_vain(&mut app, &FOUR, 1).await;
     turn(&mut app, &[SOL], -1).await;
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
-    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
     let mut told = app.on_telegram();
     told.sort();
     assert_eq!(told, ["BTC turned bullish", "ETH turned bullish", "XRP turned bullish"]);
@@ -123,7 +124,7 @@ on_both!(of_two_the_older_is_done_with, |db| async move {
     let dead = app.parts.store.undelivered().await.unwrap();
     let first = app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap();
     assert_eq!(first, Retried::Overtaken);
-    assert_eq!(retry(&mut app).await, Retried::Now);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
     let again = app.parts.store.retry_undelivered(dead[0].id, app.clock.now()).await.unwrap();
     assert_eq!(again, Retried::Unknown, "it is in the list no more");
@@ -144,4 +145,26 @@ on_both!(what_may_have_arrived_is_not_sent_again_where_newer_news_was_told, |db|
     app.pass(CALM).await;
     turn(&mut app, &[SOL], 1).await;
     assert_eq!(app.on_telegram(), ["SOL turned bullish"]);
+});
+
+on_both!(calls_of_one_letter_are_its_net_result, |db| async move {
+    let mut app = following(db, "sol,btc,eth,xrp").await;
+    let said = app.say(PERSON, PERSON, "/mute 8h").await;
+    assert!(said.contains("Muted"), "{said}");
+    for (tokens, stance) in [(&FOUR[..], 1), (&[SOL], -1)] {
+        turn(&mut app, tokens, stance).await;
+    }
+    app.telegram.fault("sendMessage", Some(PERSON), Fault::Refuse(400, "Bad Request: message is too long", Value::Null));
+    app.pass(8 * HOUR).await;
+    assert_eq!(app.on_telegram(), [""; 0]);
+    assert_eq!(retry(&mut app).await, Retried::Anew);
+    let told = app.telegram_messages();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_snapshot!(told[0].2, @"
+    Held back: 4 calls
+    BTC turned bullish (daily, 21 Nov 2026)
+    ETH turned bullish (daily, 21 Nov 2026)
+    XRP turned bullish (daily, 21 Nov 2026)
+    SOL flipped and back, still bearish (daily, 21 Nov 2026, 1 flip in between)
+    ");
 });

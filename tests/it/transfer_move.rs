@@ -104,7 +104,7 @@ on_both!(nobody_notices_a_move, |db| async move {
     // The dead letter can be sent after all, and whoever was out of reach is told the net result once back.
     let dead = app.parts.store.undelivered().await.unwrap();
     let dead = dead.iter().find(|entry| entry.state.as_str() == "dead").unwrap();
-    assert_eq!(app.parts.store.retry_undelivered(dead.id, app.clock.now()).await.unwrap(), Retried::Now);
+    assert_eq!(app.parts.store.retry_undelivered(dead.id, app.clock.now()).await.unwrap(), Retried::Anew);
     app.step().await;
     assert_eq!(app.on_telegram(), ["SOL turned bearish"]);
     app.telegram.with(|world| world.chats.get_mut(&FRIEND).unwrap().without_bot = false);
