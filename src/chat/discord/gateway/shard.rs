@@ -24,7 +24,7 @@ const MOST_SENT: usize = 110;
 const SENT_WITHIN: Duration = Duration::from_secs(60);
 /// No heartbeat is expected more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// A connection that fails now and then is no trouble yet; so many times in a row, which takes some ten seconds, is.
+/// A connection that fails now and then is no trouble yet; so many times in a row is. Ten seconds of refusals, five minutes of silence.
 const FAILURES: u32 = 5;
 /// A session that cannot be resumed so many times in a row is given up.
 const MOST_RESUMES: u32 = 6;
