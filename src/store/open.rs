@@ -21,6 +21,8 @@ use std::{
 /// How long a statement waits for another writer of the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A pool tells in its own words who waited for so long and went on: never. Whoever waits in vain says so once it gives up.
+const SLOW: Duration = Duration::MAX;
 /// PostgreSQL ends a transaction in which nothing is said for so long; and it compiles nothing, which for a statement that stops after a few rows
 /// of many takes longer than all its work. Nor does it go through a whole table that was empty when it last counted, or gather from an index all that a
 /// statement may ask for, where it could walk that index until it has enough: how much waits changes from nothing to a million within a poll, which
@@ -174,9 +176,8 @@ async fn connect_sqlite(url: &str) -> Result<Db, OpenError> {
         folder_exists(path)?;
         create_private(path).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
     }
-    // To ask a file whether it is still there would double what a short statement takes. Whoever waits in a long queue says so once it gives up.
-    let pool =
-        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).acquire_slow_threshold(ACQUIRE_TIMEOUT).test_before_acquire(false);
+    // To ask a file whether it is still there would double what a short statement takes.
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).acquire_slow_threshold(SLOW).test_before_acquire(false);
     let Some(file) = file else {
         // It lives as long as its one connection.
         let only = pool().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
@@ -218,7 +219,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 async fn connect_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::BadUrl)?.disable_statement_logging();
-    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(ACQUIRE_TIMEOUT).acquire_slow_threshold(SLOW);
     // What a paused process holds locked is free again before its lease has run out.
     let pool = pool.after_connect(|connection, _| Box::pin(async { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) }));
     let pool = pool.connect_with(options.clone()).await;

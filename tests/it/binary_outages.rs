@@ -85,10 +85,15 @@ async fn the_disk_is_full_for_a_while() {
     all_is_told(crowd, process).await;
 }
 
-/// Another program writes to the file for so long, as an operator's shell or a tool for backups does.
-async fn lock(url: &str, time: Duration) {
+/// Another program begins to write to the file, as an operator's shell or a tool for backups does.
+async fn lock(url: &str) -> SqliteConnection {
     let mut other = SqliteConnection::connect(url).await.unwrap();
     sqlx::raw_sql("PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    other
+}
+
+/// It ends after so long.
+async fn unlock(mut other: SqliteConnection, time: Duration) {
     tokio::time::sleep(time).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
 }
@@ -120,12 +125,14 @@ async fn another_program_locks_the_file_for_a_while() {
         crowd.turn();
         crowd.hears(&process).await;
         a_moment().await;
+        // Getting hold of the file takes a moment where the process writes: nothing is typed before.
+        let other = lock(&url).await;
         let typed = async {
             a_moment().await;
             crowd.fakes.telegram.with(|world| world.say(GUEST, GUEST, "/subscribe HOTEL"));
             (types(&address, id, hotel()).await, types(&address, id + 1, slash("subscriptions", &[])).await)
         };
-        let ((), deferred) = tokio::join!(lock(&url, Duration::from_secs(seconds)), typed);
+        let ((), deferred) = tokio::join!(unlock(other, Duration::from_secs(seconds)), typed);
         if seconds > 10 {
             assert_eq!(deferred, (true, true));
             let said = answer(&crowd, id).await;
