@@ -88,6 +88,7 @@ mod source_lookup;
 mod source_poll;
 mod source_samples;
 mod store_leases;
+mod store_plans;
 mod store_schema;
 mod store_wake_ups;
 mod support;
