@@ -9,6 +9,7 @@
 
 mod chart;
 mod commands;
+mod disk;
 mod door;
 mod fanout;
 mod filled;
